@@ -1,0 +1,193 @@
+package state
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Filter says which types and fields of a snapshot are loaded. It is resolved
+// against the snapshot's schemas and then holds for its deltas. A nil Filter
+// keeps everything. Filters do not change.
+type Filter struct {
+	rules  []filterRule
+	config *configFilter
+}
+
+type filterRule struct {
+	include   bool
+	recursive bool
+	typ       string // "" means all types
+	field     string // "" means the type as a whole
+}
+
+// configFilter is Hollow's older form: a list of what to keep or drop.
+type configFilter struct {
+	exclude bool
+	types   map[string]bool
+	fields  map[string]map[string]bool
+}
+
+// ParseFilter reads a filter: "rules:" and comma-separated operations
+// includeAll, excludeAll, include, exclude, includeRecursive or
+// excludeRecursive, each but the first two with ":Type" or ":Type.field",
+// applied in order to a filter that includes all; or "config:" and the lines of
+// Hollow's older filter text, joined by "|".
+func ParseFilter(text string) (*Filter, error) {
+	if list, ok := strings.CutPrefix(text, "config:"); ok {
+		return parseConfigFilter(list), nil
+	}
+	list, ok := strings.CutPrefix(text, "rules:")
+	if !ok {
+		return nil, fmt.Errorf("parse filter %.40q: it begins with neither rules: nor config:", text)
+	}
+	f := &Filter{rules: []filterRule{{include: true}}}
+	for op := range strings.SplitSeq(list, ",") {
+		name, target, _ := strings.Cut(op, ":")
+		var rule filterRule
+		rule.typ, rule.field, _ = strings.Cut(target, ".")
+		name, rule.recursive = strings.CutSuffix(name, "Recursive")
+		switch {
+		case (op == "includeAll" || op == "excludeAll"):
+			f.rules = []filterRule{{include: op == "includeAll"}}
+			continue
+		case name == "include" && rule.typ != "":
+			rule.include = true
+		case name == "exclude" && rule.typ != "":
+		default:
+			return nil, fmt.Errorf("parse filter: operation %.40q is not includeAll, excludeAll, include[Recursive]:TYPE[.FIELD] or exclude[Recursive]:TYPE[.FIELD]", op)
+		}
+		f.rules = append(f.rules, rule)
+	}
+	return f, nil
+}
+
+func parseConfigFilter(text string) *Filter {
+	lines := strings.Split(text, "|")
+	c := &configFilter{exclude: lines[0] == "EXCLUDE", types: map[string]bool{}, fields: map[string]map[string]bool{}}
+	for _, line := range lines[1:] {
+		typ, field, ok := strings.Cut(line, ".")
+		switch {
+		case typ == "":
+		case !ok:
+			c.types[typ] = true
+		default:
+			if c.fields[typ] == nil {
+				c.fields[typ] = map[string]bool{}
+			}
+			c.fields[typ][field] = true
+		}
+	}
+	return &Filter{config: c}
+}
+
+// resolve returns the schemas as they are loaded; a type that is left out is
+// absent.
+func (f *Filter) resolve(schemas []*Schema) map[string]*Schema {
+	out := map[string]*Schema{}
+	if f == nil {
+		for _, s := range schemas {
+			out[s.Name] = s
+		}
+		return out
+	}
+	var included func(typ, field string) bool
+	if f.config != nil {
+		included = f.config.included
+	} else {
+		included = resolveRules(f.rules, schemas)
+	}
+	for _, s := range schemas {
+		if !included(s.Name, "") {
+			continue
+		}
+		own := *s
+		own.Fields = nil
+		for _, field := range s.Fields {
+			if included(s.Name, field.Name) {
+				own.Fields = append(own.Fields, field)
+			}
+		}
+		out[s.Name] = &own
+	}
+	return out
+}
+
+func (c *configFilter) included(typ, field string) bool {
+	fields := c.fields[typ]
+	switch {
+	case field == "" && c.exclude:
+		return !c.types[typ]
+	case field == "":
+		return c.types[typ] || fields != nil
+	case fields != nil:
+		return fields[field] != c.exclude
+	}
+	return c.types[typ] != c.exclude
+}
+
+// actions of rules on one type: the last one on the whole type and on each
+// field.
+type actions struct {
+	whole  *bool
+	fields map[string]bool
+}
+
+// resolveRules plays the rules on every schema and returns the decision: a
+// field is in if its whole type is, or itself.
+func resolveRules(rules []filterRule, schemas []*Schema) func(typ, field string) bool {
+	byName := map[string]*Schema{}
+	acts := map[string]*actions{}
+	for _, s := range schemas {
+		byName[s.Name] = s
+		acts[s.Name] = &actions{fields: map[string]bool{}}
+	}
+	for _, rule := range rules {
+		for _, s := range schemas {
+			if rule.typ == "" || rule.typ == s.Name {
+				playRule(rule, s, rule.field, byName, acts, map[string]bool{})
+			}
+		}
+	}
+	return func(typ, field string) bool {
+		a := acts[typ]
+		whole := a.whole != nil && *a.whole
+		if field != "" {
+			return whole || a.fields[field]
+		}
+		for _, in := range a.fields {
+			whole = whole || in
+		}
+		return whole
+	}
+}
+
+func playRule(rule filterRule, s *Schema, field string, byName map[string]*Schema, acts map[string]*actions, seen map[string]bool) {
+	if s == nil || seen[s.Name] || s.Kind == Object && len(s.Fields) == 0 {
+		return
+	}
+	if field == "" {
+		seen[s.Name] = true
+		include := rule.include
+		acts[s.Name].whole = &include
+	}
+	next := s.References()
+	if s.Kind == Object {
+		next = nil
+		for _, f := range s.Fields {
+			if field != "" && f.Name != field {
+				continue
+			}
+			acts[s.Name].fields[f.Name] = rule.include
+			if f.Ref != "" {
+				next = append(next, f.Ref)
+			}
+		}
+	} else if field != "" {
+		return
+	}
+	if rule.recursive {
+		for _, name := range next {
+			playRule(rule, byName[name], "", byName, acts, seen)
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package state
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+
+	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// Versions of the blob format.
+const (
+	blobVersion = 1030
+	partVersion = 1031
+)
+
+// A frame is one type of a blob, parsed but not decoded: its arrays are views
+// of the blob.
+type frame struct {
+	schema    *Schema
+	shards    []shard
+	populated wirebits.Words // of a snapshot
+	offset    int            // where it begins, for errors
+}
+
+// A shard holds the records of one shard: entry e belongs to shard ordinal e in
+// a snapshot and to the e'th added ordinal in a delta.
+type shard struct {
+	max            int64
+	removed, added []int32
+	entries        int64
+
+	// OBJECT
+	widths     []int
+	starts     []uint64 // bit offset of each field in a record
+	recordBits uint64
+	ranges     [][]byte
+
+	// LIST, SET and MAP
+	pointerBits, sizeBits, elementBits, valueBits int
+
+	rows  wirebits.Words // OBJECT records, or pointers and sizes
+	items wirebits.Words // LIST elements, SET buckets, MAP entries
+}
+
+// readHeader reads everything before the frames of a main blob.
+func readHeader(r *wire.Reader) (Header, []*Schema) {
+	r.Section("header")
+	if v := r.I32(); v != blobVersion {
+		r.Fail("format version %d is not %d: not a Hollow blob", v, blobVersion)
+	}
+	h := Header{Origin: r.I64(), Tag: r.I64()}
+	var schemas []*Schema
+	if envelope := r.Vint(); envelope != 0 {
+		schemas = readSchemas(r)
+		r.Bytes(uint64(r.Count()))
+	}
+	h.Tags = map[string]string{}
+	for range r.U16() {
+		if r.Err() != nil {
+			break
+		}
+		name := r.UTF()
+		h.Tags[name] = r.UTF()
+	}
+	return h, schemas
+}
+
+// readPartHeader reads everything before the frames of an optional part.
+func readPartHeader(r *wire.Reader, name string) Header {
+	r.Section("header of part " + name)
+	if v := r.I32(); v != partVersion {
+		r.Fail("format version %d is not %d: not a part of a Hollow blob", v, partVersion)
+	}
+	if got := r.UTF(); got != name {
+		r.Fail("part is called %q, not %q", got, name)
+	}
+	h := Header{Origin: r.I64(), Tag: r.I64()}
+	readSchemas(r)
+	r.Bytes(uint64(r.Count()))
+	return h
+}
+
+func readSchemas(r *wire.Reader) []*Schema {
+	var out []*Schema
+	for range r.Count() {
+		if r.Err() != nil {
+			break
+		}
+		out = append(out, readSchema(r))
+	}
+	return out
+}
+
+func readSchema(r *wire.Reader) *Schema {
+	kind := r.U8()
+	s := &Schema{Name: strings.Clone(r.UTF())}
+	if s.Name == "" {
+		r.Fail("type has no name")
+	}
+	switch kind {
+	case 0, 6:
+		s.Kind = Object
+		if kind == 6 {
+			s.Key = readPaths(r)
+		}
+		s.Fields = readFields(r)
+	case 2:
+		s.Kind, s.Element = List, r.UTF()
+	case 1, 4:
+		s.Kind, s.Element = Set, r.UTF()
+		if kind == 4 {
+			s.Key = readPaths(r)
+		}
+	case 3, 5:
+		s.Kind, s.Element, s.Value = Map, r.UTF(), r.UTF()
+		if kind == 5 {
+			s.Key = readPaths(r)
+		}
+	default:
+		r.Fail("schema kind %d is unknown", kind)
+	}
+	return s
+}
+
+func readPaths(r *wire.Reader) []string {
+	var out []string
+	for range r.Count() {
+		if r.Err() != nil {
+			break
+		}
+		out = append(out, r.UTF())
+	}
+	return out
+}
+
+func readFields(r *wire.Reader) []Field {
+	var out []Field
+	for range r.U16() {
+		if r.Err() != nil {
+			break
+		}
+		f := Field{Name: r.UTF()}
+		name := r.UTF()
+		t := slices.Index(fieldTypeNames[:], name)
+		if t <= 0 {
+			r.Fail("field type %.20q is unknown", name)
+			break
+		}
+		f.Type = FieldType(t)
+		if f.Type == Reference {
+			f.Ref = r.UTF()
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// readFrames reads the frames of a snapshot or, with delta set, of a delta.
+func readFrames(r *wire.Reader, delta bool) []*frame {
+	r.Section("type count")
+	var out []*frame
+	seen := map[string]bool{}
+	for range r.Count() {
+		r.Section("schema of a type")
+		f := &frame{offset: r.Offset(), schema: readSchema(r)}
+		if r.Err() != nil {
+			return nil
+		}
+		if seen[f.schema.Name] {
+			r.Fail("type %s stands twice", f.schema.Name)
+			return nil
+		}
+		seen[f.schema.Name] = true
+		f.read(r, delta)
+		if r.Err() != nil {
+			return nil
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func (f *frame) read(r *wire.Reader, delta bool) {
+	r.Section("type " + f.schema.Name)
+	shards := 1
+	if r.Count() != 0 {
+		r.Bytes(uint64(r.Count()))
+		shards = r.Count()
+	}
+	if shards == 0 || shards&(shards-1) != 0 {
+		r.Fail("shard count %d is not a power of two", shards)
+		return
+	}
+	if shards > r.Len() {
+		r.Fail("%d shards are announced, %d bytes are left", shards, r.Len())
+		return
+	}
+	if shards > 1 {
+		readMax(r)
+	}
+	for range shards {
+		s := shard{max: readMax(r)}
+		s.entries = s.max + 1
+		if delta {
+			s.removed = r.Gaps(s.max)
+			s.added = r.Gaps(s.max)
+			s.entries = int64(len(s.added))
+		}
+		s.read(r, f.schema)
+		if r.Err() != nil {
+			return
+		}
+		f.shards = append(f.shards, s)
+	}
+	if !delta {
+		words := r.I32()
+		if words < 0 {
+			r.Fail("count of populated words %d is negative", words)
+		}
+		f.populated = wirebits.MakeWords(r.Bytes(uint64(max(words, 0)) * 8))
+	}
+}
+
+func readMax(r *wire.Reader) int64 {
+	m := r.Vint()
+	if m < -1 || m > MaxOrdinal {
+		r.Fail("greatest ordinal %d is out of range", m)
+		return -1
+	}
+	return int64(m)
+}
+
+func (s *shard) read(r *wire.Reader, schema *Schema) {
+	if schema.Kind == Object {
+		s.readObject(r, schema)
+		return
+	}
+	s.pointerBits = readWidth(r)
+	if schema.Kind != List {
+		s.sizeBits = readWidth(r)
+	}
+	s.elementBits = readWidth(r)
+	if schema.Kind == Map {
+		s.valueBits = readWidth(r)
+	}
+	if s.elementBits > 31 || s.valueBits > 31 {
+		r.Fail("elements of %d and %d bits are wider than 31", s.elementBits, s.valueBits)
+	}
+	r.Vlong() // total elements or buckets; the pointers say it too
+	s.rows = r.Array()
+	s.items = r.Array()
+	s.checkRows(r, uint64(s.pointerBits+s.sizeBits))
+}
+
+func (s *shard) readObject(r *wire.Reader, schema *Schema) {
+	for range schema.Fields {
+		s.starts = append(s.starts, s.recordBits)
+		w := readWidth(r)
+		s.widths = append(s.widths, w)
+		s.recordBits += uint64(w)
+	}
+	s.rows = r.Array()
+	for range schema.Fields {
+		s.ranges = append(s.ranges, r.Bytes(r.Vlong()))
+	}
+	s.checkRows(r, s.recordBits)
+}
+
+func (s *shard) checkRows(r *wire.Reader, rowBits uint64) {
+	hi, need := bits.Mul64(rowBits, uint64(s.entries))
+	if hi != 0 || need > s.rows.Bits() {
+		r.Fail("%d records of %d bits do not fit in %d bits", s.entries, rowBits, s.rows.Bits())
+	}
+}
+
+func readWidth(r *wire.Reader) int {
+	w := r.Count()
+	if w > 64 {
+		r.Fail("width of %d bits exceeds 64", w)
+		return 0
+	}
+	return w
+}
+
+// ordinal returns the type's ordinal of shard ordinal s in shard i.
+func (f *frame) ordinal(i int, s int64) Ordinal {
+	return Ordinal(s*int64(len(f.shards)) + int64(i))
+}

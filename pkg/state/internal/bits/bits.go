@@ -1,0 +1,109 @@
+// Package bits reads and writes unsigned integers packed without gaps, lowest
+// bits first. It is the only bit arithmetic of the state engine.
+//
+// Two forms exist. A [Words] is Hollow's form in a blob: 64-bit words that are
+// big-endian in the file. A page in memory is a little-endian byte string,
+// read by [Load] and written by [Store].
+package bits
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Pad is the number of bytes that must follow the last packed bit of a page,
+// so that Load may always read whole words.
+const Pad = 8
+
+// Len returns the number of bits needed to write x without leading zeros.
+func Len(x uint64) int { return bits.Len64(x) }
+
+// Mask returns a number whose lowest w bits are ones; w may be 64.
+func Mask(w int) uint64 {
+	if w >= 64 {
+		return ^uint64(0)
+	}
+	return 1<<uint(w) - 1
+}
+
+// Load returns the w bits at bit position pos of page, w in [0, 64]. The
+// caller guarantees that the bits lie within page less its Pad.
+func Load(page []byte, pos uint64, w int) uint64 {
+	at, shift := pos>>3, uint(pos&7)
+	x := binary.LittleEndian.Uint64(page[at:]) >> shift
+	if w+int(shift) > 64 {
+		x |= uint64(page[at+8]) << (64 - shift)
+	}
+	return x & Mask(w)
+}
+
+// Store writes the w lowest bits of x at bit position pos of page, whose bits
+// there are still zero. The bits of x above w must be zero.
+func Store(page []byte, pos uint64, w int, x uint64) {
+	if w == 0 {
+		return
+	}
+	at, shift := pos>>3, uint(pos&7)
+	old := binary.LittleEndian.Uint64(page[at:])
+	binary.LittleEndian.PutUint64(page[at:], old|x<<shift)
+	if w+int(shift) > 64 {
+		page[at+8] |= byte(x >> (64 - shift))
+	}
+}
+
+// Words is a read-only bit array of a blob. The zero Words has no bits.
+type Words struct {
+	data []byte // big-endian words; a multiple of 8 bytes
+}
+
+// MakeWords returns the bit array stored in data, which it does not copy.
+func MakeWords(data []byte) Words { return Words{data[:len(data)&^7]} }
+
+// Bits returns the number of bits in the array.
+func (a Words) Bits() uint64 { return uint64(len(a.data)) * 8 }
+
+// At returns the w bits at position pos, w in [0, 64]. The caller guarantees
+// pos+w <= Bits().
+func (a Words) At(pos uint64, w int) uint64 {
+	if w == 0 {
+		return 0
+	}
+	at, shift := pos>>6*8, uint(pos&63)
+	x := binary.BigEndian.Uint64(a.data[at:]) >> shift
+	if int(shift)+w > 64 {
+		x |= binary.BigEndian.Uint64(a.data[at+8:]) << (64 - shift)
+	}
+	return x & Mask(w)
+}
+
+// A Packer builds a bit array of a blob. The zero Packer is empty.
+type Packer struct {
+	words []uint64
+}
+
+// Reset empties p and makes room for n bits, all zero.
+func (p *Packer) Reset(n uint64) {
+	words := int((n + 63) / 64)
+	if cap(p.words) < words {
+		p.words = make([]uint64, words)
+		return
+	}
+	p.words = p.words[:words]
+	clear(p.words)
+}
+
+// Set writes the w lowest bits of x at position pos, whose bits are still
+// zero and within the room that Reset made.
+func (p *Packer) Set(pos uint64, w int, x uint64) {
+	if w == 0 {
+		return
+	}
+	at, shift := pos>>6, uint(pos&63)
+	p.words[at] |= x << shift
+	if int(shift)+w > 64 {
+		p.words[at+1] |= x >> (64 - shift)
+	}
+}
+
+// Words returns the packed words; they are valid until the next Reset.
+func (p *Packer) Words() []uint64 { return p.words }

@@ -1,0 +1,198 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// ErrWrongBase says that a delta does not start from the state it was to be
+// applied to.
+var ErrWrongBase = errors.New("delta starts from another state")
+
+// A Part is an optional side file of a blob, which holds further types.
+type Part struct {
+	Name string
+	Data []byte
+}
+
+// ReadOptions says what of a snapshot is loaded. The zero value loads all of
+// the main blob.
+type ReadOptions struct {
+	// Parts are the optional parts to load with the snapshot.
+	Parts []Part
+	// Filter leaves out types and fields, for this snapshot and its deltas; nil
+	// keeps all.
+	Filter *Filter
+}
+
+// ReadHeader reads the header and schemas at the start of a snapshot, delta,
+// reverse delta or header blob.
+func ReadHeader(data []byte) (Header, []*Schema, error) {
+	r := wire.NewReader(data)
+	h, schemas := readHeader(r)
+	if err := r.Err(); err != nil {
+		return Header{}, nil, fmt.Errorf("read header: %w", err)
+	}
+	return h, schemas, nil
+}
+
+// ReadSnapshot decodes a snapshot. The state keeps no reference to data. Space
+// and time are in proportion to data, whatever it says. Errors wrap ErrCorrupt.
+func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
+	h, frames, err := readBlob(data, opts.Parts, false)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	all := make([]*Schema, len(frames))
+	for i, f := range frames {
+		all[i] = f.schema
+	}
+	keep := opts.Filter.resolve(all)
+	var types []*Type
+	for _, f := range frames {
+		own := keep[f.schema.Name]
+		if own == nil {
+			continue
+		}
+		t, err := f.snapshotType(own)
+		if err != nil {
+			return nil, fmt.Errorf("read snapshot: %w", err)
+		}
+		types = append(types, t)
+	}
+	return newState(h, types), nil
+}
+
+// readBlob reads the header and frames of a blob and its parts.
+func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
+	r := wire.NewReader(data)
+	h, _ := readHeader(r)
+	frames := readFrames(r, delta)
+	if r.Err() != nil {
+		return h, nil, r.Err()
+	}
+	for _, p := range parts {
+		r := wire.NewReader(p.Data)
+		ph := readPartHeader(r, p.Name)
+		more := readFrames(r, delta)
+		if r.Err() == nil && (ph.Origin != h.Origin || ph.Tag != h.Tag) {
+			r.Fail("part belongs to another blob")
+		}
+		for _, f := range more {
+			if slices.ContainsFunc(frames, func(o *frame) bool { return o.schema.Name == f.schema.Name }) {
+				r.Fail("type %s stands twice", f.schema.Name)
+			}
+		}
+		if r.Err() != nil {
+			return h, nil, r.Err()
+		}
+		frames = append(frames, more...)
+	}
+	return h, frames, nil
+}
+
+// snapshotType decodes a frame of a snapshot into a type with the given
+// schema, which has some or all of the frame's fields.
+func (f *frame) snapshotType(own *Schema) (*Type, error) {
+	d, err := newDecoder(f, own)
+	if err != nil {
+		return nil, err
+	}
+	var added []Ordinal
+	shards := len(f.shards)
+	for w := uint64(0); w < f.populated.Bits(); w += 64 {
+		for word := f.populated.At(w, 64); word != 0; word &= word - 1 {
+			o := int64(w) + int64(bits.TrailingZeros64(word))
+			if o > MaxOrdinal || o/int64(shards) > f.shards[o%int64(shards)].max {
+				return nil, f.corrupt("populated ordinal %d is above the greatest", o)
+			}
+			added = append(added, Ordinal(o))
+		}
+	}
+	t := newType(own, shards)
+	return t.apply(typeChange{added: added, load: func(b *pageBuilder, k, i int) error {
+		o := int(added[k])
+		return d.load(b, &f.shards[o%shards], int64(o/shards), i)
+	}})
+}
+
+// Apply decodes a delta, or a reverse delta, and returns the state it leads
+// to, with the indexes of s brought up to date. s is unchanged; what did not
+// change is shared. Errors wrap ErrCorrupt or ErrWrongBase.
+func (s *State) Apply(data []byte, parts ...Part) (*State, error) {
+	h, frames, err := readBlob(data, parts, true)
+	if err != nil {
+		return nil, fmt.Errorf("apply delta: %w", err)
+	}
+	if h.Origin != s.header.Tag {
+		return nil, fmt.Errorf("apply delta: %w: it starts from tag %x, the state has %x", ErrWrongBase, uint64(h.Origin), uint64(s.header.Tag))
+	}
+	types := slices.Clone(s.types)
+	changes := Changes{}
+	for _, f := range frames {
+		i := slices.IndexFunc(types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
+		if i < 0 {
+			continue // filtered out, or newer than the snapshot
+		}
+		t, c, err := f.deltaType(types[i])
+		if err != nil {
+			return nil, fmt.Errorf("apply delta: %w", err)
+		}
+		types[i] = t
+		changes[f.schema.Name] = c
+	}
+	next := newState(h, types)
+	if err := s.follow(next, changes); err != nil {
+		return nil, fmt.Errorf("apply delta: update index: %w", err)
+	}
+	return next, nil
+}
+
+// deltaType decodes a frame of a delta onto the type it changes.
+func (f *frame) deltaType(t *Type) (*Type, Change, error) {
+	d, err := newDecoder(f, t.schema)
+	if err != nil {
+		return nil, Change{}, err
+	}
+	type place struct {
+		o        Ordinal
+		shard, k int32
+	}
+	var places []place
+	var c typeChange
+	for i := range f.shards {
+		for _, s := range f.shards[i].removed {
+			o := f.ordinal(i, int64(s))
+			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
+				return nil, Change{}, f.corrupt("removed ordinal is out of range")
+			}
+			c.removed = append(c.removed, o)
+		}
+		for k, s := range f.shards[i].added {
+			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
+				return nil, Change{}, f.corrupt("added ordinal is out of range")
+			}
+			places = append(places, place{f.ordinal(i, int64(s)), int32(i), int32(k)})
+		}
+	}
+	if len(f.shards) > 1 {
+		slices.Sort(c.removed)
+		slices.SortFunc(places, func(a, b place) int { return int(a.o - b.o) })
+	}
+	for _, p := range places {
+		c.added = append(c.added, p.o)
+	}
+	c.load = func(b *pageBuilder, k, i int) error {
+		return d.load(b, &f.shards[places[k].shard], int64(places[k].k), i)
+	}
+	next, err := t.apply(c)
+	if err != nil {
+		return nil, Change{}, err
+	}
+	next.shards = len(f.shards)
+	return next, Change{Removed: c.removed, Added: c.added}, nil
+}

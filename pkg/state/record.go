@@ -1,0 +1,177 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// ErrIllFormed says that a STRING is not well-formed Unicode: Java allows
+// unpaired surrogates.
+var ErrIllFormed = errors.New("string is not well-formed Unicode")
+
+// A Record is a view of one populated ordinal. It copies nothing and stays
+// valid as long as it is held, whatever newer versions do. Field numbers are
+// positions in the type's schema; asking for a field by the wrong type is a
+// programming error with an unspecified answer.
+type Record struct {
+	t   *Type
+	p   page
+	ord Ordinal
+}
+
+// Ordinal returns the record's ordinal.
+func (r Record) Ordinal() Ordinal { return r.ord }
+
+// Type returns the type, in the state that the record was taken from.
+func (r Record) Type() *Type { return r.t }
+
+func (r Record) slot() int { return int(r.ord) & (pageSize - 1) }
+
+func (r Record) fixed(f int) uint64 {
+	return r.p.number(f, r.slot(), r.t.schema.Fields[f].Type)
+}
+
+// IsNull says whether field f of an OBJECT is null.
+func (r Record) IsNull(f int) bool {
+	t := r.t.schema.Fields[f].Type
+	if t.variable() {
+		_, null := r.span(f)
+		return null
+	}
+	return r.fixed(f) == nullBits(t)
+}
+
+// Int returns an INT field; ok is false if it is null.
+func (r Record) Int(f int) (v int32, ok bool) {
+	x := r.fixed(f)
+	return wire.UnZigZag32(uint32(x - 1)), x != 0
+}
+
+// Long returns a LONG field; ok is false if it is null.
+func (r Record) Long(f int) (v int64, ok bool) {
+	x := r.fixed(f)
+	return wire.UnZigZag64(x - 1), x != 0
+}
+
+// Bool returns a BOOLEAN field; ok is false if it is null.
+func (r Record) Bool(f int) (v, ok bool) {
+	x := r.fixed(f)
+	return x == 2, x != 0
+}
+
+// Float returns a FLOAT field; ok is false if it is null.
+func (r Record) Float(f int) (v float32, ok bool) {
+	v = Value{num: r.fixed(f)}.Float()
+	return v, r.fixed(f) != nullFloat
+}
+
+// Double returns a DOUBLE field; ok is false if it is null.
+func (r Record) Double(f int) (v float64, ok bool) {
+	v = Value{num: r.fixed(f)}.Double()
+	return v, r.fixed(f) != nullDouble
+}
+
+// Reference returns the ordinal in a REFERENCE field, or NoOrdinal if it is
+// null. The type referred to may not be loaded, or not have that ordinal.
+func (r Record) Reference(f int) Ordinal { return Ordinal(r.fixed(f)) - 1 }
+
+func (r Record) span(f int) (value []byte, null bool) {
+	return r.p.span(f, int(r.t.prevText[f]), r.slot())
+}
+
+// AppendString appends a STRING field as UTF-8; null appends nothing. It fails
+// with ErrIllFormed if the value has no UTF-8 form.
+func (r Record) AppendString(b []byte, f int) ([]byte, error) {
+	text, _ := r.span(f)
+	if wire.IsRaw(text) {
+		return b, fmt.Errorf("read %s.%s of ordinal %d: %w", r.t.schema.Name, r.t.schema.Fields[f].Name, r.ord, ErrIllFormed)
+	}
+	return append(b, text...), nil
+}
+
+// StringView returns a STRING field's UTF-8 without copying it; ok is false if
+// it is null or ill-formed. The caller must not change it.
+func (r Record) StringView(f int) (text []byte, ok bool) {
+	text, null := r.span(f)
+	return text, !null && !wire.IsRaw(text)
+}
+
+// AppendUTF16 appends a STRING field as UTF-16 code units, well-formed or not;
+// null appends nothing.
+func (r Record) AppendUTF16(units []uint16, f int) []uint16 {
+	text, _ := r.span(f)
+	return wire.AppendUnits(units, text)
+}
+
+// AppendBytes appends a BYTES field; null appends nothing.
+func (r Record) AppendBytes(b []byte, f int) []byte {
+	data, _ := r.span(f)
+	return append(b, data...)
+}
+
+// Value returns field f of an OBJECT. Its bytes are views.
+func (r Record) Value(f int) Value {
+	t := r.t.schema.Fields[f].Type
+	if t.variable() {
+		data, null := r.span(f)
+		if null {
+			return Value{}
+		}
+		return Value{kind: t, data: data}
+	}
+	x := r.fixed(f)
+	if x == nullBits(t) {
+		return Value{}
+	}
+	switch t {
+	case Int:
+		return IntValue(wire.UnZigZag32(uint32(x - 1)))
+	case Long:
+		return LongValue(wire.UnZigZag64(x - 1))
+	case Boolean, Reference:
+		return Value{kind: t, num: x - 1}
+	}
+	return Value{kind: t, num: x}
+}
+
+// Len returns the number of entries of a LIST, SET or MAP.
+func (r Record) Len() int {
+	start, end := r.p.entries(r.slot())
+	return int(end - start)
+}
+
+// Element returns the i'th element of a LIST or SET. A SET's elements are in
+// the order of its hash table.
+func (r Record) Element(i int) Ordinal {
+	start, _ := r.p.entries(r.slot())
+	return Ordinal(r.p.entry(start+uint64(i), 0))
+}
+
+// Entry returns the i'th key and value of a MAP, in the order of its hash
+// table.
+func (r Record) Entry(i int) (key, value Ordinal) {
+	start, _ := r.p.entries(r.slot())
+	return Ordinal(r.p.entry(start+uint64(i), 0)), Ordinal(r.p.entry(start+uint64(i), 1))
+}
+
+// bucket returns the place of the i'th entry in the hash table.
+func (r Record) bucket(i int) uint32 {
+	start, _ := r.p.entries(r.slot())
+	return uint32(r.p.entry(start+uint64(i), 2))
+}
+
+// Follow walks a resolved path from r and returns the value at its end; a null
+// reference, or one to a record that is not loaded, gives null.
+func (r Record) Follow(steps []Step) Value {
+	for _, step := range steps[:len(steps)-1] {
+		o := r.Reference(step.Field)
+		target := r.t.state.Type(r.t.schema.Fields[step.Field].Ref)
+		if target == nil || !target.Populated(o) {
+			return Value{}
+		}
+		r = target.Record(o)
+	}
+	return r.Value(steps[len(steps)-1].Field)
+}

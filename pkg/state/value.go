@@ -1,0 +1,129 @@
+package state
+
+import (
+	"errors"
+	"math"
+)
+
+// Ordinal names a record of one type within a state. It is reused after its
+// record is gone, so it means nothing without the state.
+type Ordinal int32
+
+// NoOrdinal is the absence of a record.
+const NoOrdinal Ordinal = -1
+
+// Hollow's null patterns of FLOAT and DOUBLE fields.
+const (
+	nullFloat  = 0x7fc00001
+	nullDouble = 0x7ff8000000000001
+)
+
+// nullBits returns how null is stored in a page for a fixed-size field.
+func nullBits(t FieldType) uint64 {
+	switch t {
+	case Float:
+		return nullFloat
+	case Double:
+		return nullDouble
+	}
+	return 0
+}
+
+// ErrNotStorable says that a value has no representation in Hollow's format.
+var ErrNotStorable = errors.New("value cannot be stored")
+
+// A Value is the content of one field. The zero Value is null. A Value made of
+// bytes does not own them: they must not change while it is in use.
+type Value struct {
+	kind FieldType // 0 for null
+	num  uint64    // fixed-size values: Int and Long sign-extended, others bits
+	data []byte    // String: UTF-8, or raw text of a state; Bytes
+}
+
+// Null returns the null Value.
+func Null() Value { return Value{} }
+
+// IntValue returns an INT; -2^31 is refused when a record is made of it.
+func IntValue(v int32) Value { return Value{kind: Int, num: uint64(int64(v))} }
+
+// LongValue returns a LONG; -2^63 is refused when a record is made of it.
+func LongValue(v int64) Value { return Value{kind: Long, num: uint64(v)} }
+
+// BoolValue returns a BOOLEAN.
+func BoolValue(v bool) Value {
+	if v {
+		return Value{kind: Boolean, num: 1}
+	}
+	return Value{kind: Boolean}
+}
+
+// FloatValue returns a FLOAT; NaN is refused when a record is made of it.
+func FloatValue(v float32) Value { return Value{kind: Float, num: uint64(math.Float32bits(v))} }
+
+// DoubleValue returns a DOUBLE; NaN is refused when a record is made of it.
+func DoubleValue(v float64) Value { return Value{kind: Double, num: math.Float64bits(v)} }
+
+// StringValue returns a STRING; ill-formed UTF-8 is refused when a record is
+// made of it.
+func StringValue(v string) Value { return Value{kind: String, data: []byte(v)} }
+
+// BytesValue returns a BYTES value that shares v.
+func BytesValue(v []byte) Value { return Value{kind: Bytes, data: v} }
+
+// ReferenceValue returns a REFERENCE.
+func ReferenceValue(o Ordinal) Value {
+	if o == NoOrdinal {
+		return Value{}
+	}
+	return Value{kind: Reference, num: uint64(o)}
+}
+
+// IsNull says whether v is null.
+func (v Value) IsNull() bool { return v.kind == 0 }
+
+// Type returns the type of v, and 0 for null.
+func (v Value) Type() FieldType { return v.kind }
+
+// Int returns an INT.
+func (v Value) Int() int32 { return int32(v.num) }
+
+// Long returns a LONG.
+func (v Value) Long() int64 { return int64(v.num) }
+
+// Bool returns a BOOLEAN.
+func (v Value) Bool() bool { return v.num != 0 }
+
+// Float returns a FLOAT.
+func (v Value) Float() float32 { return math.Float32frombits(uint32(v.num)) }
+
+// Double returns a DOUBLE.
+func (v Value) Double() float64 { return math.Float64frombits(v.num) }
+
+// Data returns the bytes of a STRING (in its in-memory form: UTF-8 if it is
+// well-formed) or of BYTES. The caller must not change them.
+func (v Value) Data() []byte { return v.data }
+
+// Reference returns the ordinal of a REFERENCE, and NoOrdinal for null.
+func (v Value) Reference() Ordinal {
+	if v.kind == 0 {
+		return NoOrdinal
+	}
+	return Ordinal(v.num)
+}
+
+// Equal compares as keys do: FLOAT and DOUBLE as numbers, all else exactly.
+// Null equals null.
+func (v Value) Equal(o Value) bool {
+	if v.kind != o.kind {
+		return false
+	}
+	switch v.kind {
+	case Float:
+		return v.Float() == o.Float()
+	case Double:
+		return v.Double() == o.Double()
+	case String, Bytes:
+		return string(v.data) == string(o.data)
+	}
+	return v.num == o.num
+}
