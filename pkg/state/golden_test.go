@@ -25,7 +25,7 @@ func TestGoldenVectors(t *testing.T) {
 func testGoldenCheck(t *testing.T, c golden.Case, check golden.Check) {
 	s := loadGolden(t, c, check)
 	var got bytes.Buffer
-	if err := s.Dump(&got, check.Version); err != nil {
+	if err := s.Dump(&got, check.Version.String()); err != nil {
 		t.Fatal(err)
 	}
 	want := string(golden.WithoutDecimals(c.Expected(check.Expected)))
