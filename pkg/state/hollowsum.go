@@ -39,7 +39,7 @@ func (t *Type) hollowSum() int32 {
 	var scratch []byte
 	for _, ordinals := range shards {
 		for _, o := range ordinals {
-			c = sum32(c, int32(o)/int32(t.shards))
+			c = sum32(c, int32(o))
 			if t.schema.Kind == Object {
 				c, scratch = t.Record(o).hollowSumFields(c, fields, scratch)
 				continue
