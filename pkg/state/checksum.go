@@ -1,0 +1,352 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// Reasons why content has no checksum.
+var (
+	// ErrDangling says that a record refers to one that the state, or the part
+	// of it that is loaded, does not have.
+	ErrDangling = errors.New("reference to a record that is not there")
+	// ErrCycle says that a record reaches itself through references.
+	ErrCycle = errors.New("records refer to each other in a cycle")
+	// ErrTooDeep says that a chain of references is longer than MaxDepth.
+	ErrTooDeep = errors.New("records are nested too deeply")
+)
+
+// MaxDepth is the greatest number of records, itself included, on a chain of
+// references from a record that has a content hash.
+const MaxDepth = 64
+
+// checksumStart is what the sum starts from, so that an empty state has a
+// checksum other than none.
+const checksumStart = "holdfast content checksum 1"
+
+// tagIllFormed marks a STRING that is not well-formed Unicode; other values are
+// marked by their FieldType.
+const tagIllFormed = 9
+
+// Checksum returns the content checksum (docs/format/checksum.md): it depends
+// on what the records say, not on ordinals, layout or the path taken. It is a
+// sum, so it tells contents apart but does not withstand somebody who looks for
+// two with the same one. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
+func (s *State) Checksum() (dataset.Digest, error) {
+	h := NewHasher(s)
+	sum := dataset.DigestOf([]byte(checksumStart))
+	for _, t := range s.checksumTypes() {
+		for o := range t.Ordinals() {
+			d, err := h.Sum(t.Record(o))
+			if err != nil {
+				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+			}
+			sum = addDigests(sum, d)
+		}
+	}
+	return sum, nil
+}
+
+// checksumTypes returns the types that have a primary key, or all types if
+// none has one.
+func (s *State) checksumTypes() []*Type {
+	var keyed []*Type
+	for _, t := range s.types {
+		if t.schema.Kind == Object && len(t.schema.Key) > 0 {
+			keyed = append(keyed, t)
+		}
+	}
+	if keyed == nil {
+		return s.types
+	}
+	return keyed
+}
+
+// Fingerprint names the schemas: the SHA-256 of their printed forms by name,
+// each ended by a line feed.
+func (s *State) Fingerprint() dataset.Digest { return Fingerprint(s.Schemas()) }
+
+// Fingerprint names schemas as State.Fingerprint does.
+func Fingerprint(schemas map[string]*Schema) dataset.Digest {
+	var list []*Schema
+	for _, s := range schemas {
+		list = append(list, s)
+	}
+	var text []byte
+	for _, s := range SortSchemas(list) {
+		text = append(append(text, s.String()...), '\n')
+	}
+	return dataset.DigestOf(text)
+}
+
+// addDigests adds two digests as big-endian numbers mod 2^256.
+func addDigests(a, b dataset.Digest) (sum dataset.Digest) {
+	var carry uint64
+	for i := len(a) - 8; i >= 0; i -= 8 {
+		var x uint64
+		x, carry = bits.Add64(binary.BigEndian.Uint64(a[i:]), binary.BigEndian.Uint64(b[i:]), carry)
+		binary.BigEndian.PutUint64(sum[i:], x)
+	}
+	return sum
+}
+
+// A Hasher computes content hashes of the records of one state. It remembers
+// those of records that others can refer to, in 33 bytes each. It is for one
+// goroutine.
+type Hasher struct {
+	types map[*Type]*typeHasher
+	buf   []byte // a stack: what the records under way have written so far
+	one   [][sha256.Size]byte
+	two   [][2 * sha256.Size]byte
+	units []uint16
+}
+
+// typeHasher is what a Hasher knows of one type.
+type typeHasher struct {
+	t     *Type
+	start []byte // kind and type name
+	order []int  // the fields of an OBJECT by name
+	names [][]byte
+	refs  []*typeHasher // per field; nil if it is no reference or the type is not loaded
+	parts [2]*typeHasher
+	memo  []*memoChunk // nil if no type refers to this one
+}
+
+const memoSize = 256
+
+// memoChunk holds what is known of consecutive ordinals. Height 0 is unknown.
+type memoChunk struct {
+	sums    [memoSize]dataset.Digest
+	heights [memoSize]uint8
+}
+
+const underWay = 255 // height of a record whose hash is being computed
+
+// NewHasher returns a Hasher of the records of s.
+func NewHasher(s *State) *Hasher {
+	h := &Hasher{types: map[*Type]*typeHasher{}}
+	for _, t := range s.types {
+		h.types[t] = newTypeHasher(t)
+	}
+	for _, t := range h.types {
+		t.refs = make([]*typeHasher, len(t.t.schema.Fields))
+		for f, field := range t.t.schema.Fields {
+			if field.Type == Reference {
+				t.refs[f] = h.refer(s, field.Ref)
+			}
+		}
+		if t.t.schema.Kind != Object {
+			t.parts[0] = h.refer(s, t.t.schema.Element)
+		}
+		if t.t.schema.Kind == Map {
+			t.parts[1] = h.refer(s, t.t.schema.Value)
+		}
+	}
+	return h
+}
+
+func newTypeHasher(t *Type) *typeHasher {
+	s := t.schema
+	th := &typeHasher{t: t, start: appendText([]byte{byte(s.Kind)}, s.Name)}
+	for f := range s.Fields {
+		th.order = append(th.order, f)
+		th.names = append(th.names, appendText(nil, s.Fields[f].Name))
+	}
+	slices.SortFunc(th.order, func(a, b int) int { return strings.Compare(s.Fields[a].Name, s.Fields[b].Name) })
+	return th
+}
+
+func (h *Hasher) refer(s *State, name string) *typeHasher {
+	th := h.types[s.Type(name)]
+	if th != nil && th.memo == nil {
+		th.memo = make([]*memoChunk, int(th.t.Max())/memoSize+1)
+	}
+	return th
+}
+
+// Sum returns the content hash of a record, which must be of the Hasher's
+// state. Two records, also of different states, have the same hash exactly if
+// their types have the same name and they say the same; a null field is as good
+// as none. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
+func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
+	h.buf = h.buf[:0]
+	sum, _, err := h.sum(h.types[r.t], r.ord, 1)
+	return sum, err
+}
+
+// sum returns the hash of record o and its height, the number of records on
+// the longest chain of references from it. depth is the number of records on
+// the chain under way.
+func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
+	var chunk *memoChunk
+	if t.memo != nil {
+		if chunk = t.memo[o/memoSize]; chunk == nil {
+			chunk = new(memoChunk)
+			t.memo[o/memoSize] = chunk
+		}
+		switch height := chunk.heights[o%memoSize]; height {
+		case 0:
+		case underWay:
+			return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
+		default:
+			return chunk.sums[o%memoSize], height, nil
+		}
+		chunk.heights[o%memoSize] = underWay
+	}
+	mark := len(h.buf)
+	height, err := h.write(t, t.t.Record(o), depth)
+	if err == nil && height > MaxDepth {
+		err = fmt.Errorf("hash %s ordinal %d: %w: more than %d", t.t.schema.Name, o, ErrTooDeep, MaxDepth)
+	}
+	if err != nil {
+		if chunk != nil {
+			chunk.heights[o%memoSize] = 0
+		}
+		h.buf = h.buf[:mark]
+		return dataset.Digest{}, 0, err
+	}
+	sum := dataset.Digest(sha256.Sum256(h.buf[mark:]))
+	h.buf = h.buf[:mark]
+	if chunk != nil {
+		chunk.sums[o%memoSize], chunk.heights[o%memoSize] = sum, height
+	}
+	return sum, height, nil
+}
+
+// write appends what the hash of r is computed over and returns r's height.
+func (h *Hasher) write(t *typeHasher, r Record, depth int) (height uint8, err error) {
+	h.buf = append(h.buf, t.start...)
+	if t.t.schema.Kind == Object {
+		return h.writeFields(t, r, depth)
+	}
+	n := r.Len()
+	h.buf = binary.AppendUvarint(h.buf, uint64(n))
+	mark := len(h.buf)
+	for i := range n {
+		if height, err = h.writeChild(t, t.parts[0], r.Element(i), depth, height); err != nil {
+			return 0, err
+		}
+		if t.t.schema.Kind != Map {
+			continue
+		}
+		_, value := r.Entry(i)
+		if height, err = h.writeChild(t, t.parts[1], value, depth, height); err != nil {
+			return 0, err
+		}
+	}
+	h.sortEntries(t.t.schema.Kind, mark)
+	return height + 1, nil
+}
+
+// sortEntries orders what a SET or MAP has written from mark on.
+func (h *Hasher) sortEntries(k Kind, mark int) {
+	switch k {
+	case Set:
+		h.one = h.one[:0]
+		for b := range slices.Chunk(h.buf[mark:], sha256.Size) {
+			h.one = append(h.one, [sha256.Size]byte(b))
+		}
+		slices.SortFunc(h.one, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		h.buf = h.buf[:mark]
+		for i := range h.one {
+			h.buf = append(h.buf, h.one[i][:]...)
+		}
+	case Map:
+		h.two = h.two[:0]
+		for b := range slices.Chunk(h.buf[mark:], 2*sha256.Size) {
+			h.two = append(h.two, [2 * sha256.Size]byte(b))
+		}
+		slices.SortFunc(h.two, func(a, b [2 * sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		h.buf = h.buf[:mark]
+		for i := range h.two {
+			h.buf = append(h.buf, h.two[i][:]...)
+		}
+	}
+}
+
+// writeChild appends the hash of a record that one of type t refers to and
+// returns the greater of its height and height.
+func (h *Hasher) writeChild(t, child *typeHasher, o Ordinal, depth int, height uint8) (uint8, error) {
+	if child == nil || !child.t.Populated(o) {
+		return 0, fmt.Errorf("hash record of type %s: ordinal %d: %w", t.t.schema.Name, o, ErrDangling)
+	}
+	if depth >= MaxDepth {
+		return 0, fmt.Errorf("hash record of type %s: %w: more than %d", t.t.schema.Name, ErrTooDeep, MaxDepth)
+	}
+	sum, own, err := h.sum(child, o, depth+1)
+	if err != nil {
+		return 0, err
+	}
+	h.buf = append(h.buf, sum[:]...)
+	return max(own, height), nil
+}
+
+func (h *Hasher) writeFields(t *typeHasher, r Record, depth int) (height uint8, err error) {
+	for _, f := range t.order {
+		v := r.Value(f)
+		if v.IsNull() {
+			continue
+		}
+		h.buf = append(h.buf, t.names[f]...)
+		if v.kind == Reference {
+			h.buf = append(h.buf, byte(Reference))
+			if height, err = h.writeChild(t, t.refs[f], v.Reference(), depth, height); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		h.writeValue(v)
+	}
+	return height + 1, nil
+}
+
+// writeValue appends the tag and the bytes of a value that is no reference.
+func (h *Hasher) writeValue(v Value) {
+	if v.kind == String && wire.IsRaw(v.data) {
+		h.writeUnits(v)
+		return
+	}
+	h.buf = append(h.buf, byte(v.kind))
+	switch v.kind {
+	case Int, Float:
+		h.buf = binary.BigEndian.AppendUint32(h.buf, uint32(v.num))
+	case Long, Double:
+		h.buf = binary.BigEndian.AppendUint64(h.buf, v.num)
+	case Boolean:
+		h.buf = append(h.buf, byte(v.num))
+	default:
+		h.buf = binary.AppendUvarint(h.buf, uint64(len(v.data)))
+		h.buf = append(h.buf, v.data...)
+	}
+}
+
+// writeUnits appends text that is not held as UTF-8. Some of it is well-formed
+// all the same, only oddly encoded.
+func (h *Hasher) writeUnits(v Value) {
+	h.units = wire.AppendUnits(h.units[:0], v.data)
+	if wellFormedUnits(h.units) {
+		h.buf = append(h.buf, byte(String))
+		h.buf = appendText(h.buf, string(utf16.Decode(h.units)))
+		return
+	}
+	h.buf = append(h.buf, tagIllFormed)
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(h.units)))
+	for _, c := range h.units {
+		h.buf = binary.BigEndian.AppendUint16(h.buf, c)
+	}
+}
+
+// appendText appends a length in bytes and the text.
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}

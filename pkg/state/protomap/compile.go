@@ -1,0 +1,115 @@
+package protomap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/bufbuild/protocompile"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
+)
+
+// Compile reads a .proto file and maps its root message. Imports are found by
+// source, relative to the file's folder and then as they stand; those of
+// google/protobuf and holdfast/v1/options.proto need no file. A nil source
+// reads files. Errors name file and line.
+func Compile(ctx context.Context, filename string, source func(path string) ([]byte, error)) (*Mapping, error) {
+	if source == nil {
+		source = os.ReadFile
+	}
+	name, folder := filepath.Base(filename), filepath.Dir(filename)
+	file, err := compileFile(ctx, name, func(path string) ([]byte, error) {
+		b, err := source(filepath.Join(folder, path))
+		if err != nil && path != name {
+			if other, err := source(path); err == nil {
+				return other, nil
+			}
+		}
+		return b, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
+	if _, err := newMapping(file); err != nil { // here positions are known
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
+	var files descriptorpb.FileDescriptorSet
+	appendFiles(&files, map[string]bool{}, file)
+	set, err := proto.MarshalOptions{Deterministic: true}.Marshal(&files)
+	if err != nil {
+		return nil, fmt.Errorf("compile schema: encode descriptors: %w", err)
+	}
+	return FromDescriptorSet(set)
+}
+
+func compileFile(ctx context.Context, name string, source func(path string) ([]byte, error)) (protoreflect.FileDescriptor, error) {
+	accessor := func(path string) (io.ReadCloser, error) {
+		if path == holdfastv1.OptionsPath {
+			return io.NopCloser(bytes.NewReader(holdfastv1.OptionsSource())), nil
+		}
+		b, err := source(path)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(bytes.NewReader(b)), nil
+	}
+	compiler := protocompile.Compiler{
+		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: accessor}),
+		SourceInfoMode: protocompile.SourceInfoStandard,
+		MaxParallelism: 1,
+	}
+	files, err := compiler.Compile(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return files[0], nil
+}
+
+// appendFiles appends f after its imports, without source positions.
+func appendFiles(to *descriptorpb.FileDescriptorSet, seen map[string]bool, f protoreflect.FileDescriptor) {
+	if seen[f.Path()] {
+		return
+	}
+	seen[f.Path()] = true
+	for i := range f.Imports().Len() {
+		appendFiles(to, seen, f.Imports().Get(i).FileDescriptor)
+	}
+	d := protodesc.ToFileDescriptorProto(f)
+	d.SourceCodeInfo = nil
+	to.File = append(to.File, d)
+}
+
+// FromDescriptorSet maps the root message of the last file of a
+// FileDescriptorSet, such as DescriptorSet returns. It keeps b.
+func FromDescriptorSet(b []byte) (*Mapping, error) {
+	var set descriptorpb.FileDescriptorSet
+	if err := proto.Unmarshal(b, &set); err != nil {
+		return nil, fmt.Errorf("read descriptor set: %w", err)
+	}
+	if len(set.File) == 0 {
+		return nil, errors.New("read descriptor set: it has no file")
+	}
+	files, err := protodesc.NewFiles(&set)
+	if err != nil {
+		return nil, fmt.Errorf("read descriptor set: %w", err)
+	}
+	file, err := files.FindFileByPath(set.File[len(set.File)-1].GetName())
+	if err != nil {
+		return nil, fmt.Errorf("read descriptor set: %w", err)
+	}
+	m, err := newMapping(file)
+	if err != nil {
+		return nil, fmt.Errorf("read descriptor set: %w", err)
+	}
+	m.set = b
+	return m, nil
+}

@@ -1,0 +1,16 @@
+// Package protomap maps protobuf messages to the types of a state and back, by
+// the rules of docs/format/mapping.md.
+//
+// A [Mapping] is made of a .proto file ([Compile]) or of the descriptor set
+// that a store keeps ([FromDescriptorSet]). It yields the schemas of the
+// dataset, puts messages into a [Sink], and encodes records as protobuf bytes
+// straight from their columns, or as ProtoJSON. A Mapping is immutable and safe
+// for concurrent use.
+//
+// Errors about one value are a [*ValueError], errors about a declaration a
+// [*SchemaError]; both wrap a cause that errors.Is finds.
+//
+// Reading order: mapping.go and plan.go for what is mapped to what, compile.go
+// for where it comes from, add.go for records in, append.go and scalar.go for
+// records out, key.go for keys, redeclare.go for the file that clients see.
+package protomap
