@@ -1,4 +1,311 @@
 package state
 
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Entry is one entry of a MAP: the ordinals of its key and value.
 type Entry struct{ Key, Value Ordinal }
+
+// A Builder makes the next version of a state out of all its records: those
+// that are not added are not in it. Records are deduplicated by content; one
+// that the base has keeps its ordinal, and its page if its neighbours stay too.
+// An ordinal is given to another record only if no record of the base has it,
+// as Hollow's deltas need. Children are added before the records that refer to
+// them. A Builder is for one goroutine and one state; base stays as it is.
+type Builder struct {
+	base    *State
+	schemas map[string]*Schema
+	types   map[string]*typeBuilder
+	order   []*typeBuilder // a type comes after those that it refers to
+	values  []Ordinal      // scratch
+}
+
+// NewBuilder starts a version with these schemas on top of base, which is nil
+// for the first version of a chain.
+func NewBuilder(base *State, schemas []*Schema) (*Builder, error) {
+	b := &Builder{base: base, schemas: map[string]*Schema{}, types: map[string]*typeBuilder{}}
+	for _, s := range DependencyOrder(schemas) {
+		if b.schemas[s.Name] != nil {
+			return nil, fmt.Errorf("build state: type %s is declared twice", s.Name)
+		}
+		b.schemas[s.Name] = s
+		t := newTypeBuilder(s, base)
+		b.types[s.Name] = t
+		b.order = append(b.order, t)
+	}
+	for _, t := range b.order {
+		for _, name := range t.schema.References() {
+			if b.types[name] == nil {
+				return nil, fmt.Errorf("build state: type %s refers to type %s, which is not declared", t.schema.Name, name)
+			}
+		}
+		if err := t.resolveHashKey(b.schemas); err != nil {
+			return nil, fmt.Errorf("build state: %w", err)
+		}
+	}
+	return b, nil
+}
+
+// AddObject adds a record of an OBJECT type, its values in the order of the
+// schema, and returns its ordinal. It keeps no reference to values. Errors wrap
+// ErrNotStorable, ErrIllFormed or ErrDangling.
+func (b *Builder) AddObject(typeName string, values []Value) (Ordinal, error) {
+	t, err := b.typeOf(typeName, Object)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	if len(values) != len(t.schema.Fields) {
+		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(t.schema.Fields), ErrNotStorable)
+	}
+	t.content = t.content[:0]
+	for f, field := range t.schema.Fields {
+		if t.content, err = appendValueContent(t.content, field, values[f]); err != nil {
+			return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
+		}
+		if o := values[f].Reference(); field.Type == Reference && !values[f].IsNull() && !b.types[field.Ref].has(o) {
+			return NoOrdinal, fmt.Errorf("add %s: field %s names %s %d: %w", typeName, field.Name, field.Ref, o, ErrDangling)
+		}
+	}
+	return t.add()
+}
+
+// AddList adds a record of a LIST type.
+func (b *Builder) AddList(typeName string, elements []Ordinal) (Ordinal, error) {
+	return b.addElements(typeName, List, elements)
+}
+
+// AddSet adds a record of a SET type; an element that is named twice is in it
+// once.
+func (b *Builder) AddSet(typeName string, elements []Ordinal) (Ordinal, error) {
+	b.values = append(b.values[:0], elements...)
+	slices.Sort(b.values)
+	return b.addElements(typeName, Set, slices.Compact(b.values))
+}
+
+func (b *Builder) addElements(typeName string, k Kind, elements []Ordinal) (Ordinal, error) {
+	t, err := b.typeOf(typeName, k)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	t.entries = t.entries[:0]
+	for _, o := range elements {
+		if !b.types[t.schema.Element].has(o) {
+			return NoOrdinal, fmt.Errorf("add %s: element %s %d: %w", typeName, t.schema.Element, o, ErrDangling)
+		}
+		t.entries = append(t.entries, collectionEntry{element: uint32(o)})
+	}
+	t.content = appendEntryContent(t.content[:0], t.entries, k)
+	return t.add()
+}
+
+// AddMap adds a record of a MAP type. A key that occurs twice is refused with
+// ErrNotStorable.
+func (b *Builder) AddMap(typeName string, entries []Entry) (Ordinal, error) {
+	t, err := b.typeOf(typeName, Map)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	t.entries = t.entries[:0]
+	for _, e := range entries {
+		if !b.types[t.schema.Element].has(e.Key) || !b.types[t.schema.Value].has(e.Value) {
+			return NoOrdinal, fmt.Errorf("add %s: entry %s %d, %s %d: %w", typeName, t.schema.Element, e.Key, t.schema.Value, e.Value, ErrDangling)
+		}
+		t.entries = append(t.entries, collectionEntry{element: uint32(e.Key), value: uint32(e.Value)})
+	}
+	slices.SortFunc(t.entries, func(x, y collectionEntry) int { return cmp.Compare(x.element, y.element) })
+	for i := 1; i < len(t.entries); i++ {
+		if t.entries[i].element == t.entries[i-1].element {
+			return NoOrdinal, fmt.Errorf("add %s: key %s %d occurs twice: %w", typeName, t.schema.Element, t.entries[i].element, ErrNotStorable)
+		}
+	}
+	t.content = appendEntryContent(t.content[:0], t.entries, Map)
+	return t.add()
+}
+
+func (b *Builder) typeOf(name string, k Kind) (*typeBuilder, error) {
+	t := b.types[name]
+	if t == nil {
+		return nil, fmt.Errorf("add record: type %s is not declared", name)
+	}
+	if t.schema.Kind != k {
+		return nil, fmt.Errorf("add record: type %s is a %v, not a %v", name, t.schema.Kind, k)
+	}
+	return t, nil
+}
+
+// Finish returns the state. Indexes of the base are carried over if the
+// schemas are the same. The Builder must not be used any more.
+func (b *Builder) Finish(h Header) (*State, error) {
+	types := map[string]*Type{}
+	changes := Changes{}
+	for _, t := range b.order {
+		next, c, err := t.finish(types)
+		if err != nil {
+			return nil, fmt.Errorf("build state: %w", err)
+		}
+		types[t.schema.Name] = next
+		if len(c.Added)+len(c.Removed) > 0 {
+			changes[t.schema.Name] = c
+		}
+	}
+	s := newState(h, slices.Collect(maps.Values(types)))
+	for _, t := range s.types {
+		if b.base == nil || b.base.Type(t.schema.Name) == nil {
+			t.shards = shardsFor(&typeTransition{next: t})
+		}
+	}
+	if b.base == nil || !SameModel(b.base, s) {
+		return s, nil
+	}
+	if err := b.base.follow(s, changes); err != nil {
+		return nil, fmt.Errorf("build state: update index: %w", err)
+	}
+	return s, nil
+}
+
+// SameModel says whether two states have the same types with equal schemas, so
+// that a replica can go from one to the other by a delta.
+func SameModel(a, b *State) bool {
+	return maps.EqualFunc(a.schemas, b.schemas, (*Schema).Equal)
+}
+
+// typeBuilder collects the records of one type.
+type typeBuilder struct {
+	schema *Schema
+	base   *Type // nil if the base has no such type
+	same   bool  // base has this schema, so its records are candidates
+	hash   [][]Step
+
+	known   bool // the table has the records of base
+	table   contentTable
+	live    []uint64 // ordinals added so far
+	next    Ordinal  // no free ordinal is smaller
+	added   []Ordinal
+	ends    []int  // where the content of the added records ends in arena
+	arena   []byte // content of the added records
+	content []byte // of the record under way
+	entries []collectionEntry
+	old     []byte // scratch: content of a base record
+}
+
+func newTypeBuilder(s *Schema, base *State) *typeBuilder {
+	t := &typeBuilder{schema: s}
+	if base != nil {
+		t.base = base.Type(s.Name)
+	}
+	t.same = t.base != nil && t.base.schema.Equal(s)
+	return t
+}
+
+func (t *typeBuilder) has(o Ordinal) bool {
+	return o >= 0 && int(o>>6) < len(t.live) && t.live[o>>6]>>(uint(o)&63)&1 != 0
+}
+
+func (t *typeBuilder) mark(o Ordinal) {
+	for len(t.live) <= int(o>>6) {
+		t.live = append(t.live, 0)
+	}
+	t.live[o>>6] |= 1 << (uint(o) & 63)
+}
+
+// add adds the record whose content is in t.content.
+func (t *typeBuilder) add() (Ordinal, error) {
+	if !t.known {
+		t.learn()
+	}
+	if at, ok := t.table.find(t.content, t.equal); ok {
+		if at < 0 {
+			return t.added[^at], nil
+		}
+		t.mark(Ordinal(at))
+		return Ordinal(at), nil
+	}
+	for t.base != nil && t.base.Populated(t.next) {
+		t.next++
+	}
+	o := t.next
+	if o > MaxOrdinal {
+		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
+	}
+	t.next++
+	t.mark(o)
+	t.added = append(t.added, o)
+	t.arena = append(t.arena, t.content...)
+	t.ends = append(t.ends, len(t.arena))
+	t.table.add(t.content, ^int32(len(t.added)-1), t.contentAt)
+	return o, nil
+}
+
+// learn puts the records of the base into the table.
+func (t *typeBuilder) learn() {
+	t.known = true
+	if !t.same {
+		return
+	}
+	t.table.grow(tableSize(t.base.Len()), nil)
+	for o := range t.base.Ordinals() {
+		t.old = appendContent(t.old[:0], t.base.Record(o))
+		t.table.add(t.old, int32(o), t.contentAt)
+	}
+}
+
+func tableSize(n int) int {
+	size := 64
+	for size/4*3 <= n {
+		size *= 2
+	}
+	return size
+}
+
+// contentAt returns the content of a record of the table, valid until the next
+// call.
+func (t *typeBuilder) contentAt(at int32) []byte {
+	if at >= 0 {
+		t.old = appendContent(t.old[:0], t.base.Record(Ordinal(at)))
+		return t.old
+	}
+	return t.addedContent(int(^at))
+}
+
+func (t *typeBuilder) addedContent(k int) []byte {
+	start := 0
+	if k > 0 {
+		start = t.ends[k-1]
+	}
+	return t.arena[start:t.ends[k]]
+}
+
+func (t *typeBuilder) equal(at int32) bool { return bytes.Equal(t.content, t.contentAt(at)) }
+
+// finish makes the type. types has those that it refers to.
+func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
+	c := Change{Added: t.added}
+	from := newType(t.schema, 1)
+	if t.base != nil {
+		from.shards = t.base.shards
+		for o := range t.base.Ordinals() {
+			if !t.has(o) {
+				c.Removed = append(c.Removed, o)
+			}
+		}
+	}
+	if t.same {
+		from = t.base
+	}
+	next, err := from.apply(typeChange{
+		removed: c.Removed, added: c.Added,
+		load: func(b *pageBuilder, k, i int) error {
+			b.loadContent(t.addedContent(k), i)
+			if t.schema.Kind == Set || t.schema.Kind == Map {
+				return t.place(b.lists[i], types)
+			}
+			return nil
+		},
+	})
+	return next, c, err
+}

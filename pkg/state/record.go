@@ -119,7 +119,7 @@ func (r Record) Value(f int) Value {
 		if null {
 			return Value{}
 		}
-		return Value{kind: t, data: data}
+		return Value{kind: t, num: held, data: data}
 	}
 	x := r.fixed(f)
 	if x == nullBits(t) {

@@ -36,9 +36,12 @@ var ErrNotStorable = errors.New("value cannot be stored")
 // bytes does not own them: they must not change while it is in use.
 type Value struct {
 	kind FieldType // 0 for null
-	num  uint64    // fixed-size values: Int and Long sign-extended, others bits
+	num  uint64    // Int and Long sign-extended, others bits; held if data is a state's
 	data []byte    // String: UTF-8, or raw text of a state; Bytes
 }
+
+// held marks data that a state holds, which may be raw text.
+const held = 1
 
 // Null returns the null Value.
 func Null() Value { return Value{} }

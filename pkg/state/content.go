@@ -1,0 +1,236 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// Content bytes are what makes two records of one type the same record. They
+// exist only while a state is built; they are not a format.
+//
+//	OBJECT  per field: a number as in pages (uvarint, null is 0), the bits of a
+//	        FLOAT or DOUBLE, or length+1 (uvarint, null is 0) and the bytes
+//	LIST    count, elements
+//	SET     count, elements in ascending order
+//	MAP     count, keys and values by ascending key
+
+// appendContent appends the content bytes of a record.
+func appendContent(b []byte, r Record) []byte {
+	if r.t.schema.Kind != Object {
+		list := appendEntries(nil, r.p, r.slot())
+		if r.t.schema.Kind != List {
+			slices.SortFunc(list, func(x, y collectionEntry) int { return int(x.element) - int(y.element) })
+		}
+		return appendEntryContent(b, list, r.t.schema.Kind)
+	}
+	for f, field := range r.t.schema.Fields {
+		if field.Type.variable() {
+			text, null := r.span(f)
+			b = appendTextContent(b, text, null)
+			continue
+		}
+		b = appendNumberContent(b, field.Type, r.fixed(f))
+	}
+	return b
+}
+
+func appendEntryContent(b []byte, list []collectionEntry, k Kind) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, e := range list {
+		b = binary.AppendUvarint(b, uint64(e.element))
+		if k == Map {
+			b = binary.AppendUvarint(b, uint64(e.value))
+		}
+	}
+	return b
+}
+
+func appendNumberContent(b []byte, t FieldType, x uint64) []byte {
+	switch t {
+	case Float:
+		return binary.LittleEndian.AppendUint32(b, uint32(x))
+	case Double:
+		return binary.LittleEndian.AppendUint64(b, x)
+	}
+	return binary.AppendUvarint(b, x)
+}
+
+func appendTextContent(b, text []byte, null bool) []byte {
+	if null {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(len(text))+1)
+	return append(b, text...)
+}
+
+// appendValueContent appends the content of one value of a field, which must
+// be of the field's type or null. It fails with ErrNotStorable or ErrIllFormed.
+func appendValueContent(b []byte, f Field, v Value) ([]byte, error) {
+	if v.IsNull() {
+		if f.Type.variable() {
+			return append(b, 0), nil
+		}
+		return appendNumberContent(b, f.Type, nullBits(f.Type)), nil
+	}
+	if v.kind != f.Type {
+		return b, fmt.Errorf("field %s is %v, the value is %v: %w", f.Name, f.Type, v.kind, ErrNotStorable)
+	}
+	if err := checkStorable(v); err != nil {
+		return b, fmt.Errorf("field %s: %w", f.Name, err)
+	}
+	switch f.Type {
+	case String, Bytes:
+		return appendTextContent(b, v.data, false), nil
+	case Int:
+		return appendNumberContent(b, Int, uint64(wire.ZigZag32(v.Int()))+1), nil
+	case Long:
+		return appendNumberContent(b, Long, wire.ZigZag64(v.Long())+1), nil
+	case Boolean, Reference:
+		return appendNumberContent(b, f.Type, v.num+1), nil
+	}
+	return appendNumberContent(b, f.Type, v.num), nil
+}
+
+func checkStorable(v Value) error {
+	switch v.kind {
+	case Int:
+		if v.Int() == math.MinInt32 {
+			return fmt.Errorf("INT -2^31: %w", ErrNotStorable)
+		}
+	case Long:
+		if v.Long() == math.MinInt64 {
+			return fmt.Errorf("LONG -2^63: %w", ErrNotStorable)
+		}
+	case Float:
+		if v.Float() != v.Float() {
+			return fmt.Errorf("NaN: %w", ErrNotStorable)
+		}
+	case Double:
+		if v.Double() != v.Double() {
+			return fmt.Errorf("NaN: %w", ErrNotStorable)
+		}
+	case String:
+		if !(v.num == held && wire.IsRaw(v.data)) && !utf8.Valid(v.data) {
+			return ErrIllFormed
+		}
+	}
+	return nil
+}
+
+// loadContent sets slot i to the record with these content bytes. The slot
+// keeps views of them. SET and MAP entries get no buckets.
+func (b *pageBuilder) loadContent(content []byte, i int) {
+	if b.schema.Kind != Object {
+		b.loadEntries(content, i)
+		return
+	}
+	for f, field := range b.schema.Fields {
+		switch field.Type {
+		case Float:
+			b.nums[f][i] = uint64(binary.LittleEndian.Uint32(content))
+			content = content[4:]
+		case Double:
+			b.nums[f][i] = binary.LittleEndian.Uint64(content)
+			content = content[8:]
+		case String, Bytes:
+			n, k := binary.Uvarint(content)
+			content = content[k:]
+			if n == 0 {
+				b.nulls[f][i] = true
+				continue
+			}
+			b.texts[f][i] = content[: n-1 : n-1]
+			content = content[n-1:]
+		default:
+			n, k := binary.Uvarint(content)
+			b.nums[f][i] = n
+			content = content[k:]
+		}
+	}
+}
+
+func (b *pageBuilder) loadEntries(content []byte, i int) {
+	next := func() uint32 {
+		n, k := binary.Uvarint(content)
+		content = content[k:]
+		return uint32(n)
+	}
+	for range next() {
+		e := collectionEntry{element: next()}
+		if b.schema.Kind == Map {
+			e.value = next()
+		}
+		b.lists[i] = append(b.lists[i], e)
+	}
+}
+
+// contentTable finds the ordinal of a record by its content. It knows a record
+// by half of its hash; the caller compares.
+type contentTable struct {
+	slots []contentSlot // a power of two; at most 3/4 are in use
+	used  int
+}
+
+// contentSlot names a record: ordinal of the base if at >= 0, else ^at is the
+// position of an added one. The hash is never 0 in a used slot.
+type contentSlot struct {
+	hash uint32
+	at   int32
+}
+
+func contentHash(content []byte) (place uint64, hash uint32) {
+	h := xxhash.Sum64(content)
+	return h, uint32(h>>32) | 1
+}
+
+// find returns the first slot that equal accepts.
+func (t *contentTable) find(content []byte, equal func(at int32) bool) (at int32, ok bool) {
+	if len(t.slots) == 0 {
+		return 0, false
+	}
+	place, hash := contentHash(content)
+	mask := uint64(len(t.slots) - 1)
+	for i := place & mask; t.slots[i].hash != 0; i = (i + 1) & mask {
+		if t.slots[i].hash == hash && equal(t.slots[i].at) {
+			return t.slots[i].at, true
+		}
+	}
+	return 0, false
+}
+
+// add makes a record known. rehash returns the content of a known one.
+func (t *contentTable) add(content []byte, at int32, rehash func(at int32) []byte) {
+	if t.used >= len(t.slots)/4*3 {
+		t.grow(max(64, 2*len(t.slots)), rehash)
+	}
+	place, hash := contentHash(content)
+	t.put(place, contentSlot{hash, at})
+}
+
+func (t *contentTable) put(place uint64, s contentSlot) {
+	mask := uint64(len(t.slots) - 1)
+	i := place & mask
+	for t.slots[i].hash != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = s
+	t.used++
+}
+
+func (t *contentTable) grow(size int, rehash func(at int32) []byte) {
+	old := t.slots
+	t.slots, t.used = make([]contentSlot, size), 0
+	for _, s := range old {
+		if s.hash != 0 {
+			place, _ := contentHash(rehash(s.at))
+			t.put(place, s)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// ErrIncompatible says that no delta can lead from one state to another: a
+// field has the same name in both and another type.
+var ErrIncompatible = errors.New("schemas are incompatible")
+
+// A Transition leads from Prev, which is nil before the first version, to
+// Next, a state that was built on Prev. Hollow's bytes, those of a snapshot
+// too, depend on both: widths cover the records of either. The same transition
+// always writes the same bytes.
+type Transition struct{ Prev, Next *State }
+
+// WriteSnapshot writes Next with Next's header.
+func (t Transition) WriteSnapshot(w io.Writer) error {
+	types := t.types()
+	b, err := appendHeader(nil, t.Next.header, schemasOf(types))
+	if err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
+	}
+	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(types)))}
+	for _, tt := range types {
+		if err := tt.writeSnapshot(&out); err != nil {
+			return fmt.Errorf("write snapshot: %w", err)
+		}
+	}
+	return out.flush()
+}
+
+// WriteHeader writes the header blob of Next, which lets tools read tags and
+// schemas without the data.
+func (t Transition) WriteHeader(w io.Writer) error {
+	schemas := schemasOf(t.types())
+	b, err := appendHeader(nil, t.Next.header, schemas)
+	if err != nil {
+		return fmt.Errorf("write header: %w", err)
+	}
+	_, err = w.Write(wire.AppendVint(b, int32(len(schemas))))
+	return err
+}
+
+// WriteDelta writes what leads from Prev to Next. It fails with ErrIncompatible
+// if nothing does.
+func (t Transition) WriteDelta(w io.Writer) error {
+	h := t.Next.header
+	h.Origin = t.Prev.header.Tag
+	if err := t.writeDelta(w, h, false); err != nil {
+		return fmt.Errorf("write delta: %w", err)
+	}
+	return nil
+}
+
+// WriteReverseDelta writes what leads from Next back to Prev. It fails with
+// ErrIncompatible if nothing does.
+func (t Transition) WriteReverseDelta(w io.Writer) error {
+	h := t.Prev.header
+	h.Origin, h.Tag = t.Next.header.Tag, t.Prev.header.Tag
+	if err := t.writeDelta(w, h, true); err != nil {
+		return fmt.Errorf("write reverse delta: %w", err)
+	}
+	return nil
+}
+
+func (t Transition) writeDelta(w io.Writer, h Header, reverse bool) error {
+	var changed []*typeTransition
+	for _, tt := range t.types() {
+		if tt.incompatible != nil {
+			return tt.incompatible
+		}
+		if len(tt.added)+len(tt.removed) > 0 || tt.prev != nil && tt.prev.shards != tt.next.shards {
+			changed = append(changed, tt)
+		}
+	}
+	b, err := appendHeader(nil, h, schemasOf(changed))
+	if err != nil {
+		return err
+	}
+	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(changed)))}
+	for _, tt := range changed {
+		if err := tt.writeDelta(&out, reverse); err != nil {
+			return err
+		}
+	}
+	return out.flush()
+}
+
+func (t Transition) types() []*typeTransition {
+	var list []*Schema
+	for _, s := range t.Next.schemas {
+		list = append(list, s)
+	}
+	var out []*typeTransition
+	for _, s := range DependencyOrder(list) {
+		tt := &typeTransition{next: t.Next.Type(s.Name)}
+		if t.Prev != nil && t.Prev.Type(s.Name) != nil {
+			tt.prev, tt.incompatible = t.Prev.Type(s.Name).as(s)
+		}
+		tt.compare()
+		out = append(out, tt)
+	}
+	return out
+}
+
+func schemasOf(types []*typeTransition) []*Schema {
+	out := make([]*Schema, len(types))
+	for i, t := range types {
+		out[i] = t.next.schema
+	}
+	return out
+}
+
+// typeTransition is a Transition of one type. Both sides have one schema.
+type typeTransition struct {
+	prev, next     *Type // prev is nil if the state before lacks the type
+	added, removed []Ordinal
+	incompatible   error
+	stats          *typeStats
+}
+
+// compare finds the ordinals that only one side has.
+func (t *typeTransition) compare() {
+	var empty liveBlock
+	leaves := t.next.live.leaves()
+	if t.prev != nil {
+		leaves = max(leaves, t.prev.live.leaves())
+	}
+	for i := range leaves {
+		old, now := &empty, t.next.live.get(i)
+		if now == nil {
+			now = &empty
+		}
+		if t.prev != nil && t.prev.live.get(i) != nil {
+			old = t.prev.live.get(i)
+		}
+		if old == now {
+			continue
+		}
+		for w := range now {
+			first := Ordinal(i*chunkOrdinals + w*64)
+			t.added = appendOrdinals(t.added, first, now[w]&^old[w])
+			t.removed = appendOrdinals(t.removed, first, old[w]&^now[w])
+		}
+	}
+}
+
+func appendOrdinals(list []Ordinal, first Ordinal, word uint64) []Ordinal {
+	for ; word != 0; word &= word - 1 {
+		list = append(list, first+Ordinal(bits.TrailingZeros64(word)))
+	}
+	return list
+}
+
+// as returns the type seen through another schema: fields are matched by name,
+// those that t lacks are null.
+func (t *Type) as(s *Schema) (*Type, error) {
+	if t.schema.Equal(s) {
+		return t, nil
+	}
+	bad := fmt.Errorf("type %s: %w", s.Name, ErrIncompatible)
+	if t.schema.Kind != s.Kind || t.schema.Element != s.Element || t.schema.Value != s.Value {
+		return newType(s, t.shards), bad
+	}
+	if s.Kind != Object {
+		own := *t
+		own.schema = s
+		return &own, nil
+	}
+	from := make([]int, len(s.Fields))
+	for f, field := range s.Fields {
+		from[f] = t.schema.FieldIndex(field.Name)
+		if from[f] >= 0 && t.schema.Fields[from[f]] != field {
+			return newType(s, t.shards), bad
+		}
+	}
+	return t.project(s, from)
+}
+
+func (t *Type) project(s *Schema, from []int) (*Type, error) {
+	var ordinals []Ordinal
+	for o := range t.Ordinals() {
+		ordinals = append(ordinals, o)
+	}
+	return newType(s, t.shards).apply(typeChange{added: ordinals, load: func(b *pageBuilder, k, i int) error {
+		r := t.Record(ordinals[k])
+		for f, field := range s.Fields {
+			switch {
+			case from[f] < 0:
+				b.nulls[f][i] = true
+			case field.Type.variable():
+				b.texts[f][i], b.nulls[f][i] = r.span(from[f])
+			default:
+				b.nums[f][i] = r.fixed(from[f])
+			}
+		}
+		return nil
+	}})
+}
