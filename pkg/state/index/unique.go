@@ -1,0 +1,347 @@
+package index
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+)
+
+// maxStackKey is the number of parts that a key may have without costing an
+// allocation in a look-up.
+const maxStackKey = 8
+
+// Unique finds the record of a type with a given key. Keys are compared
+// exactly: no part is converted, and -0.0 is not 0.0. Keys are not required to
+// be unique: of several records with one key the one with the smallest ordinal
+// is found. It is immutable and safe for any number of readers.
+type Unique struct {
+	t     *state.Type
+	paths []string
+	steps [][]state.Step
+	parts []keyPath
+	types []state.FieldType
+	table table
+	extra int // records whose key another one in the table has, too
+}
+
+var _ state.Index = (*Unique)(nil)
+
+// NewUnique indexes a type of s by the values at the field paths; nil stands
+// for the type's primary key. It fails with ErrKey if there is no key, with
+// state.ErrNotBindable if a type on a path is not loaded.
+func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error) {
+	x, err := bindUnique(s, typeName, paths)
+	if err != nil {
+		return nil, err
+	}
+	x.fill(x.t.Ordinals(), x.t.Len())
+	return x, nil
+}
+
+// NewPartial is NewUnique for some of the records only: those that ordinals
+// yields, each populated and yielded once. Next must not be called on it.
+func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.Seq[state.Ordinal]) (*Unique, error) {
+	x, err := bindUnique(s, typeName, paths)
+	if err != nil {
+		return nil, err
+	}
+	x.fill(ordinals, 0)
+	return x, nil
+}
+
+func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error) {
+	paths, steps, err := resolveKey(s, typeName, paths)
+	if err != nil {
+		return nil, fmt.Errorf("index type %s: %w", typeName, err)
+	}
+	x := &Unique{paths: slices.Clone(paths), steps: steps}
+	x.bind(s, typeName)
+	for _, p := range x.parts {
+		x.types = append(x.types, p.last)
+	}
+	return x, nil
+}
+
+func (x *Unique) bind(s *state.State, typeName string) {
+	x.t = s.Type(typeName)
+	x.parts = bindKey(s, x.steps)
+}
+
+func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) {
+	e := newTable(n, x.hashOf)
+	for o := range ordinals {
+		x.insert(e, o)
+	}
+	x.table = e.table
+}
+
+// Type returns the indexed type, in the index's state.
+func (x *Unique) Type() *state.Type { return x.t }
+
+// Paths returns the field paths of the key. The slice must not be changed.
+func (x *Unique) Paths() []string { return x.paths }
+
+// Fields returns the types of the key's parts. The slice must not be changed.
+func (x *Unique) Fields() []state.FieldType { return x.types }
+
+// Len returns the number of indexed records.
+func (x *Unique) Len() int { return x.table.count }
+
+// Check fails with ErrKey unless a look-up by that key makes sense: it has as
+// many values as the index has parts, each null or of the part's type.
+func (x *Unique) Check(key ...state.Value) error {
+	if len(key) != len(x.types) {
+		return fmt.Errorf("look up %s by %d values, its key has %d: %w", x.t.Schema().Name, len(key), len(x.types), ErrKey)
+	}
+	for i, v := range key {
+		if !v.IsNull() && v.Type() != x.types[i] {
+			return fmt.Errorf("look up %s by %v in place of %v %s: %w", x.t.Schema().Name, v.Type(), x.types[i], x.paths[i], ErrKey)
+		}
+	}
+	return nil
+}
+
+// Get returns the ordinal of the record with that key, or NoOrdinal and false:
+// no record has a key with a null or a NaN in it, nor one of other types.
+func (x *Unique) Get(key ...state.Value) (state.Ordinal, bool) {
+	for _, v := range key {
+		if v.IsNull() || !v.Equal(v) {
+			return state.NoOrdinal, false
+		}
+	}
+	return x.Find(key)
+}
+
+// Record is Get, and the record itself.
+func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
+	o, ok := x.Get(key...)
+	if !ok {
+		return state.Record{}, false
+	}
+	return x.t.Record(o), true
+}
+
+// Find is Get for programs that compare records: a null matches a null and a
+// NaN the same NaN.
+func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
+	found := state.NoOrdinal
+	p := x.probe(key)
+	for o := p.next(); o != state.NoOrdinal; o = p.next() {
+		if (found == state.NoOrdinal || o < found) && x.has(o, key) {
+			found = o
+			if x.extra == 0 {
+				break
+			}
+		}
+	}
+	return found, found != state.NoOrdinal
+}
+
+// probe yields the records that may have that key.
+func (x *Unique) probe(key []state.Value) probe {
+	if len(key) != len(x.parts) {
+		return probe{}
+	}
+	h := uint64(hashSeed)
+	for _, v := range key {
+		h = hashPart(h, v)
+	}
+	return x.table.probe(h)
+}
+
+// Each yields all records with that key, matched as Find does, in no order.
+func (x *Unique) Each(key []state.Value) iter.Seq[state.Ordinal] {
+	return func(yield func(state.Ordinal) bool) {
+		p := x.probe(key)
+		for o := p.next(); o != state.NoOrdinal; o = p.next() {
+			if x.has(o, key) && !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// has says whether record o has that key.
+func (x *Unique) has(o state.Ordinal, key []state.Value) bool {
+	r := x.t.Record(o)
+	for i := range x.parts {
+		if !samePart(x.parts[i].value(r), key[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendKey appends the key of a record, which must be of the index's state.
+// Its texts and bytes are views.
+func (x *Unique) AppendKey(dst []state.Value, r state.Record) []state.Value {
+	for i := range x.parts {
+		dst = append(dst, x.parts[i].value(r))
+	}
+	return dst
+}
+
+// KeyOf returns the key of a record, which must be of the index's state. Its
+// texts and bytes are views.
+func (x *Unique) KeyOf(r state.Record) []state.Value {
+	return x.AppendKey(make([]state.Value, 0, len(x.parts)), r)
+}
+
+func (x *Unique) hashOf(o state.Ordinal) uint64 {
+	r := x.t.Record(o)
+	h := uint64(hashSeed)
+	for i := range x.parts {
+		h = hashPart(h, x.parts[i].value(r))
+	}
+	return h
+}
+
+// twin returns a record of e other than o with the key of o, or NoOrdinal.
+func (x *Unique) twin(e *tableEdit, hash uint64, o state.Ordinal) state.Ordinal {
+	var room [maxStackKey]state.Value
+	key := x.AppendKey(room[:0], x.t.Record(o))
+	p := e.probe(hash)
+	for other := p.next(); other != state.NoOrdinal; other = p.next() {
+		if other != o && x.has(other, key) {
+			return other
+		}
+	}
+	return state.NoOrdinal
+}
+
+func (x *Unique) insert(e *tableEdit, o state.Ordinal) {
+	h := x.hashOf(o)
+	if x.twin(e, h, o) != state.NoOrdinal {
+		x.extra++
+	}
+	e.add(h, o)
+}
+
+// drop takes a record out and says whether it was found.
+func (x *Unique) drop(e *tableEdit, o state.Ordinal) bool {
+	h := x.hashOf(o)
+	if !e.remove(h, o) {
+		return false
+	}
+	if x.twin(e, h, o) != state.NoOrdinal {
+		x.extra--
+	}
+	return true
+}
+
+// Next returns the index of next at a cost in proportion to the changes of the
+// indexed type. It shares with x what did not change.
+func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, error) {
+	name := x.t.Schema().Name
+	if next.Type(name) == nil || !x.regular(changes) || !x.sameSchemas(next) {
+		return NewUnique(next, name, x.paths)
+	}
+	n := *x
+	n.bind(next, name)
+	c := changes[name]
+	if len(c.Removed)+len(c.Added) == 0 {
+		return &n, nil
+	}
+	before := *x // reads the records as they were
+	e := x.table.edit(before.hashOf)
+	for _, o := range c.Removed {
+		if x.t.Populated(o) && !before.drop(e, o) {
+			return NewUnique(next, name, x.paths) // its key had changed: not regular
+		}
+	}
+	n.extra = before.extra
+	e.hashOf = n.hashOf
+	for _, o := range c.Added {
+		n.insert(e, o)
+	}
+	n.table = e.table
+	return &n, nil
+}
+
+// regular says whether the changes leave every populated record that is not
+// removed as it is: only then are the keys of such records the same.
+func (x *Unique) regular(changes state.Changes) bool {
+	s := x.t.State()
+	for _, path := range x.steps {
+		for _, step := range path {
+			t := s.Type(step.Type)
+			if t == nil {
+				continue
+			}
+			for _, o := range changes[step.Type].Added {
+				if t.Populated(o) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func (x *Unique) sameSchemas(next *state.State) bool {
+	for _, path := range x.steps {
+		for _, step := range path {
+			old, now := x.t.State().Type(step.Type), next.Type(step.Type)
+			if (old == nil) != (now == nil) || old != nil && !old.Schema().Equal(now.Schema()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Duplicates yields pairs of records with equal keys: the one with the smallest
+// ordinal, and each of the others. It costs little if there are none.
+func (x *Unique) Duplicates() iter.Seq2[state.Ordinal, state.Ordinal] {
+	return func(yield func(first, other state.Ordinal) bool) {
+		if x.extra == 0 {
+			return
+		}
+		for chain := range x.table.chains {
+			if !x.chainDuplicates(chain, yield) {
+				return
+			}
+		}
+	}
+}
+
+type hashedOrdinal struct {
+	hash uint64
+	o    state.Ordinal
+}
+
+func (x *Unique) chainDuplicates(chain int, yield func(first, other state.Ordinal) bool) bool {
+	var list []hashedOrdinal
+	for b := x.table.head(chain); b != nil; b = b.next {
+		for _, o := range b.ords[:b.used] {
+			list = append(list, hashedOrdinal{x.hashOf(o), o})
+		}
+	}
+	slices.SortFunc(list, func(a, b hashedOrdinal) int {
+		if a.hash != b.hash {
+			if a.hash < b.hash {
+				return -1
+			}
+			return 1
+		}
+		return int(a.o) - int(b.o)
+	})
+	var firsts []hashedOrdinal // of distinct keys with the hash under way
+	for _, e := range list {
+		if len(firsts) > 0 && firsts[0].hash != e.hash {
+			firsts = firsts[:0]
+		}
+		key := x.KeyOf(x.t.Record(e.o))
+		i := slices.IndexFunc(firsts, func(f hashedOrdinal) bool { return x.has(f.o, key) })
+		if i < 0 {
+			firsts = append(firsts, e)
+			continue
+		}
+		if !yield(firsts[i].o, e.o) {
+			return false
+		}
+	}
+	return true
+}
