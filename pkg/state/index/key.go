@@ -168,3 +168,18 @@ func resolveKey(s *state.State, typeName string, paths []string) ([]string, [][]
 	}
 	return paths, steps, nil
 }
+
+// Hash returns a hash of a key that depends on its values only. Keys that are
+// the Same in every part have the same hash. It is no checksum and no format:
+// it may be another one in another release.
+func Hash(key []state.Value) uint64 {
+	h := uint64(hashSeed)
+	for _, v := range key {
+		h = hashPart(h, v)
+	}
+	return h
+}
+
+// Same compares two values as keys are compared: exactly. -0.0 is not 0.0, null
+// is null, a NaN is itself, and a text is the same however a blob spelled it.
+func Same(a, b state.Value) bool { return samePart(a, b) }

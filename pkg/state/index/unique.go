@@ -144,11 +144,7 @@ func (x *Unique) probe(key []state.Value) probe {
 	if len(key) != len(x.parts) {
 		return probe{}
 	}
-	h := uint64(hashSeed)
-	for _, v := range key {
-		h = hashPart(h, v)
-	}
-	return x.table.probe(h)
+	return x.table.probe(Hash(key))
 }
 
 // Each yields all records with that key, matched as Find does, in no order.

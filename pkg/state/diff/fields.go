@@ -1,0 +1,279 @@
+package diff
+
+import (
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/index"
+)
+
+// walker finds where two records differ. It is for one goroutine.
+type walker struct {
+	from, to *state.Hasher
+	ignore   []string
+	values   []string
+
+	path    []byte
+	paths   []string      // differences of the record under way
+	changes []valueChange // at the paths of values
+	found   int           // differences so far, ignored ones included
+	err     error
+}
+
+type valueChange struct {
+	path     string
+	from, to state.Value
+}
+
+func newWalker(from, to *state.State, o Options) *walker {
+	w := &walker{ignore: o.Ignore, values: o.Values}
+	if from != nil {
+		w.from = state.NewHasher(from)
+	}
+	if to != nil {
+		w.to = state.NewHasher(to)
+	}
+	return w
+}
+
+// same says whether two records differ nowhere, but for what is ignored.
+func (w *walker) same(from, to state.Record) (bool, error) {
+	if w.equal(from, to) || w.err != nil {
+		return true, w.err
+	}
+	if len(w.ignore) == 0 {
+		return false, nil
+	}
+	paths, err := w.fields(from, to)
+	return len(paths) == 0, err
+}
+
+// fields returns the paths at which two unequal records differ, sorted, and
+// leaves the changes at the paths of values in w.changes.
+func (w *walker) fields(from, to state.Record) ([]string, error) {
+	w.path, w.paths, w.changes = w.path[:0], w.paths[:0], w.changes[:0]
+	w.object(from, to)
+	slices.Sort(w.paths)
+	w.paths = slices.Compact(w.paths)
+	return slices.Clone(w.paths), w.err
+}
+
+func (w *walker) equal(from, to state.Record) bool {
+	return w.sum(w.from, from) == w.sum(w.to, to)
+}
+
+func (w *walker) sum(h *state.Hasher, r state.Record) dataset.Digest {
+	d, err := h.Sum(r)
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	return d
+}
+
+// differ notes a difference at the present path.
+func (w *walker) differ() {
+	w.found++
+	path := string(w.path)
+	if !w.ignored(path) {
+		w.paths = append(w.paths, path)
+	}
+}
+
+func (w *walker) ignored(path string) bool {
+	return slices.ContainsFunc(w.ignore, func(p string) bool {
+		rest, ok := strings.CutPrefix(path, p)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
+}
+
+// object compares two OBJECTs field by field; a field that one of them does
+// not have is null there.
+func (w *walker) object(from, to state.Record) {
+	a, b := from.Type().Schema(), to.Type().Schema()
+	for f, field := range a.Fields {
+		w.field(field.Name, from, f, to, b.FieldIndex(field.Name))
+	}
+	for f, field := range b.Fields {
+		if a.FieldIndex(field.Name) < 0 {
+			w.field(field.Name, from, -1, to, f)
+		}
+	}
+}
+
+func (w *walker) field(name string, from state.Record, f int, to state.Record, g int) {
+	mark := len(w.path)
+	if mark > 0 {
+		w.path = append(w.path, '.')
+	}
+	w.path = append(w.path, name...)
+	defer func() { w.path = w.path[:mark] }()
+	var a, b state.Value
+	if f >= 0 {
+		a = from.Value(f)
+	}
+	if g >= 0 {
+		b = to.Value(g)
+	}
+	if a.IsNull() && b.IsNull() {
+		return
+	}
+	if a.Type() == state.Reference && b.Type() == state.Reference {
+		x, okX := target(from, from.Type().Schema().Fields[f].Ref, a.Reference())
+		y, okY := target(to, to.Type().Schema().Fields[g].Ref, b.Reference())
+		if okX && okY {
+			w.child(x, y)
+			return
+		}
+	}
+	if a.Type() == state.Reference || !index.Same(a, b) {
+		w.differ()
+		w.changed(through(from, f, a), through(to, g, b))
+	}
+}
+
+func target(r state.Record, typeName string, o state.Ordinal) (state.Record, bool) {
+	t := r.Type().State().Type(typeName)
+	if t == nil || !t.Populated(o) {
+		return state.Record{}, false
+	}
+	return t.Record(o), true
+}
+
+// through returns the value of field f of r, and that of the one field of the
+// record that it refers to if that is passed over.
+func through(r state.Record, f int, v state.Value) state.Value {
+	if v.Type() != state.Reference {
+		return v
+	}
+	t, ok := target(r, r.Type().Schema().Fields[f].Ref, v.Reference())
+	if ok && isWrapper(t.Type().Schema()) {
+		return t.Value(0)
+	}
+	return v
+}
+
+// changed notes a change of value at the present path if it is asked for.
+func (w *walker) changed(from, to state.Value) {
+	if slices.Contains(w.values, string(w.path)) && !w.ignored(string(w.path)) {
+		w.changes = append(w.changes, valueChange{string(w.path), from, to})
+	}
+}
+
+// child compares two records that stand at the same path.
+func (w *walker) child(x, y state.Record) {
+	if w.equal(x, y) || w.err != nil {
+		return
+	}
+	before := w.found
+	a, b := x.Type().Schema(), y.Type().Schema()
+	switch {
+	case a.Kind != b.Kind:
+		w.differ()
+		return
+	case a.Kind == state.Object && isWrapper(a) && isWrapper(b):
+		if v, u := x.Value(0), y.Value(0); !index.Same(v, u) {
+			w.differ()
+			w.changed(v, u)
+		}
+		return
+	case a.Kind == state.Object:
+		w.object(x, y)
+	default:
+		w.path = append(w.path, "[]"...)
+		w.collection(x, y, a.Kind)
+		w.path = w.path[:len(w.path)-2]
+	}
+	if w.found == before { // only the names of types differ
+		w.differ()
+	}
+}
+
+// isWrapper says whether a type only wraps a scalar.
+func isWrapper(s *state.Schema) bool {
+	return len(s.Fields) == 1 && s.Fields[0].Name == "value" && s.Fields[0].Type != state.Reference
+}
+
+// collection compares two collections of one kind at the path of their
+// elements.
+func (w *walker) collection(x, y state.Record, k state.Kind) {
+	switch {
+	case k == state.Map:
+		w.entries(x, y)
+	case k == state.List && x.Len() == y.Len():
+		for i := range x.Len() {
+			w.element(x, x.Element(i), y, y.Element(i))
+		}
+	default:
+		w.differ()
+	}
+}
+
+func (w *walker) element(x state.Record, i state.Ordinal, y state.Record, j state.Ordinal) {
+	a, okA := target(x, x.Type().Schema().Element, i)
+	b, okB := target(y, y.Type().Schema().Element, j)
+	if !okA || !okB {
+		w.differ()
+		return
+	}
+	w.child(a, b)
+}
+
+// entries compares the values of equal keys; a key that only one of two MAPs
+// has is a difference of its own.
+func (w *walker) entries(x, y state.Record) {
+	values := map[dataset.Digest]state.Record{}
+	for i := range x.Len() {
+		if key, value, ok := w.entry(w.from, x, i); ok {
+			values[key] = value
+		}
+	}
+	paired := 0
+	for i := range y.Len() {
+		key, value, ok := w.entry(w.to, y, i)
+		if old, found := values[key]; ok && found {
+			paired++
+			w.child(old, value)
+		}
+	}
+	if paired != x.Len() || paired != y.Len() {
+		w.differ()
+	}
+}
+
+// entry returns the hash of the i'th key of a MAP and its value.
+func (w *walker) entry(h *state.Hasher, m state.Record, i int) (dataset.Digest, state.Record, bool) {
+	k, v := m.Entry(i)
+	key, okK := target(m, m.Type().Schema().Element, k)
+	value, okV := target(m, m.Type().Schema().Value, v)
+	if !okK || !okV {
+		return dataset.Digest{}, state.Record{}, false
+	}
+	return w.sum(h, key), value, true
+}
+
+// formatValue returns a value for a person.
+func formatValue(v state.Value) string {
+	switch v.Type() {
+	case state.Int:
+		return strconv.Itoa(int(v.Int()))
+	case state.Long:
+		return strconv.FormatInt(v.Long(), 10)
+	case state.Boolean:
+		return strconv.FormatBool(v.Bool())
+	case state.Float:
+		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32)
+	case state.Double:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
+	case state.String:
+		return string(v.Data())
+	case state.Bytes:
+		return hex.EncodeToString(v.Data())
+	case state.Reference:
+		return "record"
+	}
+	return "null"
+}
