@@ -101,6 +101,7 @@ func TestGoldenPrimaryKeys(t *testing.T) {
 			continue
 		}
 		states := map[dataset.Version]*state.State{}
+		indexes := map[string]*index.Unique{}
 		for line := range bytes.Lines(c.Expected(c.Index.Lookups)) {
 			var l lookup
 			dec := json.NewDecoder(bytes.NewReader(line))
@@ -115,9 +116,13 @@ func TestGoldenPrimaryKeys(t *testing.T) {
 			if states[l.Version] == nil {
 				states[l.Version] = load(t, c, l.Version)
 			}
-			x, err := index.NewUnique(states[l.Version], l.Type, nil)
-			if err != nil {
-				t.Fatalf("%s: %v", c.Name, err)
+			x := indexes[l.Version.String()+l.Type]
+			if x == nil {
+				var err error
+				if x, err = index.NewUnique(states[l.Version], l.Type, nil); err != nil {
+					t.Fatalf("%s: %v", c.Name, err)
+				}
+				indexes[l.Version.String()+l.Type] = x
 			}
 			var key []state.Value
 			for _, p := range l.Key {

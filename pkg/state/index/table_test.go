@@ -51,7 +51,7 @@ func TestTable(t *testing.T) {
 			var versions []version
 			have := map[state.Ordinal]bool{}
 			now := table{}
-			for range 30 {
+			for range 12 {
 				e := now.edit(hashOf)
 				grow := rnd.IntN(2) == 0
 				for range rnd.IntN(600) {
