@@ -57,6 +57,60 @@ func (s *State) Checksum() (dataset.Digest, error) {
 	return sum, nil
 }
 
+// NextChecksum returns the checksum of to, given that of from and the changes
+// that lead from one to the other: it takes away what went and adds what came,
+// at a cost in proportion to the changes. The result is that of to.Checksum();
+// where the changes do not allow the short way, because the model is another
+// one or a record was replaced in place, it is computed in full. Errors are
+// those of Checksum.
+func NextChecksum(prev dataset.Digest, from, to *State, changes Changes) (dataset.Digest, error) {
+	if !SameModel(from, to) || !plain(from, to, changes) {
+		return to.Checksum()
+	}
+	sum := prev
+	old, now := NewHasher(from), NewHasher(to)
+	for _, t := range to.checksumTypes() {
+		c := changes[t.schema.Name]
+		for _, o := range c.Removed {
+			d, err := old.Sum(from.Type(t.schema.Name).Record(o))
+			if err != nil {
+				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+			}
+			sum = subtractDigests(sum, d)
+		}
+		for _, o := range c.Added {
+			d, err := now.Sum(t.Record(o))
+			if err != nil {
+				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+			}
+			sum = addDigests(sum, d)
+		}
+	}
+	return sum, nil
+}
+
+// plain says whether changes only remove what was there and only add what was
+// not.
+func plain(from, to *State, changes Changes) bool {
+	for name, c := range changes {
+		old, now := from.Type(name), to.Type(name)
+		if old == nil || now == nil || now.count != old.count+len(c.Added)-len(c.Removed) {
+			return false
+		}
+		for _, o := range c.Removed {
+			if !old.Populated(o) || now.Populated(o) {
+				return false
+			}
+		}
+		for _, o := range c.Added {
+			if old.Populated(o) || !now.Populated(o) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // checksumTypes returns the types that have a primary key, or all types if
 // none has one.
 func (s *State) checksumTypes() []*Type {
@@ -98,6 +152,17 @@ func addDigests(a, b dataset.Digest) (sum dataset.Digest) {
 		binary.BigEndian.PutUint64(sum[i:], x)
 	}
 	return sum
+}
+
+// subtractDigests is the inverse of addDigests.
+func subtractDigests(a, b dataset.Digest) (difference dataset.Digest) {
+	var borrow uint64
+	for i := len(a) - 8; i >= 0; i -= 8 {
+		var x uint64
+		x, borrow = bits.Sub64(binary.BigEndian.Uint64(a[i:]), binary.BigEndian.Uint64(b[i:]), borrow)
+		binary.BigEndian.PutUint64(difference[i:], x)
+	}
+	return difference
 }
 
 // A Hasher computes content hashes of the records of one state. It remembers
