@@ -36,3 +36,43 @@ func (r Record) Probe(hash int32) iter.Seq[int] {
 		}
 	}
 }
+
+// definedHashCodes is the header tag of old producers that placed entries by
+// hash codes of their own.
+const definedHashCodes = "DEFINED_HASH_CODES"
+
+// Find returns the position of an element of a SET or of a key of a MAP, or
+// false. Without a hash key it costs one probe, with one it looks at all.
+func (r Record) Find(o Ordinal) (i int, ok bool) {
+	if len(r.t.schema.Key) == 0 && r.t.state.header.Tags[definedHashCodes] == "" {
+		for i := range r.Probe(wire.HashInt(int32(o))) {
+			if r.Element(i) == o {
+				return i, true
+			}
+		}
+		return 0, false
+	}
+	for i := range r.Len() {
+		if r.Element(i) == o {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// KeyHash returns the hash by which SETs and MAPs with a hash key place their
+// entries, for Probe. It is false if a part of the key is null: such a key is
+// not looked up.
+func KeyHash(key []Value) (hash int32, ok bool) {
+	for _, v := range key {
+		if v.IsNull() {
+			return 0, false
+		}
+		part, err := hashInput(Field{Type: v.kind}, v)
+		if err != nil {
+			return 0, false
+		}
+		hash = hash*31 ^ wire.HashInt(part)
+	}
+	return hash, true
+}

@@ -15,13 +15,20 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
 )
 
-// lookup is a line of a golden case's look-ups, as far as it asks by key.
+// lookup is a line of a golden case's look-ups.
 type lookup struct {
 	Version dataset.Version `json:"version"`
 	Type    string          `json:"type"`
 	Op      string          `json:"op"`
+	Ordinal state.Ordinal   `json:"ordinal"`
 	Key     []keyPart       `json:"key"`
 	Result  any             `json:"result"`
+
+	// of MAPs and of look-ups by ordinal
+	Element     state.Ordinal `json:"element"`
+	KeyOrdinal  state.Ordinal `json:"keyOrdinal"`
+	ResultKey   state.Ordinal `json:"resultKey"`
+	ResultValue state.Ordinal `json:"resultValue"`
 }
 
 type keyPart struct {
@@ -93,15 +100,90 @@ func load(t *testing.T, c golden.Case, v dataset.Version) *state.State {
 	return s
 }
 
-// TestGoldenPrimaryKeys asks what the real library was asked.
-func TestGoldenPrimaryKeys(t *testing.T) {
-	asked := 0
+// asker answers the look-ups of one case.
+type asker struct {
+	t       *testing.T
+	c       golden.Case
+	states  map[dataset.Version]*state.State
+	indexes map[string]*index.Unique
+}
+
+// answer returns the answer to a look-up and the one that the real library
+// gave, as text.
+func (a asker) answer(l lookup) (got, want string) {
+	a.t.Helper()
+	if a.states[l.Version] == nil {
+		a.states[l.Version] = load(a.t, a.c, l.Version)
+	}
+	s := a.states[l.Version]
+	var key []state.Value
+	for _, p := range l.Key {
+		key = append(key, p.value(a.t))
+	}
+	want = fmt.Sprint(l.Result)
+	switch l.Op {
+	case "primaryKey":
+		o, _ := a.unique(s, l).Get(key...)
+		return fmt.Sprint(o), want
+	case "setContains":
+		_, ok := s.Type(l.Type).Record(l.Ordinal).Find(l.Element)
+		return fmt.Sprint(ok), want
+	case "mapGet":
+		r := s.Type(l.Type).Record(l.Ordinal)
+		if i, ok := r.Find(l.KeyOrdinal); ok {
+			_, v := r.Entry(i)
+			return fmt.Sprint(v), want
+		}
+		return "-1", want
+	case "setFindElement", "mapFindEntry":
+		return a.byHashKey(s, l, key)
+	}
+	a.t.Fatalf("operation %q", l.Op)
+	return "", ""
+}
+
+func (a asker) byHashKey(s *state.State, l lookup, key []state.Value) (got, want string) {
+	a.t.Helper()
+	x, err := index.NewElements(s, l.Type)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	r := s.Type(l.Type).Record(l.Ordinal)
+	i, ok := x.Find(r, key...)
+	k, v := state.NoOrdinal, state.NoOrdinal
+	if l.Op == "setFindElement" {
+		if ok {
+			k = r.Element(i)
+		}
+		return fmt.Sprint(k), fmt.Sprint(l.Result)
+	}
+	if ok {
+		k, v = r.Entry(i)
+	}
+	return fmt.Sprint(k, v), fmt.Sprint(l.ResultKey, l.ResultValue)
+}
+
+func (a asker) unique(s *state.State, l lookup) *index.Unique {
+	a.t.Helper()
+	id := l.Version.String() + l.Type
+	if a.indexes[id] == nil {
+		x, err := index.NewUnique(s, l.Type, nil)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		a.indexes[id] = x
+	}
+	return a.indexes[id]
+}
+
+// TestGoldenLookups asks what the real library was asked.
+func TestGoldenLookups(t *testing.T) {
+	asked := map[string]int{}
 	for _, c := range golden.Cases(t) {
 		if c.Index.Lookups == "" {
 			continue
 		}
-		states := map[dataset.Version]*state.State{}
-		indexes := map[string]*index.Unique{}
+		a := asker{t, c, map[dataset.Version]*state.State{}, map[string]*index.Unique{}}
 		for line := range bytes.Lines(c.Expected(c.Index.Lookups)) {
 			var l lookup
 			dec := json.NewDecoder(bytes.NewReader(line))
@@ -109,35 +191,16 @@ func TestGoldenPrimaryKeys(t *testing.T) {
 			if err := dec.Decode(&l); err != nil {
 				t.Fatalf("%s: %v", c.Name, err)
 			}
-			if l.Op != "primaryKey" {
-				continue
-			}
-			asked++
-			if states[l.Version] == nil {
-				states[l.Version] = load(t, c, l.Version)
-			}
-			x := indexes[l.Version.String()+l.Type]
-			if x == nil {
-				var err error
-				if x, err = index.NewUnique(states[l.Version], l.Type, nil); err != nil {
-					t.Fatalf("%s: %v", c.Name, err)
-				}
-				indexes[l.Version.String()+l.Type] = x
-			}
-			var key []state.Value
-			for _, p := range l.Key {
-				key = append(key, p.value(t))
-			}
-			if err := x.Check(key...); err != nil {
-				t.Errorf("%s: %s: %v", c.Name, line, err)
-			}
-			if got, _ := x.Get(key...); fmt.Sprint(got) != fmt.Sprint(l.Result) {
-				t.Errorf("%s: got ordinal %d for %s", c.Name, got, line)
+			asked[l.Op]++
+			if got, want := a.answer(l); got != want {
+				t.Errorf("%s: got %s, want %s, for %s", c.Name, got, want, line)
 			}
 		}
 	}
-	if asked < 100 {
-		t.Errorf("only %d look-ups were found", asked)
+	for _, op := range []string{"primaryKey", "setContains", "mapGet", "setFindElement", "mapFindEntry"} {
+		if asked[op] < 100 {
+			t.Errorf("only %d look-ups %s were found", asked[op], op)
+		}
 	}
 }
 
