@@ -1,0 +1,53 @@
+package blob
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// BlobKey returns the key of a blob that was published with version v.
+func BlobKey(n dataset.Name, v dataset.Version, d dataset.Digest) string {
+	return fmt.Sprintf("%s/blobs/%s-%s", n, v, d)
+}
+
+// ManifestKey returns the key of the manifest of version v.
+func ManifestKey(n dataset.Name, v dataset.Version, d dataset.Digest) string {
+	return fmt.Sprintf("%s/versions/%s-%s.json", n, v, d)
+}
+
+// SchemaKey returns the key of a declared schema.
+func SchemaKey(n dataset.Name, d dataset.Digest) string {
+	return fmt.Sprintf("%s/schemas/%s", n, d)
+}
+
+// LogKey returns the key of the entry at position pos of the announcement log.
+func LogKey(n dataset.Name, pos int64) string {
+	return fmt.Sprintf("%s/log/%020d.json", n, pos)
+}
+
+// maxKeyLength is the greatest length of a key, in bytes.
+const maxKeyLength = 1024
+
+// checkKey returns ErrBadKey unless key is allowed.
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKeyLength {
+		return fmt.Errorf("%w %.40q: use 1 to %d bytes", ErrBadKey, key, maxKeyLength)
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "" || segment[0] == '.' || strings.ContainsAny(segment, "\\\x00") {
+			return fmt.Errorf("%w %.200q: segment %.40q is not allowed", ErrBadKey, key, segment)
+		}
+	}
+	return nil
+}
+
+// checkPrefix returns ErrBadKey unless prefix is empty or the beginning of an
+// allowed key.
+func checkPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	return checkKey(strings.TrimSuffix(prefix, "/"))
+}
