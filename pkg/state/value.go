@@ -1,8 +1,13 @@
 package state
 
 import (
+	"encoding/base64"
 	"errors"
 	"math"
+	"strconv"
+	"unicode/utf16"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
 // Ordinal names a record of one type within a state. It is reused after its
@@ -112,6 +117,28 @@ func (v Value) Reference() Ordinal {
 		return NoOrdinal
 	}
 	return Ordinal(v.num)
+}
+
+// String returns the value for a person: numbers in decimal, text as it is
+// (unpaired surrogates as U+FFFD), bytes in base64, a reference as #ordinal.
+func (v Value) String() string {
+	switch v.kind {
+	case Int, Long:
+		return strconv.FormatInt(v.Long(), 10)
+	case Boolean:
+		return strconv.FormatBool(v.Bool())
+	case Float:
+		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32)
+	case Double:
+		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
+	case String:
+		return string(utf16.Decode(wire.AppendUnits(nil, v.data)))
+	case Bytes:
+		return base64.StdEncoding.EncodeToString(v.data)
+	case Reference:
+		return "#" + strconv.FormatUint(v.num, 10)
+	}
+	return "null"
 }
 
 // Equal compares as keys do: FLOAT and DOUBLE as numbers, all else exactly.
