@@ -40,5 +40,5 @@ func Mapping(name dataset.Name) (*protomap.Mapping, error) {
 	if source == nil {
 		return nil, fmt.Errorf("map dataset %s: it is not one of the demo", name)
 	}
-	return protomap.Compile(context.Background(), filename, func(string) ([]byte, error) { return source, nil })
+	return protomap.Compile(context.Background(), filename, sources.ReadFile)
 }

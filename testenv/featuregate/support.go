@@ -50,7 +50,7 @@ type browserSlots struct {
 	of     map[string]int // by version
 	first  int            // the slots are [first, end)
 	end    int
-	newest int            // the last version with a release date, or unknownSlot
+	newest int // the last version with a release date, or unknownSlot
 }
 
 // newSlots numbers the versions. Of browsers of one name, and of versions of

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func generate(ctx context.Context, dir string) (map[string][]byte, error) {
 func compile(ctx context.Context, dir string) (*pluginpb.CodeGeneratorRequest, error) {
 	sources, err := filepath.Glob(filepath.Join(dir, "*.proto"))
 	if err != nil || len(sources) == 0 {
-		return nil, fmt.Errorf("find sources in %s: %d found, %w", dir, len(sources), err)
+		return nil, fmt.Errorf("find sources in %s: there are none (%w)", dir, cmp.Or(err, os.ErrNotExist))
 	}
 	request := &pluginpb.CodeGeneratorRequest{Parameter: proto.String("module=" + module)}
 	for _, s := range sources {
