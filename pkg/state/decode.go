@@ -7,15 +7,31 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
-// maxFreeElements bounds, for each type of a blob, the elements that cost no
-// bit in it: a few bytes could otherwise announce billions of them.
-const maxFreeElements = 1 << 20
+// An allowance bounds, over all types of a blob, the elements and fields that
+// cost no bit in it: a few bytes could otherwise announce billions of them. It
+// is far above what a producer has use for: a record of 3 bytes may have 700
+// fields that are null in all records.
+type allowance struct{ left uint64 }
+
+const (
+	freeCells        = 1 << 20 // elements and fields without a bit, in any blob
+	freeCellsPerByte = 1 << 8  // further ones for each byte of the blob
+)
+
+// take uses n up and says whether they were there.
+func (a *allowance) take(n uint64) bool {
+	if n > a.left {
+		a.left = 0
+		return false
+	}
+	a.left -= n
+	return true
+}
 
 // A decoder sets page slots to records of a frame.
 type decoder struct {
 	f      *frame
 	fields []int // for each field of the state's type: its position in the frame, or -1
-	free   uint64
 }
 
 // newDecoder matches the fields of the state's schema with the frame's by name.
@@ -47,9 +63,11 @@ func (d *decoder) load(b *pageBuilder, s *shard, e int64, i int) error {
 }
 
 func (d *decoder) loadObject(b *pageBuilder, s *shard, e int64, i int) error {
+	free := uint64(0)
 	for f, src := range d.fields {
 		t := b.schema.Fields[f].Type
 		if src < 0 {
+			free++
 			if t.variable() {
 				b.nulls[f][i] = true
 			}
@@ -62,12 +80,18 @@ func (d *decoder) loadObject(b *pageBuilder, s *shard, e int64, i int) error {
 			continue
 		}
 		w := s.widths[src]
+		if w == 0 {
+			free++
+		}
 		x := s.rows.At(uint64(e)*s.recordBits+s.starts[src], w)
 		n, ok := fixedNumber(x, w, t)
 		if !ok {
 			return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", b.schema.Fields[f].Name, x, w, t)
 		}
 		b.nums[f][i] = n
+	}
+	if !d.f.allow.take(free) {
+		return d.f.corrupt("too many fields take no space")
 	}
 	return nil
 }
@@ -121,6 +145,9 @@ func (d *decoder) loadText(b *pageBuilder, s *shard, e int64, i, f int) error {
 	if start > end || end > uint64(len(s.ranges[src])) {
 		return d.f.corrupt("field %s has bytes %d to %d of %d", b.schema.Fields[f].Name, start, end, len(s.ranges[src]))
 	}
+	if s.used[src] += end - start; s.used[src] > uint64(len(s.ranges[src])) {
+		return d.f.corrupt("values of field %s overlap", b.schema.Fields[f].Name)
+	}
 	data := s.ranges[src][start:end]
 	if b.schema.Fields[f].Type == String {
 		n := len(b.scratch)
@@ -141,10 +168,11 @@ func (d *decoder) loadCollection(b *pageBuilder, s *shard, e int64, i int) error
 	if start > end || itemBits > 0 && end > s.items.Bits()/itemBits {
 		return d.f.corrupt("entries %d to %d are out of range", start, end)
 	}
-	if itemBits == 0 {
-		if d.free += end - start; d.free > maxFreeElements || end-start > maxFreeElements {
-			return d.f.corrupt("%d entries of no width exceed the limit of %d", end-start, maxFreeElements)
-		}
+	if itemBits == 0 && !d.f.allow.take(end-start) {
+		return d.f.corrupt("too many entries take no space")
+	}
+	if s.usedItems += end - start; itemBits > 0 && s.usedItems > s.items.Bits()/itemBits {
+		return d.f.corrupt("entries of records overlap")
 	}
 	if d.f.schema.Kind == List {
 		for k := start; k < end; k++ {

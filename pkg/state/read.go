@@ -92,6 +92,14 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 		}
 		frames = append(frames, more...)
 	}
+	size := len(data)
+	for _, p := range parts {
+		size += len(p.Data)
+	}
+	allow := &allowance{left: freeCells + freeCellsPerByte*uint64(size)}
+	for _, f := range frames {
+		f.allow = allow
+	}
 	return h, frames, nil
 }
 
