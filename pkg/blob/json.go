@@ -35,6 +35,12 @@ func DecodeJSON(b []byte, v any) error {
 	if *head.Format != fileFormat {
 		return fmt.Errorf("%w %d: this program reads %d", ErrFormat, *head.Format, fileFormat)
 	}
+	return DecodeStrict(b, v)
+}
+
+// DecodeStrict reads exactly one JSON value without unknown members into v;
+// errors are ErrMalformed.
+func DecodeStrict(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
