@@ -122,15 +122,25 @@ func (d *Dir) exists(key string) error {
 	return fmt.Errorf("put %s: %w", key, ErrExists)
 }
 
-// writeTemp writes data durably to a new temporary file and returns its path.
-func (d *Dir) writeTemp(data []byte) (string, error) {
+// Temp returns a new path in the store's folder of temporary files, for
+// somebody who then renames it to a name outside of the keys. What is left
+// there is removed after a day.
+func (d *Dir) Temp() (string, error) {
 	folder := filepath.Join(d.root, tempFolder)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", plain(err)
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
-	name := filepath.Join(folder, hex.EncodeToString(id[:]))
+	return filepath.Join(folder, hex.EncodeToString(id[:])), nil
+}
+
+// writeTemp writes data durably to a new temporary file and returns its path.
+func (d *Dir) writeTemp(data []byte) (string, error) {
+	name, err := d.Temp()
+	if err != nil {
+		return "", err
+	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, blobMode)
 	if err != nil {
 		return "", plain(err)
