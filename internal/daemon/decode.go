@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -37,12 +38,20 @@ func (r *reader) value(node *yaml.Node, v reflect.Value, path string) error {
 		return r.list(node, v, path)
 	case node.Kind != yaml.ScalarNode:
 		return r.errorf(node, path, "%s is needed", describe(v.Type()))
+	case isInteger(v.Type()) && node.ShortTag() != "!!int": // the parser would truncate
+		return r.errorf(node, path, "%q is not %s", node.Value, describe(v.Type()))
 	}
 	if err := node.Decode(v.Addr().Interface()); err != nil {
 		return r.errorf(node, path, "%q is not %s%s", node.Value, describe(v.Type()), cause(err))
 	}
 	r.origin.at[path] = r.where(node)
 	return nil
+}
+
+// isInteger says whether a type is read from a whole number. A duration, which
+// is one to Go, is not.
+func isInteger(t reflect.Type) bool {
+	return t != reflect.TypeFor[time.Duration]() && t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64
 }
 
 // cause returns what a type's own decoder said; the parser's own words add
@@ -109,18 +118,18 @@ func (r *reader) errorf(node *yaml.Node, path, format string, args ...any) error
 // describe names what a type is read from, for a person.
 func describe(t reflect.Type) string {
 	switch {
-	case t.PkgPath() == "time" && t.Name() == "Duration":
+	case t == reflect.TypeFor[time.Duration]():
 		return "a duration such as 1s or 500ms"
 	case isStruct(t):
 		return "a mapping with the keys " + strings.Join(keysOf(t), ", ")
+	case isInteger(t):
+		return "a whole number"
 	}
 	switch t.Kind() {
 	case reflect.Slice:
 		return "a list"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64:
-		return "a whole number"
 	case reflect.Float32, reflect.Float64:
 		return "a number"
 	}
