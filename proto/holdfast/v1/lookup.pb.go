@@ -11,6 +11,7 @@ package holdfastv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -29,7 +30,8 @@ type GetRequest struct {
 	Dataset string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	// version is 17 digits, or empty.
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
-	// key holds one text per key field, in order of the key.
+	// key holds one text per key field, in order of the key: integers in
+	// decimal, true or false, bytes in base64, everything else as it is.
 	Key           []string `protobuf:"bytes,3,rep,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -144,7 +146,7 @@ type Record struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// type is the name of the record's type.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// message is the protobuf encoding, empty if the dataset declares no message.
+	// message is the record as a message of the type that Schema declares.
 	Message []byte `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
 	// json is the record as ProtoJSON.
 	Json          string `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
@@ -203,6 +205,210 @@ func (x *Record) GetJson() string {
 	return ""
 }
 
+// BatchGetRequest names records of one dataset.
+type BatchGetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Keys          []*Key                 `protobuf:"bytes,3,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetRequest) Reset() {
+	*x = BatchGetRequest{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetRequest) ProtoMessage() {}
+
+func (x *BatchGetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetRequest.ProtoReflect.Descriptor instead.
+func (*BatchGetRequest) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BatchGetRequest) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *BatchGetRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *BatchGetRequest) GetKeys() []*Key {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// Key holds one text per key field, as in GetRequest.
+type Key struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Values        []string               `protobuf:"bytes,1,rep,name=values,proto3" json:"values,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Key) Reset() {
+	*x = Key{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Key) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Key) ProtoMessage() {}
+
+func (x *Key) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Key.ProtoReflect.Descriptor instead.
+func (*Key) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Key) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+// BatchGetResponse has one result per key, in order.
+type BatchGetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Results       []*BatchGetResult      `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetResponse) Reset() {
+	*x = BatchGetResponse{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetResponse) ProtoMessage() {}
+
+func (x *BatchGetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetResponse.ProtoReflect.Descriptor instead.
+func (*BatchGetResponse) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BatchGetResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *BatchGetResponse) GetResults() []*BatchGetResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// BatchGetResult has no record if there is none with its key.
+type BatchGetResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Record        *Record                `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BatchGetResult) Reset() {
+	*x = BatchGetResult{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BatchGetResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BatchGetResult) ProtoMessage() {}
+
+func (x *BatchGetResult) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BatchGetResult.ProtoReflect.Descriptor instead.
+func (*BatchGetResult) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *BatchGetResult) GetRecord() *Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
 // ListRequest names a dataset, and how much of it is wanted.
 type ListRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -216,7 +422,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[3]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +434,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[3]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +447,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListRequest) GetDataset() string {
@@ -265,6 +471,169 @@ func (x *ListRequest) GetLimit() uint64 {
 	return 0
 }
 
+// DiffRequest names two versions of one dataset or of two.
+type DiffRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FromDataset string                 `protobuf:"bytes,1,opt,name=from_dataset,json=fromDataset,proto3" json:"from_dataset,omitempty"`
+	FromVersion string                 `protobuf:"bytes,2,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	// to_dataset is from_dataset if it is empty.
+	ToDataset     string `protobuf:"bytes,3,opt,name=to_dataset,json=toDataset,proto3" json:"to_dataset,omitempty"`
+	ToVersion     string `protobuf:"bytes,4,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffRequest) Reset() {
+	*x = DiffRequest{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffRequest) ProtoMessage() {}
+
+func (x *DiffRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffRequest.ProtoReflect.Descriptor instead.
+func (*DiffRequest) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DiffRequest) GetFromDataset() string {
+	if x != nil {
+		return x.FromDataset
+	}
+	return ""
+}
+
+func (x *DiffRequest) GetFromVersion() string {
+	if x != nil {
+		return x.FromVersion
+	}
+	return ""
+}
+
+func (x *DiffRequest) GetToDataset() string {
+	if x != nil {
+		return x.ToDataset
+	}
+	return ""
+}
+
+func (x *DiffRequest) GetToVersion() string {
+	if x != nil {
+		return x.ToVersion
+	}
+	return ""
+}
+
+// DiffResponse counts records by key, and changed records per field.
+type DiffResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromVersion   string                 `protobuf:"bytes,1,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	ToVersion     string                 `protobuf:"bytes,2,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	Added         uint64                 `protobuf:"varint,3,opt,name=added,proto3" json:"added,omitempty"`
+	Removed       uint64                 `protobuf:"varint,4,opt,name=removed,proto3" json:"removed,omitempty"`
+	Changed       uint64                 `protobuf:"varint,5,opt,name=changed,proto3" json:"changed,omitempty"`
+	Unchanged     uint64                 `protobuf:"varint,6,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Fields        map[string]uint64      `protobuf:"bytes,7,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiffResponse) Reset() {
+	*x = DiffResponse{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiffResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiffResponse) ProtoMessage() {}
+
+func (x *DiffResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiffResponse.ProtoReflect.Descriptor instead.
+func (*DiffResponse) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DiffResponse) GetFromVersion() string {
+	if x != nil {
+		return x.FromVersion
+	}
+	return ""
+}
+
+func (x *DiffResponse) GetToVersion() string {
+	if x != nil {
+		return x.ToVersion
+	}
+	return ""
+}
+
+func (x *DiffResponse) GetAdded() uint64 {
+	if x != nil {
+		return x.Added
+	}
+	return 0
+}
+
+func (x *DiffResponse) GetRemoved() uint64 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
+func (x *DiffResponse) GetChanged() uint64 {
+	if x != nil {
+		return x.Changed
+	}
+	return 0
+}
+
+func (x *DiffResponse) GetUnchanged() uint64 {
+	if x != nil {
+		return x.Unchanged
+	}
+	return 0
+}
+
+func (x *DiffResponse) GetFields() map[string]uint64 {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
 type DatasetsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -273,7 +642,7 @@ type DatasetsRequest struct {
 
 func (x *DatasetsRequest) Reset() {
 	*x = DatasetsRequest{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[4]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -285,7 +654,7 @@ func (x *DatasetsRequest) String() string {
 func (*DatasetsRequest) ProtoMessage() {}
 
 func (x *DatasetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[4]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -298,7 +667,7 @@ func (x *DatasetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatasetsRequest.ProtoReflect.Descriptor instead.
 func (*DatasetsRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{10}
 }
 
 // DatasetsResponse is in order of name.
@@ -311,7 +680,7 @@ type DatasetsResponse struct {
 
 func (x *DatasetsResponse) Reset() {
 	*x = DatasetsResponse{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[5]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +692,7 @@ func (x *DatasetsResponse) String() string {
 func (*DatasetsResponse) ProtoMessage() {}
 
 func (x *DatasetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[5]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +705,7 @@ func (x *DatasetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatasetsResponse.ProtoReflect.Descriptor instead.
 func (*DatasetsResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DatasetsResponse) GetDatasets() []*DatasetInfo {
@@ -350,17 +719,23 @@ func (x *DatasetsResponse) GetDatasets() []*DatasetInfo {
 type DatasetInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// root is the name of the type that the key identifies.
+	// root is the name of the type that the key identifies; empty before the
+	// first version.
 	Root string `protobuf:"bytes,2,opt,name=root,proto3" json:"root,omitempty"`
 	// key names the key fields, in order.
-	Key           []string `protobuf:"bytes,3,rep,name=key,proto3" json:"key,omitempty"`
+	Key []string `protobuf:"bytes,3,rep,name=key,proto3" json:"key,omitempty"`
+	// service is the full name of the typed service, empty if the dataset
+	// declares no schema.
+	Service string `protobuf:"bytes,4,opt,name=service,proto3" json:"service,omitempty"`
+	// required says that the sidecar is not ready without it.
+	Required      bool `protobuf:"varint,5,opt,name=required,proto3" json:"required,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DatasetInfo) Reset() {
 	*x = DatasetInfo{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[6]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +747,7 @@ func (x *DatasetInfo) String() string {
 func (*DatasetInfo) ProtoMessage() {}
 
 func (x *DatasetInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[6]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +760,7 @@ func (x *DatasetInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatasetInfo.ProtoReflect.Descriptor instead.
 func (*DatasetInfo) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DatasetInfo) GetName() string {
@@ -409,6 +784,154 @@ func (x *DatasetInfo) GetKey() []string {
 	return nil
 }
 
+func (x *DatasetInfo) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *DatasetInfo) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+type SchemaRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	Version       string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaRequest) Reset() {
+	*x = SchemaRequest{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaRequest) ProtoMessage() {}
+
+func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaRequest.ProtoReflect.Descriptor instead.
+func (*SchemaRequest) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SchemaRequest) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *SchemaRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+// SchemaResponse declares a dataset.
+type SchemaResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	// proto is a .proto file: the one that redeclares the owner's messages and
+	// has the typed service, or a first draft for a dataset without a schema.
+	Proto string `protobuf:"bytes,2,opt,name=proto,proto3" json:"proto,omitempty"`
+	// declared says that the owner declared a schema.
+	Declared bool `protobuf:"varint,3,opt,name=declared,proto3" json:"declared,omitempty"`
+	// descriptor_set is the FileDescriptorSet of proto, imports first.
+	DescriptorSet []byte `protobuf:"bytes,4,opt,name=descriptor_set,json=descriptorSet,proto3" json:"descriptor_set,omitempty"`
+	// message is the full name of the root message in it.
+	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaResponse) Reset() {
+	*x = SchemaResponse{}
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaResponse) ProtoMessage() {}
+
+func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaResponse.ProtoReflect.Descriptor instead.
+func (*SchemaResponse) Descriptor() ([]byte, []int) {
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SchemaResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *SchemaResponse) GetProto() string {
+	if x != nil {
+		return x.Proto
+	}
+	return ""
+}
+
+func (x *SchemaResponse) GetDeclared() bool {
+	if x != nil {
+		return x.Declared
+	}
+	return false
+}
+
+func (x *SchemaResponse) GetDescriptorSet() []byte {
+	if x != nil {
+		return x.DescriptorSet
+	}
+	return nil
+}
+
+func (x *SchemaResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 type VersionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
@@ -418,7 +941,7 @@ type VersionsRequest struct {
 
 func (x *VersionsRequest) Reset() {
 	*x = VersionsRequest{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[7]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +953,7 @@ func (x *VersionsRequest) String() string {
 func (*VersionsRequest) ProtoMessage() {}
 
 func (x *VersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[7]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +966,7 @@ func (x *VersionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionsRequest.ProtoReflect.Descriptor instead.
 func (*VersionsRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VersionsRequest) GetDataset() string {
@@ -462,7 +985,7 @@ type VersionsResponse struct {
 
 func (x *VersionsResponse) Reset() {
 	*x = VersionsResponse{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[8]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +997,7 @@ func (x *VersionsResponse) String() string {
 func (*VersionsResponse) ProtoMessage() {}
 
 func (x *VersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[8]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +1010,7 @@ func (x *VersionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionsResponse.ProtoReflect.Descriptor instead.
 func (*VersionsResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VersionsResponse) GetVersions() []*VersionInfo {
@@ -501,15 +1024,21 @@ func (x *VersionsResponse) GetVersions() []*VersionInfo {
 type VersionInfo struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Version string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
-	// live says that the version can be read here and now.
-	Live          bool `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	// live says that the version is in memory, so that it can be read at once.
+	Live     bool                   `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	Previous string                 `protobuf:"bytes,3,opt,name=previous,proto3" json:"previous,omitempty"`
+	Created  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
+	// records is the number of records of the root type.
+	Records uint64 `protobuf:"varint,5,opt,name=records,proto3" json:"records,omitempty"`
+	// checksum is the content checksum, in hexadecimal.
+	Checksum      string `protobuf:"bytes,6,opt,name=checksum,proto3" json:"checksum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VersionInfo) Reset() {
 	*x = VersionInfo{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[9]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +1050,7 @@ func (x *VersionInfo) String() string {
 func (*VersionInfo) ProtoMessage() {}
 
 func (x *VersionInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[9]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +1063,7 @@ func (x *VersionInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VersionInfo.ProtoReflect.Descriptor instead.
 func (*VersionInfo) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VersionInfo) GetVersion() string {
@@ -551,6 +1080,34 @@ func (x *VersionInfo) GetLive() bool {
 	return false
 }
 
+func (x *VersionInfo) GetPrevious() string {
+	if x != nil {
+		return x.Previous
+	}
+	return ""
+}
+
+func (x *VersionInfo) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *VersionInfo) GetRecords() uint64 {
+	if x != nil {
+		return x.Records
+	}
+	return 0
+}
+
+func (x *VersionInfo) GetChecksum() string {
+	if x != nil {
+		return x.Checksum
+	}
+	return ""
+}
+
 type StatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// dataset limits the answer to one; empty means all.
@@ -561,7 +1118,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[10]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +1130,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[10]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +1143,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StatusRequest) GetDataset() string {
@@ -597,15 +1154,20 @@ func (x *StatusRequest) GetDataset() string {
 }
 
 type StatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Datasets      []*DatasetStatus       `protobuf:"bytes,1,rep,name=datasets,proto3" json:"datasets,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Datasets []*DatasetStatus       `protobuf:"bytes,1,rep,name=datasets,proto3" json:"datasets,omitempty"`
+	// ready says that every required dataset is.
+	Ready bool `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
+	// gossip_members counts the members of the cluster that seem to be alive,
+	// this one included; 0 if gossip is off.
+	GossipMembers uint32 `protobuf:"varint,3,opt,name=gossip_members,json=gossipMembers,proto3" json:"gossip_members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[11]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +1179,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[11]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +1192,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StatusResponse) GetDatasets() []*DatasetStatus {
@@ -638,6 +1200,20 @@ func (x *StatusResponse) GetDatasets() []*DatasetStatus {
 		return x.Datasets
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *StatusResponse) GetGossipMembers() uint32 {
+	if x != nil {
+		return x.GossipMembers
+	}
+	return 0
 }
 
 // DatasetStatus says how fresh a dataset is.
@@ -648,21 +1224,33 @@ type DatasetStatus struct {
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// announced is the newest one known.
 	Announced string `protobuf:"bytes,3,opt,name=announced,proto3" json:"announced,omitempty"`
-	// age_ms is the time since the store last confirmed the version.
+	// age_ms is the time since a look at the store last found version to be the
+	// effective one; -1 if none ever did.
 	AgeMs int64 `protobuf:"varint,4,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
-	// state is a word such as "ready" or "loading".
+	// state is loading, ready, stale or diverged.
 	State string `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
 	// error is the last failure, empty if there is none.
 	Error string `protobuf:"bytes,6,opt,name=error,proto3" json:"error,omitempty"`
 	// records is the number of records of the root type.
-	Records       uint64 `protobuf:"varint,7,opt,name=records,proto3" json:"records,omitempty"`
+	Records uint64 `protobuf:"varint,7,opt,name=records,proto3" json:"records,omitempty"`
+	// pinned is the version that consumers are held at, if they are.
+	Pinned string `protobuf:"bytes,8,opt,name=pinned,proto3" json:"pinned,omitempty"`
+	// position is the position in the announcement log that was last looked at.
+	Position int64 `protobuf:"varint,9,opt,name=position,proto3" json:"position,omitempty"`
+	// live are the versions in memory, oldest first.
+	Live []string `protobuf:"bytes,10,rep,name=live,proto3" json:"live,omitempty"`
+	// ready says that the version is applied and can be asked.
+	Ready    bool `protobuf:"varint,11,opt,name=ready,proto3" json:"ready,omitempty"`
+	Required bool `protobuf:"varint,12,opt,name=required,proto3" json:"required,omitempty"`
+	// service is the full name of the typed service.
+	Service       string `protobuf:"bytes,13,opt,name=service,proto3" json:"service,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DatasetStatus) Reset() {
 	*x = DatasetStatus{}
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[12]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -674,7 +1262,7 @@ func (x *DatasetStatus) String() string {
 func (*DatasetStatus) ProtoMessage() {}
 
 func (x *DatasetStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_v1_lookup_proto_msgTypes[12]
+	mi := &file_holdfast_v1_lookup_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -687,7 +1275,7 @@ func (x *DatasetStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatasetStatus.ProtoReflect.Descriptor instead.
 func (*DatasetStatus) Descriptor() ([]byte, []int) {
-	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_v1_lookup_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DatasetStatus) GetName() string {
@@ -739,11 +1327,53 @@ func (x *DatasetStatus) GetRecords() uint64 {
 	return 0
 }
 
+func (x *DatasetStatus) GetPinned() string {
+	if x != nil {
+		return x.Pinned
+	}
+	return ""
+}
+
+func (x *DatasetStatus) GetPosition() int64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *DatasetStatus) GetLive() []string {
+	if x != nil {
+		return x.Live
+	}
+	return nil
+}
+
+func (x *DatasetStatus) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *DatasetStatus) GetRequired() bool {
+	if x != nil {
+		return x.Required
+	}
+	return false
+}
+
+func (x *DatasetStatus) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
 var File_holdfast_v1_lookup_proto protoreflect.FileDescriptor
 
 const file_holdfast_v1_lookup_proto_rawDesc = "" +
 	"\n" +
-	"\x18holdfast/v1/lookup.proto\x12\vholdfast.v1\"R\n" +
+	"\x18holdfast/v1/lookup.proto\x12\vholdfast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n" +
 	"\n" +
 	"GetRequest\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
@@ -755,29 +1385,76 @@ const file_holdfast_v1_lookup_proto_rawDesc = "" +
 	"\x06Record\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\x12\x12\n" +
-	"\x04json\x18\x03 \x01(\tR\x04json\"W\n" +
+	"\x04json\x18\x03 \x01(\tR\x04json\"k\n" +
+	"\x0fBatchGetRequest\x12\x18\n" +
+	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12$\n" +
+	"\x04keys\x18\x03 \x03(\v2\x10.holdfast.v1.KeyR\x04keys\"\x1d\n" +
+	"\x03Key\x12\x16\n" +
+	"\x06values\x18\x01 \x03(\tR\x06values\"c\n" +
+	"\x10BatchGetResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x125\n" +
+	"\aresults\x18\x02 \x03(\v2\x1b.holdfast.v1.BatchGetResultR\aresults\"=\n" +
+	"\x0eBatchGetResult\x12+\n" +
+	"\x06record\x18\x01 \x01(\v2\x13.holdfast.v1.RecordR\x06record\"W\n" +
 	"\vListRequest\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
-	"\x05limit\x18\x03 \x01(\x04R\x05limit\"\x11\n" +
+	"\x05limit\x18\x03 \x01(\x04R\x05limit\"\x91\x01\n" +
+	"\vDiffRequest\x12!\n" +
+	"\ffrom_dataset\x18\x01 \x01(\tR\vfromDataset\x12!\n" +
+	"\ffrom_version\x18\x02 \x01(\tR\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_dataset\x18\x03 \x01(\tR\ttoDataset\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x04 \x01(\tR\ttoVersion\"\xb2\x02\n" +
+	"\fDiffResponse\x12!\n" +
+	"\ffrom_version\x18\x01 \x01(\tR\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x02 \x01(\tR\ttoVersion\x12\x14\n" +
+	"\x05added\x18\x03 \x01(\x04R\x05added\x12\x18\n" +
+	"\aremoved\x18\x04 \x01(\x04R\aremoved\x12\x18\n" +
+	"\achanged\x18\x05 \x01(\x04R\achanged\x12\x1c\n" +
+	"\tunchanged\x18\x06 \x01(\x04R\tunchanged\x12=\n" +
+	"\x06fields\x18\a \x03(\v2%.holdfast.v1.DiffResponse.FieldsEntryR\x06fields\x1a9\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x11\n" +
 	"\x0fDatasetsRequest\"H\n" +
 	"\x10DatasetsResponse\x124\n" +
-	"\bdatasets\x18\x01 \x03(\v2\x18.holdfast.v1.DatasetInfoR\bdatasets\"G\n" +
+	"\bdatasets\x18\x01 \x03(\v2\x18.holdfast.v1.DatasetInfoR\bdatasets\"}\n" +
 	"\vDatasetInfo\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04root\x18\x02 \x01(\tR\x04root\x12\x10\n" +
-	"\x03key\x18\x03 \x03(\tR\x03key\"+\n" +
+	"\x03key\x18\x03 \x03(\tR\x03key\x12\x18\n" +
+	"\aservice\x18\x04 \x01(\tR\aservice\x12\x1a\n" +
+	"\brequired\x18\x05 \x01(\bR\brequired\"C\n" +
+	"\rSchemaRequest\x12\x18\n" +
+	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\"\x9d\x01\n" +
+	"\x0eSchemaResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
+	"\x05proto\x18\x02 \x01(\tR\x05proto\x12\x1a\n" +
+	"\bdeclared\x18\x03 \x01(\bR\bdeclared\x12%\n" +
+	"\x0edescriptor_set\x18\x04 \x01(\fR\rdescriptorSet\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\"+\n" +
 	"\x0fVersionsRequest\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\"H\n" +
 	"\x10VersionsResponse\x124\n" +
-	"\bversions\x18\x01 \x03(\v2\x18.holdfast.v1.VersionInfoR\bversions\";\n" +
+	"\bversions\x18\x01 \x03(\v2\x18.holdfast.v1.VersionInfoR\bversions\"\xc3\x01\n" +
 	"\vVersionInfo\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
-	"\x04live\x18\x02 \x01(\bR\x04live\")\n" +
+	"\x04live\x18\x02 \x01(\bR\x04live\x12\x1a\n" +
+	"\bprevious\x18\x03 \x01(\tR\bprevious\x124\n" +
+	"\acreated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x18\n" +
+	"\arecords\x18\x05 \x01(\x04R\arecords\x12\x1a\n" +
+	"\bchecksum\x18\x06 \x01(\tR\bchecksum\")\n" +
 	"\rStatusRequest\x12\x18\n" +
-	"\adataset\x18\x01 \x01(\tR\adataset\"H\n" +
+	"\adataset\x18\x01 \x01(\tR\adataset\"\x85\x01\n" +
 	"\x0eStatusResponse\x126\n" +
-	"\bdatasets\x18\x01 \x03(\v2\x1a.holdfast.v1.DatasetStatusR\bdatasets\"\xb8\x01\n" +
+	"\bdatasets\x18\x01 \x03(\v2\x1a.holdfast.v1.DatasetStatusR\bdatasets\x12\x14\n" +
+	"\x05ready\x18\x02 \x01(\bR\x05ready\x12%\n" +
+	"\x0egossip_members\x18\x03 \x01(\rR\rgossipMembers\"\xcc\x02\n" +
 	"\rDatasetStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1c\n" +
@@ -785,11 +1462,21 @@ const file_holdfast_v1_lookup_proto_rawDesc = "" +
 	"\x06age_ms\x18\x04 \x01(\x03R\x05ageMs\x12\x14\n" +
 	"\x05state\x18\x05 \x01(\tR\x05state\x12\x14\n" +
 	"\x05error\x18\x06 \x01(\tR\x05error\x12\x18\n" +
-	"\arecords\x18\a \x01(\x04R\arecords2\xd0\x02\n" +
+	"\arecords\x18\a \x01(\x04R\arecords\x12\x16\n" +
+	"\x06pinned\x18\b \x01(\tR\x06pinned\x12\x1a\n" +
+	"\bposition\x18\t \x01(\x03R\bposition\x12\x12\n" +
+	"\x04live\x18\n" +
+	" \x03(\tR\x04live\x12\x14\n" +
+	"\x05ready\x18\v \x01(\bR\x05ready\x12\x1a\n" +
+	"\brequired\x18\f \x01(\bR\brequired\x12\x18\n" +
+	"\aservice\x18\r \x01(\tR\aservice2\x99\x04\n" +
 	"\x06Lookup\x128\n" +
-	"\x03Get\x12\x17.holdfast.v1.GetRequest\x1a\x18.holdfast.v1.GetResponse\x127\n" +
-	"\x04List\x12\x18.holdfast.v1.ListRequest\x1a\x13.holdfast.v1.Record0\x01\x12G\n" +
-	"\bDatasets\x12\x1c.holdfast.v1.DatasetsRequest\x1a\x1d.holdfast.v1.DatasetsResponse\x12G\n" +
+	"\x03Get\x12\x17.holdfast.v1.GetRequest\x1a\x18.holdfast.v1.GetResponse\x12G\n" +
+	"\bBatchGet\x12\x1c.holdfast.v1.BatchGetRequest\x1a\x1d.holdfast.v1.BatchGetResponse\x127\n" +
+	"\x04List\x12\x18.holdfast.v1.ListRequest\x1a\x13.holdfast.v1.Record0\x01\x12;\n" +
+	"\x04Diff\x12\x18.holdfast.v1.DiffRequest\x1a\x19.holdfast.v1.DiffResponse\x12G\n" +
+	"\bDatasets\x12\x1c.holdfast.v1.DatasetsRequest\x1a\x1d.holdfast.v1.DatasetsResponse\x12A\n" +
+	"\x06Schema\x12\x1a.holdfast.v1.SchemaRequest\x1a\x1b.holdfast.v1.SchemaResponse\x12G\n" +
 	"\bVersions\x12\x1c.holdfast.v1.VersionsRequest\x1a\x1d.holdfast.v1.VersionsResponse\x12A\n" +
 	"\x06Status\x12\x1a.holdfast.v1.StatusRequest\x1a\x1b.holdfast.v1.StatusResponseB@Z>github.com/holdfast-data/holdfast/proto/holdfast/v1;holdfastv1b\x06proto3"
 
@@ -805,42 +1492,63 @@ func file_holdfast_v1_lookup_proto_rawDescGZIP() []byte {
 	return file_holdfast_v1_lookup_proto_rawDescData
 }
 
-var file_holdfast_v1_lookup_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_holdfast_v1_lookup_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_holdfast_v1_lookup_proto_goTypes = []any{
-	(*GetRequest)(nil),       // 0: holdfast.v1.GetRequest
-	(*GetResponse)(nil),      // 1: holdfast.v1.GetResponse
-	(*Record)(nil),           // 2: holdfast.v1.Record
-	(*ListRequest)(nil),      // 3: holdfast.v1.ListRequest
-	(*DatasetsRequest)(nil),  // 4: holdfast.v1.DatasetsRequest
-	(*DatasetsResponse)(nil), // 5: holdfast.v1.DatasetsResponse
-	(*DatasetInfo)(nil),      // 6: holdfast.v1.DatasetInfo
-	(*VersionsRequest)(nil),  // 7: holdfast.v1.VersionsRequest
-	(*VersionsResponse)(nil), // 8: holdfast.v1.VersionsResponse
-	(*VersionInfo)(nil),      // 9: holdfast.v1.VersionInfo
-	(*StatusRequest)(nil),    // 10: holdfast.v1.StatusRequest
-	(*StatusResponse)(nil),   // 11: holdfast.v1.StatusResponse
-	(*DatasetStatus)(nil),    // 12: holdfast.v1.DatasetStatus
+	(*GetRequest)(nil),            // 0: holdfast.v1.GetRequest
+	(*GetResponse)(nil),           // 1: holdfast.v1.GetResponse
+	(*Record)(nil),                // 2: holdfast.v1.Record
+	(*BatchGetRequest)(nil),       // 3: holdfast.v1.BatchGetRequest
+	(*Key)(nil),                   // 4: holdfast.v1.Key
+	(*BatchGetResponse)(nil),      // 5: holdfast.v1.BatchGetResponse
+	(*BatchGetResult)(nil),        // 6: holdfast.v1.BatchGetResult
+	(*ListRequest)(nil),           // 7: holdfast.v1.ListRequest
+	(*DiffRequest)(nil),           // 8: holdfast.v1.DiffRequest
+	(*DiffResponse)(nil),          // 9: holdfast.v1.DiffResponse
+	(*DatasetsRequest)(nil),       // 10: holdfast.v1.DatasetsRequest
+	(*DatasetsResponse)(nil),      // 11: holdfast.v1.DatasetsResponse
+	(*DatasetInfo)(nil),           // 12: holdfast.v1.DatasetInfo
+	(*SchemaRequest)(nil),         // 13: holdfast.v1.SchemaRequest
+	(*SchemaResponse)(nil),        // 14: holdfast.v1.SchemaResponse
+	(*VersionsRequest)(nil),       // 15: holdfast.v1.VersionsRequest
+	(*VersionsResponse)(nil),      // 16: holdfast.v1.VersionsResponse
+	(*VersionInfo)(nil),           // 17: holdfast.v1.VersionInfo
+	(*StatusRequest)(nil),         // 18: holdfast.v1.StatusRequest
+	(*StatusResponse)(nil),        // 19: holdfast.v1.StatusResponse
+	(*DatasetStatus)(nil),         // 20: holdfast.v1.DatasetStatus
+	nil,                           // 21: holdfast.v1.DiffResponse.FieldsEntry
+	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
 }
 var file_holdfast_v1_lookup_proto_depIdxs = []int32{
 	2,  // 0: holdfast.v1.GetResponse.record:type_name -> holdfast.v1.Record
-	6,  // 1: holdfast.v1.DatasetsResponse.datasets:type_name -> holdfast.v1.DatasetInfo
-	9,  // 2: holdfast.v1.VersionsResponse.versions:type_name -> holdfast.v1.VersionInfo
-	12, // 3: holdfast.v1.StatusResponse.datasets:type_name -> holdfast.v1.DatasetStatus
-	0,  // 4: holdfast.v1.Lookup.Get:input_type -> holdfast.v1.GetRequest
-	3,  // 5: holdfast.v1.Lookup.List:input_type -> holdfast.v1.ListRequest
-	4,  // 6: holdfast.v1.Lookup.Datasets:input_type -> holdfast.v1.DatasetsRequest
-	7,  // 7: holdfast.v1.Lookup.Versions:input_type -> holdfast.v1.VersionsRequest
-	10, // 8: holdfast.v1.Lookup.Status:input_type -> holdfast.v1.StatusRequest
-	1,  // 9: holdfast.v1.Lookup.Get:output_type -> holdfast.v1.GetResponse
-	2,  // 10: holdfast.v1.Lookup.List:output_type -> holdfast.v1.Record
-	5,  // 11: holdfast.v1.Lookup.Datasets:output_type -> holdfast.v1.DatasetsResponse
-	8,  // 12: holdfast.v1.Lookup.Versions:output_type -> holdfast.v1.VersionsResponse
-	11, // 13: holdfast.v1.Lookup.Status:output_type -> holdfast.v1.StatusResponse
-	9,  // [9:14] is the sub-list for method output_type
-	4,  // [4:9] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	4,  // 1: holdfast.v1.BatchGetRequest.keys:type_name -> holdfast.v1.Key
+	6,  // 2: holdfast.v1.BatchGetResponse.results:type_name -> holdfast.v1.BatchGetResult
+	2,  // 3: holdfast.v1.BatchGetResult.record:type_name -> holdfast.v1.Record
+	21, // 4: holdfast.v1.DiffResponse.fields:type_name -> holdfast.v1.DiffResponse.FieldsEntry
+	12, // 5: holdfast.v1.DatasetsResponse.datasets:type_name -> holdfast.v1.DatasetInfo
+	17, // 6: holdfast.v1.VersionsResponse.versions:type_name -> holdfast.v1.VersionInfo
+	22, // 7: holdfast.v1.VersionInfo.created:type_name -> google.protobuf.Timestamp
+	20, // 8: holdfast.v1.StatusResponse.datasets:type_name -> holdfast.v1.DatasetStatus
+	0,  // 9: holdfast.v1.Lookup.Get:input_type -> holdfast.v1.GetRequest
+	3,  // 10: holdfast.v1.Lookup.BatchGet:input_type -> holdfast.v1.BatchGetRequest
+	7,  // 11: holdfast.v1.Lookup.List:input_type -> holdfast.v1.ListRequest
+	8,  // 12: holdfast.v1.Lookup.Diff:input_type -> holdfast.v1.DiffRequest
+	10, // 13: holdfast.v1.Lookup.Datasets:input_type -> holdfast.v1.DatasetsRequest
+	13, // 14: holdfast.v1.Lookup.Schema:input_type -> holdfast.v1.SchemaRequest
+	15, // 15: holdfast.v1.Lookup.Versions:input_type -> holdfast.v1.VersionsRequest
+	18, // 16: holdfast.v1.Lookup.Status:input_type -> holdfast.v1.StatusRequest
+	1,  // 17: holdfast.v1.Lookup.Get:output_type -> holdfast.v1.GetResponse
+	5,  // 18: holdfast.v1.Lookup.BatchGet:output_type -> holdfast.v1.BatchGetResponse
+	2,  // 19: holdfast.v1.Lookup.List:output_type -> holdfast.v1.Record
+	9,  // 20: holdfast.v1.Lookup.Diff:output_type -> holdfast.v1.DiffResponse
+	11, // 21: holdfast.v1.Lookup.Datasets:output_type -> holdfast.v1.DatasetsResponse
+	14, // 22: holdfast.v1.Lookup.Schema:output_type -> holdfast.v1.SchemaResponse
+	16, // 23: holdfast.v1.Lookup.Versions:output_type -> holdfast.v1.VersionsResponse
+	19, // 24: holdfast.v1.Lookup.Status:output_type -> holdfast.v1.StatusResponse
+	17, // [17:25] is the sub-list for method output_type
+	9,  // [9:17] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_v1_lookup_proto_init() }
@@ -854,7 +1562,7 @@ func file_holdfast_v1_lookup_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_v1_lookup_proto_rawDesc), len(file_holdfast_v1_lookup_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

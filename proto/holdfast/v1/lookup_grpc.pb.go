@@ -22,8 +22,11 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	Lookup_Get_FullMethodName      = "/holdfast.v1.Lookup/Get"
+	Lookup_BatchGet_FullMethodName = "/holdfast.v1.Lookup/BatchGet"
 	Lookup_List_FullMethodName     = "/holdfast.v1.Lookup/List"
+	Lookup_Diff_FullMethodName     = "/holdfast.v1.Lookup/Diff"
 	Lookup_Datasets_FullMethodName = "/holdfast.v1.Lookup/Datasets"
+	Lookup_Schema_FullMethodName   = "/holdfast.v1.Lookup/Schema"
 	Lookup_Versions_FullMethodName = "/holdfast.v1.Lookup/Versions"
 	Lookup_Status_FullMethodName   = "/holdfast.v1.Lookup/Status"
 )
@@ -32,15 +35,25 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Lookup answers questions about every dataset that is served. Every call that
-// names a version accepts an empty one, which means the newest.
+// Lookup answers questions about every dataset that is served. A call that
+// names a version accepts an empty one, which means the newest. All calls take
+// and give the same metadata as the typed services do: holdfast-version,
+// holdfast-min-version and holdfast-max-staleness in requests,
+// holdfast-version, holdfast-announced-version, holdfast-age-ms and
+// holdfast-state in answers.
 type LookupClient interface {
 	// Get returns one record by key. It fails with NOT_FOUND if there is none.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error)
+	// BatchGet returns many records of one version, in order of the keys.
+	BatchGet(ctx context.Context, in *BatchGetRequest, opts ...grpc.CallOption) (*BatchGetResponse, error)
 	// List streams the records of a dataset, in no particular order.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Record], error)
+	// Diff compares two versions, by key.
+	Diff(ctx context.Context, in *DiffRequest, opts ...grpc.CallOption) (*DiffResponse, error)
 	// Datasets lists what is served.
 	Datasets(ctx context.Context, in *DatasetsRequest, opts ...grpc.CallOption) (*DatasetsResponse, error)
+	// Schema says how a dataset's records look, to people and to programs.
+	Schema(ctx context.Context, in *SchemaRequest, opts ...grpc.CallOption) (*SchemaResponse, error)
 	// Versions lists the announced versions of a dataset, oldest first.
 	Versions(ctx context.Context, in *VersionsRequest, opts ...grpc.CallOption) (*VersionsResponse, error)
 	// Status says how fresh each dataset is.
@@ -59,6 +72,16 @@ func (c *lookupClient) Get(ctx context.Context, in *GetRequest, opts ...grpc.Cal
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetResponse)
 	err := c.cc.Invoke(ctx, Lookup_Get_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lookupClient) BatchGet(ctx context.Context, in *BatchGetRequest, opts ...grpc.CallOption) (*BatchGetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BatchGetResponse)
+	err := c.cc.Invoke(ctx, Lookup_BatchGet_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +107,30 @@ func (c *lookupClient) List(ctx context.Context, in *ListRequest, opts ...grpc.C
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lookup_ListClient = grpc.ServerStreamingClient[Record]
 
+func (c *lookupClient) Diff(ctx context.Context, in *DiffRequest, opts ...grpc.CallOption) (*DiffResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiffResponse)
+	err := c.cc.Invoke(ctx, Lookup_Diff_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *lookupClient) Datasets(ctx context.Context, in *DatasetsRequest, opts ...grpc.CallOption) (*DatasetsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DatasetsResponse)
 	err := c.cc.Invoke(ctx, Lookup_Datasets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *lookupClient) Schema(ctx context.Context, in *SchemaRequest, opts ...grpc.CallOption) (*SchemaResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SchemaResponse)
+	err := c.cc.Invoke(ctx, Lookup_Schema_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -118,15 +161,25 @@ func (c *lookupClient) Status(ctx context.Context, in *StatusRequest, opts ...gr
 // All implementations must embed UnimplementedLookupServer
 // for forward compatibility.
 //
-// Lookup answers questions about every dataset that is served. Every call that
-// names a version accepts an empty one, which means the newest.
+// Lookup answers questions about every dataset that is served. A call that
+// names a version accepts an empty one, which means the newest. All calls take
+// and give the same metadata as the typed services do: holdfast-version,
+// holdfast-min-version and holdfast-max-staleness in requests,
+// holdfast-version, holdfast-announced-version, holdfast-age-ms and
+// holdfast-state in answers.
 type LookupServer interface {
 	// Get returns one record by key. It fails with NOT_FOUND if there is none.
 	Get(context.Context, *GetRequest) (*GetResponse, error)
+	// BatchGet returns many records of one version, in order of the keys.
+	BatchGet(context.Context, *BatchGetRequest) (*BatchGetResponse, error)
 	// List streams the records of a dataset, in no particular order.
 	List(*ListRequest, grpc.ServerStreamingServer[Record]) error
+	// Diff compares two versions, by key.
+	Diff(context.Context, *DiffRequest) (*DiffResponse, error)
 	// Datasets lists what is served.
 	Datasets(context.Context, *DatasetsRequest) (*DatasetsResponse, error)
+	// Schema says how a dataset's records look, to people and to programs.
+	Schema(context.Context, *SchemaRequest) (*SchemaResponse, error)
 	// Versions lists the announced versions of a dataset, oldest first.
 	Versions(context.Context, *VersionsRequest) (*VersionsResponse, error)
 	// Status says how fresh each dataset is.
@@ -144,11 +197,20 @@ type UnimplementedLookupServer struct{}
 func (UnimplementedLookupServer) Get(context.Context, *GetRequest) (*GetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Get not implemented")
 }
+func (UnimplementedLookupServer) BatchGet(context.Context, *BatchGetRequest) (*BatchGetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BatchGet not implemented")
+}
 func (UnimplementedLookupServer) List(*ListRequest, grpc.ServerStreamingServer[Record]) error {
 	return status.Error(codes.Unimplemented, "method List not implemented")
 }
+func (UnimplementedLookupServer) Diff(context.Context, *DiffRequest) (*DiffResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Diff not implemented")
+}
 func (UnimplementedLookupServer) Datasets(context.Context, *DatasetsRequest) (*DatasetsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Datasets not implemented")
+}
+func (UnimplementedLookupServer) Schema(context.Context, *SchemaRequest) (*SchemaResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Schema not implemented")
 }
 func (UnimplementedLookupServer) Versions(context.Context, *VersionsRequest) (*VersionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Versions not implemented")
@@ -195,6 +257,24 @@ func _Lookup_Get_Handler(srv interface{}, ctx context.Context, dec func(interfac
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Lookup_BatchGet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BatchGetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LookupServer).BatchGet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lookup_BatchGet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LookupServer).BatchGet(ctx, req.(*BatchGetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Lookup_List_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(ListRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -205,6 +285,24 @@ func _Lookup_List_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Lookup_ListServer = grpc.ServerStreamingServer[Record]
+
+func _Lookup_Diff_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiffRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LookupServer).Diff(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lookup_Diff_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LookupServer).Diff(ctx, req.(*DiffRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Lookup_Datasets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DatasetsRequest)
@@ -220,6 +318,24 @@ func _Lookup_Datasets_Handler(srv interface{}, ctx context.Context, dec func(int
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(LookupServer).Datasets(ctx, req.(*DatasetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Lookup_Schema_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SchemaRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LookupServer).Schema(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Lookup_Schema_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LookupServer).Schema(ctx, req.(*SchemaRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -272,8 +388,20 @@ var Lookup_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Lookup_Get_Handler,
 		},
 		{
+			MethodName: "BatchGet",
+			Handler:    _Lookup_BatchGet_Handler,
+		},
+		{
+			MethodName: "Diff",
+			Handler:    _Lookup_Diff_Handler,
+		},
+		{
 			MethodName: "Datasets",
 			Handler:    _Lookup_Datasets_Handler,
+		},
+		{
+			MethodName: "Schema",
+			Handler:    _Lookup_Schema_Handler,
 		},
 		{
 			MethodName: "Versions",
