@@ -92,6 +92,9 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("%w: a blob without digest or size", ErrMalformed)
 		}
 	}
+	if year := m.Created.UTC().Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("%w: created in year %d", ErrMalformed, year)
+	}
 	for name, count := range m.Records {
 		if count < 0 {
 			return fmt.Errorf("%w: %d records of %q", ErrMalformed, count, name)
