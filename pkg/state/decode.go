@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -175,6 +176,7 @@ func (d *decoder) loadCollection(b *pageBuilder, s *shard, e int64, i int) error
 		return d.f.corrupt("entries of records overlap")
 	}
 	if d.f.schema.Kind == List {
+		b.lists[i] = slices.Grow(b.lists[i], int(end-start))
 		for k := start; k < end; k++ {
 			x := s.items.At(k*itemBits, s.elementBits)
 			b.lists[i] = append(b.lists[i], collectionEntry{element: uint32(x)})
@@ -190,6 +192,7 @@ func (d *decoder) loadTable(b *pageBuilder, s *shard, i int, start, end, size ui
 	if size > wire.MaxTableEntries || end-start != wire.TableSize(size) {
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, end-start)
 	}
+	b.lists[i] = slices.Grow(b.lists[i], int(size))
 	empty := wirebits.Mask(s.elementBits)
 	for k := start; k < end; k++ {
 		x := s.items.At(k*itemBits, s.elementBits)

@@ -110,7 +110,11 @@ func (f *frame) snapshotType(own *Schema) (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	var added []Ordinal
+	n := 0
+	for w := uint64(0); w < f.populated.Bits(); w += 64 {
+		n += bits.OnesCount64(f.populated.At(w, 64))
+	}
+	added := make([]Ordinal, 0, n)
 	shards := len(f.shards)
 	for w := uint64(0); w < f.populated.Bits(); w += 64 {
 		for word := f.populated.At(w, 64); word != 0; word &= word - 1 {
