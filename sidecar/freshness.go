@@ -1,0 +1,199 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+)
+
+// The metadata of requests and answers.
+const (
+	keyVersion      = "holdfast-version"           // both: the exact version
+	keyMinVersion   = "holdfast-min-version"       // request: this version or a later one
+	keyMaxStaleness = "holdfast-max-staleness"     // request: the greatest age, such as 5s
+	keySession      = "holdfast-session"           // request
+	keyAnnounced    = "holdfast-announced-version" // answer: the newest announced one
+	keyAge          = "holdfast-age-ms"            // answer
+	keyState        = "holdfast-state"             // answer
+)
+
+// patience is how long a call without a deadline waits for a version.
+const patience = 5 * time.Second
+
+// answerMargin is kept of a call's deadline, so that the typed error still
+// arrives in time.
+const answerMargin = 100 * time.Millisecond
+
+// wanted is what a request says about freshness.
+type wanted struct {
+	version    dataset.Version // None means the newest
+	minVersion dataset.Version
+	maxAge     time.Duration // negative means any
+}
+
+// readWanted reads a request's metadata.
+func readWanted(ctx context.Context) (w wanted, err error) {
+	w.maxAge = -1
+	if session, err := single(ctx, keySession); err != nil || session != "" {
+		return w, errors.Join(err, fmt.Errorf("metadata %s: sessions: %w", keySession, errUnsupported))
+	}
+	for _, v := range []struct {
+		key string
+		to  *dataset.Version
+	}{{keyVersion, &w.version}, {keyMinVersion, &w.minVersion}} {
+		text, err := single(ctx, v.key)
+		if err != nil {
+			return w, err
+		}
+		if text == "" {
+			continue
+		}
+		if *v.to, err = dataset.ParseVersion(text); err != nil {
+			return w, fmt.Errorf("metadata %s: %w: %w", v.key, errMetadata, err)
+		}
+	}
+	text, err := single(ctx, keyMaxStaleness)
+	if err != nil {
+		return w, err
+	}
+	if text != "" {
+		if w.maxAge, err = time.ParseDuration(text); err != nil || w.maxAge < 0 {
+			return w, fmt.Errorf("metadata %s: %w: %.40q is no duration such as 5s", keyMaxStaleness, errMetadata, text)
+		}
+	}
+	if w.version != dataset.None && w.version < w.minVersion {
+		return w, fmt.Errorf("metadata %s: %w: it is greater than %s", keyMinVersion, errMetadata, keyVersion)
+	}
+	return w, nil
+}
+
+func single(ctx context.Context, key string) (string, error) {
+	switch values := metadata.ValueFromIncomingContext(ctx, key); len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", fmt.Errorf("metadata %s: %w: it is given more than once", key, errMetadata)
+}
+
+// reading is the one version that a call reads (guarantee G3).
+type reading struct {
+	view *replica.View
+	plan *plan
+}
+
+// read finds what a call reads, by its metadata and by the version that its
+// message names, and says in the answer's header how fresh that is.
+func (s *served) read(ctx context.Context, version string) (reading, error) {
+	w, err := readWanted(ctx)
+	if err != nil {
+		return reading{}, err
+	}
+	if version != "" {
+		v, err := dataset.ParseVersion(version)
+		if err != nil {
+			return reading{}, fmt.Errorf("version: %w: %w", errMalformed, err)
+		}
+		if w.version != dataset.None && w.version != v {
+			return reading{}, fmt.Errorf("metadata %s: %w: the request names version %s", keyVersion, errMetadata, v)
+		}
+		w.version = v
+	}
+	return s.readWanted(ctx, w)
+}
+
+func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
+	if err := s.reach(ctx, w.minVersion); err != nil {
+		return reading{}, err
+	}
+	// Asked before the view is taken, so that the age is never too small.
+	fresh := s.replica.Freshness()
+	view, p, err := s.current(ctx)
+	if err != nil && view == nil {
+		return reading{}, err
+	}
+	if w.maxAge >= 0 && (fresh.Age < 0 || fresh.Age > w.maxAge) {
+		s.setHeader(ctx, view.Version(), fresh)
+		return reading{}, fmt.Errorf("dataset %s: %w: %s since the store last confirmed version %s, at most %s is allowed",
+			s.declared.Name, errTooStale, fresh.Age.Round(time.Millisecond), view.Version(), w.maxAge)
+	}
+	if w.version != dataset.None && w.version != view.Version() {
+		if view, err = s.at(ctx, w.version); err == nil {
+			p, err = s.plan(ctx, view)
+		}
+	}
+	if err != nil {
+		return reading{}, err
+	}
+	s.setHeader(ctx, view.Version(), fresh)
+	return reading{view, p}, nil
+}
+
+// at returns the view of a version that the caller named.
+func (s *served) at(ctx context.Context, v dataset.Version) (*replica.View, error) {
+	view, err := s.replica.At(ctx, v)
+	if err != nil && !errors.Is(err, replica.ErrNoVersion) {
+		return nil, fmt.Errorf("%w: %w", errNotReadable, err)
+	}
+	return view, err
+}
+
+// reach waits until the current version is v or a later one.
+func (s *served) reach(ctx context.Context, v dataset.Version) error {
+	if v == dataset.None {
+		return nil
+	}
+	end := time.Now().Add(patience)
+	if deadline, ok := ctx.Deadline(); ok {
+		end = deadline.Add(-min(answerMargin, time.Until(deadline)/4))
+	}
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	for {
+		changed := s.replica.Changed()
+		view := s.replica.Current()
+		if view != nil && view.Version() >= v {
+			return nil
+		}
+		// It is worth a look at the store, as if somebody had said so.
+		s.replica.Hint(announce.Hint{Dataset: s.declared.Name, Position: math.MaxInt64, Version: v})
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-timer.C:
+			at := dataset.None
+			if view != nil {
+				at = view.Version()
+			}
+			return fmt.Errorf("dataset %s: %w: %s is wanted, %s is applied", s.declared.Name, errBehind, v, at)
+		}
+	}
+}
+
+// setHeader says what an answer was read at. It fails only after the header is
+// gone, when there is nothing more to say.
+func (s *served) setHeader(ctx context.Context, v dataset.Version, fresh replica.Freshness) {
+	age := max(fresh.Age, 0)
+	if fresh.Age < 0 {
+		age = -time.Millisecond
+	}
+	values := [...]string{s.text(v), "", strconv.FormatInt(age.Milliseconds(), 10), fresh.State}
+	if values[1] = values[0]; fresh.Announced != v {
+		values[1] = fresh.Announced.String()
+	}
+	_ = grpc.SetHeader(ctx, metadata.MD{
+		keyVersion: values[0:1:1], keyAnnounced: values[1:2:2], keyAge: values[2:3:3], keyState: values[3:4:4],
+	})
+}

@@ -1,0 +1,99 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// served is one dataset that is served.
+type served struct {
+	declared Dataset
+	replica  *replica.Replica
+	limits   protomap.Limits
+	stats    *callStats
+
+	mu      sync.Mutex // one plan is made at a time; readers do not take it
+	plans   atomic.Pointer[map[schemaID]planned]
+	version atomic.Pointer[versionText]
+}
+
+// schemaID identifies the schema of a view.
+type schemaID struct {
+	mapping *protomap.Mapping
+	segment dataset.Version // if there is no mapping
+}
+
+// planned is a plan, or why there is none.
+type planned struct {
+	plan *plan
+	err  error
+}
+
+func newServed(d Dataset, r *replica.Replica, limits protomap.Limits) *served {
+	s := &served{declared: d, replica: r, limits: limits, stats: new(callStats)}
+	s.plans.Store(&map[schemaID]planned{})
+	s.version.Store(&versionText{})
+	return s
+}
+
+// plan returns the plan of a view's schema. There are as many as the dataset
+// had schemas.
+func (s *served) plan(ctx context.Context, view *replica.View) (*plan, error) {
+	id := schemaID{mapping: view.Mapping}
+	if view.Mapping == nil {
+		id.segment = view.Manifest.Segment
+	}
+	if p, ok := (*s.plans.Load())[id]; ok {
+		return p.plan, p.err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *s.plans.Load()
+	if p, ok := old[id]; ok {
+		return p.plan, p.err
+	}
+	p, err := newPlan(context.WithoutCancel(ctx), s.declared.Name, view, s.limits)
+	if err != nil {
+		err = fmt.Errorf("dataset %s: %w: %w", s.declared.Name, errNoSchema, err)
+	}
+	next := maps.Clone(old)
+	next[id] = planned{p, err}
+	s.plans.Store(&next)
+	return p, err
+}
+
+// current returns the newest view and its plan.
+func (s *served) current(ctx context.Context) (*replica.View, *plan, error) {
+	view := s.replica.Current()
+	if view == nil {
+		return nil, nil, fmt.Errorf("dataset %s: %w", s.declared.Name, errNotLoaded)
+	}
+	p, err := s.plan(ctx, view)
+	return view, p, err
+}
+
+// versionText remembers the text of the version that most answers have.
+type versionText struct {
+	version dataset.Version
+	text    string
+}
+
+func (s *served) text(v dataset.Version) string {
+	t := s.version.Load()
+	if t.version == v {
+		return t.text
+	}
+	t = &versionText{v, v.String()}
+	if v == dataset.None {
+		t.text = ""
+	}
+	s.version.Store(t)
+	return t.text
+}
