@@ -1,0 +1,148 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// The pace of a Replica's looks at the store.
+const (
+	hintInterval  = 100 * time.Millisecond // between two looks that hints cause
+	checkInterval = time.Minute            // between two looks at its own head
+)
+
+// Hint makes Run look at the store soon, if h is news. It never blocks.
+func (r *Replica) Hint(h announce.Hint) {
+	if h.Dataset != r.cfg.Dataset || h.Position <= r.status.Load().fold.Position && r.Current() != nil {
+		return
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default: // a look is due anyway
+	}
+}
+
+// Run refreshes until ctx ends: at once, at every poll, and after hints. It
+// returns ctx's error.
+func (r *Replica) Run(ctx context.Context) error {
+	poll := time.NewTicker(r.cfg.Poll)
+	defer poll.Stop()
+	checked := r.cfg.Now()
+	failed := false
+	for {
+		if r.cfg.Now().Sub(checked) >= checkInterval {
+			checked = r.cfg.Now()
+			r.check(ctx)
+		}
+		started := r.cfg.Now()
+		failed = r.report(ctx, r.Refresh(ctx), failed)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+		case <-r.wake:
+			if !sleep(ctx, hintInterval-r.cfg.Now().Sub(started)) {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// report logs the first of several failures in a row, and the recovery.
+func (r *Replica) report(ctx context.Context, err error, failed bool) bool {
+	switch {
+	case err == nil && failed:
+		r.cfg.Logger.Info("refresh works again", "dataset", r.cfg.Dataset)
+	case err != nil && !failed && ctx.Err() == nil && !errors.Is(err, ErrEmpty):
+		r.cfg.Logger.Warn("refresh failed: it is tried again", "dataset", r.cfg.Dataset, "error", err)
+	}
+	return err != nil && !errors.Is(err, ErrEmpty)
+}
+
+// check looks at the own head of the log, which only a restored or replaced
+// store changes.
+func (r *Replica) check(ctx context.Context) {
+	r.refresh.Lock()
+	defer r.refresh.Unlock()
+	if err := r.log.Check(ctx); errors.Is(err, announce.ErrDiverged) {
+		next := *r.status.Load()
+		next.diverged, next.err = true, err
+		r.status.Store(&next)
+		r.log.Reset()
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// The states that Status names.
+const (
+	StateLoading  = "loading"  // nothing can be asked yet
+	StateReady    = "ready"    // at the effective version
+	StateStale    = "stale"    // the last look at the store failed
+	StateDiverged = "diverged" // the store was restored or replaced
+)
+
+// Status says how fresh a replica is.
+type Status struct {
+	Dataset dataset.Name `json:"dataset"`
+	// Version is the current one, Announced the head of the log, Pinned what
+	// consumers are held at.
+	Version   dataset.Version `json:"version"`
+	Announced dataset.Version `json:"announced"`
+	Pinned    dataset.Version `json:"pinned,omitzero"`
+	// Position is the log position that was last looked at.
+	Position int64 `json:"position"`
+	// Age is the time since a look at the store last found the current version
+	// to be the effective one; negative if none ever did.
+	Age time.Duration `json:"-"`
+	// State is one of the State constants.
+	State string `json:"state"`
+	// Error is why the last look failed.
+	Error string `json:"error,omitempty"`
+	// Records is the number of records of the root type.
+	Records int `json:"records"`
+	// Live are the versions in memory, ascending.
+	Live []dataset.Version `json:"live"`
+}
+
+// Status returns the state of things now.
+func (r *Replica) Status() Status {
+	l, view := r.status.Load(), r.Current()
+	s := Status{
+		Dataset: r.cfg.Dataset, Announced: l.fold.Head, Position: l.fold.Position,
+		Age: -1, State: StateLoading, Live: r.Live(),
+	}
+	if v, _ := l.fold.Effective(); v != l.fold.Head {
+		s.Pinned = v
+	}
+	if l.err != nil {
+		s.Error = l.err.Error()
+	}
+	if view == nil {
+		return s
+	}
+	s.Version, s.Records = view.Version(), view.Root().Len()
+	s.Age = r.cfg.Now().Sub(l.confirmed)
+	switch {
+	case l.diverged:
+		s.State = StateDiverged
+	case l.err != nil:
+		s.State = StateStale
+	default:
+		s.State = StateReady
+	}
+	return s
+}
