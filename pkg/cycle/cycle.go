@@ -1,0 +1,222 @@
+package cycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// Config says what a Cycle makes versions of.
+type Config struct {
+	// Dataset is what is made, in Store.
+	Dataset dataset.Name
+	Store   blob.Store
+	// Mapping is the declared schema.
+	Mapping *protomap.Mapping
+	// Author is who makes the versions, as the log names it.
+	Author announce.Author
+	// SnapshotEvery is the number of versions from one snapshot to the next; 1
+	// writes one with each version. A schema segment always begins with one.
+	SnapshotEvery int
+	// Now returns the time that versions are named after.
+	Now func() time.Time
+	// Logger gets what an operator should know.
+	Logger *slog.Logger
+	// Validate judges a version before it is published; nil accepts all.
+	Validate func(Result) error
+}
+
+// Result is what a cycle did. Counts are of records of the root type, by key.
+type Result struct {
+	Dataset  dataset.Name    `json:"dataset"`
+	Version  dataset.Version `json:"version"`
+	Previous dataset.Version `json:"previous"`
+	// Published is false if nothing changed; Version is then Previous.
+	Published bool `json:"published"`
+	Records   int  `json:"records"`
+	Added     int  `json:"added"`
+	Removed   int  `json:"removed"`
+	Changed   int  `json:"changed"`
+	Unchanged int  `json:"unchanged"`
+	// Bytes is the size of all blobs, Checksum the content checksum.
+	Bytes    int64          `json:"bytes"`
+	Checksum dataset.Digest `json:"checksum"`
+}
+
+// ErrDuplicateKey says that two records of a version have the same key.
+var ErrDuplicateKey = errors.New("two records have the same key")
+
+// A Cycle makes the versions of one dataset, one at a time. It is for one
+// goroutine.
+type Cycle struct {
+	cfg     Config
+	log     *announce.Log
+	catalog *replica.Catalog
+	base    *replica.View // the announced version; nil if there is none
+	since   int           // versions since the last snapshot
+}
+
+// Open returns a Cycle that starts from the newest announced version.
+func Open(ctx context.Context, cfg Config) (*Cycle, error) {
+	c := &Cycle{cfg: cfg, log: announce.Open(cfg.Store, cfg.Dataset), catalog: replica.NewCatalog(cfg.Store, cfg.Dataset)}
+	if err := c.Restore(ctx); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Log returns the dataset's announcement log.
+func (c *Cycle) Log() *announce.Log { return c.log }
+
+// Base returns the version that the next cycle starts from, nil if none.
+func (c *Cycle) Base() *replica.View { return c.base }
+
+// Restore moves to the newest announced version, whoever made it. It is needed
+// after announce.ErrConflict.
+func (c *Cycle) Restore(ctx context.Context) error {
+	f, err := c.log.Refresh(ctx)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	}
+	if f.Head == dataset.None {
+		c.base = nil
+		return nil
+	}
+	if c.base != nil && c.base.ManifestDigest == f.Manifest {
+		return nil
+	}
+	head, err := c.catalog.Head(ctx, f)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	}
+	if c.base, err = c.catalog.Load(ctx, c.base, head); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	c.since, err = c.sinceSnapshot(ctx, head.Manifest)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	}
+	return nil
+}
+
+func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error) {
+	for n := 0; ; n++ {
+		if m == nil || m.Snapshot != nil || n > c.cfg.SnapshotEvery {
+			return n, nil
+		}
+		var err error
+		if m, err = c.catalog.Before(ctx, m); err != nil {
+			return n, err
+		}
+	}
+}
+
+// Run makes one version: populate adds all records. It fails with
+// announce.ErrConflict if somebody else announced a version meanwhile; then
+// nothing was announced, and Restore and Run may be tried again.
+func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (Result, error) {
+	d, err := c.build(ctx, lineage, populate)
+	if err != nil {
+		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
+	}
+	if d.unchanged {
+		return d.result, nil
+	}
+	if err := c.encode(d); err != nil {
+		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
+	}
+	if err := c.verify(d); err != nil {
+		return Result{}, fmt.Errorf("cycle of %s: verify: %w", c.cfg.Dataset, err)
+	}
+	if err := c.publish(ctx, d); err != nil {
+		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
+	}
+	return d.result, nil
+}
+
+// draft is a version that is being made.
+type draft struct {
+	view      *replica.View // without its manifest's digest until it is published
+	prev      *replica.View
+	segment   bool // a schema segment begins
+	unchanged bool
+	result    Result
+
+	snapshot, delta, reverse, header []byte // nil if not written
+}
+
+func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (*draft, error) {
+	d := &draft{prev: c.base, result: Result{Dataset: c.cfg.Dataset}}
+	var base *state.State
+	if d.prev != nil {
+		base = d.prev.State
+		d.result.Previous = d.prev.Version()
+	}
+	b, err := state.NewBuilder(base, c.cfg.Mapping.Schemas())
+	if err != nil {
+		return nil, err
+	}
+	if err := populate(b); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now := c.cfg.Now()
+	m := &blob.Manifest{
+		Format: 1, Dataset: c.cfg.Dataset, Previous: d.result.Previous,
+		Version: dataset.NextVersion(d.result.Previous, now), Created: now.UTC(),
+		Schema: dataset.DigestOf(c.cfg.Mapping.DescriptorSet()), Lineage: lineage,
+	}
+	s, err := b.Finish(c.header(base, m, now))
+	if err != nil {
+		return nil, err
+	}
+	d.segment = base == nil || !state.SameModel(base, s)
+	d.view, err = replica.NewView(m, s, c.cfg.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	for a := range d.view.Index.Duplicates() {
+		return nil, fmt.Errorf("%s %v: %w", d.view.Root().Schema().Name, d.view.Index.KeyOf(d.view.Root().Record(a)), ErrDuplicateKey)
+	}
+	return d, c.judge(d)
+}
+
+// judge counts, decides whether anything changed, and validates.
+func (c *Cycle) judge(d *draft) error {
+	r := &d.result
+	r.Records, r.Version = d.view.Root().Len(), d.view.Version()
+	if d.prev == nil {
+		r.Added = r.Records
+	} else {
+		x, err := diff.States(d.prev.State, d.view.State, diff.Options{Type: d.view.Root().Schema().Name})
+		if err != nil {
+			return err
+		}
+		r.Added, r.Removed, r.Changed, r.Unchanged = x.Added, x.Removed, x.Changed, x.Unchanged
+		same := d.prev.Manifest.Schema == d.view.Manifest.Schema && !d.segment
+		if same && x.Added+x.Removed+x.Changed == 0 {
+			d.unchanged = true
+			r.Version, r.Checksum = r.Previous, d.prev.Manifest.Checksum
+			return nil
+		}
+	}
+	if c.cfg.Validate == nil {
+		return nil
+	}
+	return c.cfg.Validate(*r)
+}
+
+// Author returns who makes the versions.
+func (c *Cycle) Author() announce.Author { return c.cfg.Author }

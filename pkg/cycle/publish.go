@@ -1,0 +1,84 @@
+package cycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// publish writes a verified draft to the store and announces it.
+func (c *Cycle) publish(ctx context.Context, d *draft) error {
+	m := d.view.Manifest
+	for _, b := range []struct {
+		data []byte
+		to   **blob.Ref
+	}{{d.snapshot, &m.Snapshot}, {d.delta, &m.Delta}, {d.reverse, &m.ReverseDelta}, {d.header, &m.Header}} {
+		if b.data == nil {
+			continue
+		}
+		ref := blob.RefOf(b.data)
+		if err := c.put(ctx, blob.BlobKey(c.cfg.Dataset, m.Version, ref.Digest), b.data); err != nil {
+			return err
+		}
+		*b.to = &ref
+		d.result.Bytes += ref.Size
+	}
+	if err := c.put(ctx, blob.SchemaKey(c.cfg.Dataset, m.Schema), c.cfg.Mapping.DescriptorSet()); err != nil {
+		return err
+	}
+	if m.Segment = m.Version; !d.segment {
+		m.Segment = d.prev.Manifest.Segment
+	}
+	if d.prev != nil {
+		m.PreviousManifest = d.prev.ManifestDigest
+	}
+	b, err := m.Encode()
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	d.view.ManifestDigest = dataset.DigestOf(b)
+	if err := c.put(ctx, blob.ManifestKey(c.cfg.Dataset, m.Version, d.view.ManifestDigest), b); err != nil {
+		return err
+	}
+	return c.announce(ctx, d)
+}
+
+// put writes a blob whose name is its digest, so that one that exists is it.
+func (c *Cycle) put(ctx context.Context, key string, data []byte) error {
+	if err := c.cfg.Store.Put(ctx, key, data); err != nil && !errors.Is(err, blob.ErrExists) {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+func (c *Cycle) announce(ctx context.Context, d *draft) error {
+	m := d.view.Manifest
+	f, err := c.log.Announce(ctx, c.cfg.Author, announce.AnnouncementOf(m, d.view.ManifestDigest))
+	if err != nil {
+		return err
+	}
+	d.result.Published = true
+	c.base = d.view
+	c.since++
+	if m.Snapshot != nil {
+		c.since = 0
+	}
+	c.project(ctx, f)
+	return nil
+}
+
+// project renews the names that Hollow's consumers read. They are a copy of the
+// log, so a failure is no failure of the cycle.
+func (c *Cycle) project(ctx context.Context, f announce.Fold) {
+	dir, ok := c.cfg.Store.(*blob.Dir)
+	if !ok {
+		return
+	}
+	if err := announce.Project(ctx, dir, c.cfg.Dataset, f); err != nil {
+		c.cfg.Logger.Warn("Hollow's file names were not renewed: the next cycle does it", "dataset", c.cfg.Dataset, "error", err)
+	}
+}
