@@ -1,0 +1,90 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// DefaultMaxLine is the limit of a line's length in bytes.
+const DefaultMaxLine = 16 << 20
+
+// A Position is a place in a source.
+type Position struct {
+	File string
+	Line int // from 1
+}
+
+// String returns file:line.
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// A File is one text of JSON lines.
+type File struct {
+	// Name is what errors call it.
+	Name string
+	// Open opens it; the caller closes.
+	Open func() (io.ReadCloser, error)
+}
+
+// Files returns the files of these paths.
+func Files(paths ...string) []File {
+	var out []File
+	for _, path := range paths {
+		out = append(out, File{Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }})
+	}
+	return out
+}
+
+// each reads all records of the files and calls f for each.
+func each(ctx context.Context, files []File, m *protomap.Mapping, maxLine int, f func(Position, protoreflect.Message) error) error {
+	for _, file := range files {
+		if err := eachOf(ctx, file, m, maxLine, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f func(Position, protoreflect.Message) error) error {
+	in, err := file.Open()
+	if err != nil {
+		return fmt.Errorf("open source: %w", err)
+	}
+	defer in.Close()
+	lines, err := newLineReader(in, maxLine)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", file.Name, err)
+	}
+	for n := 0; ; n++ {
+		line, err := lines.next()
+		at := Position{file.Name, lines.line}
+		if errors.Is(err, io.EOF) {
+			if n == 0 {
+				return fmt.Errorf("read %s: %w", file.Name, ErrEmpty)
+			}
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", at, err)
+		}
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if line[0] == '[' {
+			return fmt.Errorf("read %s: the file holds a JSON array; write one object a line (jq -c '.[]' does it): %w", at, protomap.ErrMismatch)
+		}
+		msg, err := m.ParseJSON(line)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", at, err)
+		}
+		if err := f(at, msg); err != nil {
+			return err
+		}
+	}
+}

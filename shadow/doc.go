@@ -1,0 +1,5 @@
+// Package shadow lets a candidate follow PROD: it runs on the inputs of every
+// evaluation, and what each run showed is kept.
+//
+// Read shadow.go, then store.go.
+package shadow
