@@ -83,11 +83,19 @@ func (l *lineReader) read() ([]byte, error) {
 	for {
 		piece, err := l.r.ReadSlice('\n')
 		if len(l.buf)+len(piece) > l.max+len("\r\n") {
-			return nil, fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, l.max)
+			return nil, l.tooLong()
 		}
 		l.buf = append(l.buf, piece...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return l.buf, err
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
 		}
+		if line := bytes.TrimRight(l.buf, "\r\n"); len(line) > l.max {
+			return nil, l.tooLong()
+		}
+		return l.buf, err
 	}
+}
+
+func (l *lineReader) tooLong() error {
+	return fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, l.max)
 }

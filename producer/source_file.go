@@ -77,7 +77,7 @@ func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f 
 			return ctx.Err()
 		}
 		if line[0] == '[' {
-			return fmt.Errorf("read %s: the file holds a JSON array; write one object a line (jq -c '.[]' does it): %w", at, protomap.ErrMismatch)
+			return fmt.Errorf("read %s: the file holds a JSON array; write one object a line (jq -c '.[]' does that): %w", at, protomap.ErrNotRecord)
 		}
 		msg, err := m.ParseJSON(line)
 		if err != nil {
