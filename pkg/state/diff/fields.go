@@ -1,9 +1,7 @@
 package diff
 
 import (
-	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -255,25 +253,11 @@ func (w *walker) entry(h *state.Hasher, m state.Record, i int) (dataset.Digest, 
 	return w.sum(h, key), value, true
 }
 
-// formatValue returns a value for a person.
+// formatValue returns a value for a person. Which record a reference leads to
+// is not said: ordinals mean nothing outside their state.
 func formatValue(v state.Value) string {
-	switch v.Type() {
-	case state.Int:
-		return strconv.Itoa(int(v.Int()))
-	case state.Long:
-		return strconv.FormatInt(v.Long(), 10)
-	case state.Boolean:
-		return strconv.FormatBool(v.Bool())
-	case state.Float:
-		return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32)
-	case state.Double:
-		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
-	case state.String:
-		return string(v.Data())
-	case state.Bytes:
-		return hex.EncodeToString(v.Data())
-	case state.Reference:
+	if v.Type() == state.Reference {
 		return "record"
 	}
-	return "null"
+	return v.String()
 }

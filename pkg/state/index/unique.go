@@ -9,7 +9,7 @@ import (
 )
 
 // maxStackKey is the number of parts that a key may have without costing an
-// allocation in a look-up.
+// allocation when its record is indexed.
 const maxStackKey = 8
 
 // Unique finds the record of a type with a given key. Keys are compared
@@ -194,22 +194,22 @@ func (x *Unique) hashOf(o state.Ordinal) uint64 {
 	return h
 }
 
-// twin returns a record of e other than o with the key of o, or NoOrdinal.
-func (x *Unique) twin(e *tableEdit, hash uint64, o state.Ordinal) state.Ordinal {
-	var room [maxStackKey]state.Value
-	key := x.AppendKey(room[:0], x.t.Record(o))
+// twin says whether a record of e other than o has that key.
+func (x *Unique) twin(e *tableEdit, hash uint64, key []state.Value, o state.Ordinal) bool {
 	p := e.probe(hash)
 	for other := p.next(); other != state.NoOrdinal; other = p.next() {
 		if other != o && x.has(other, key) {
-			return other
+			return true
 		}
 	}
-	return state.NoOrdinal
+	return false
 }
 
 func (x *Unique) insert(e *tableEdit, o state.Ordinal) {
-	h := x.hashOf(o)
-	if x.twin(e, h, o) != state.NoOrdinal {
+	var room [maxStackKey]state.Value
+	key := x.AppendKey(room[:0], x.t.Record(o))
+	h := Hash(key)
+	if x.twin(e, h, key, o) {
 		x.extra++
 	}
 	e.add(h, o)
@@ -217,11 +217,13 @@ func (x *Unique) insert(e *tableEdit, o state.Ordinal) {
 
 // drop takes a record out and says whether it was found.
 func (x *Unique) drop(e *tableEdit, o state.Ordinal) bool {
-	h := x.hashOf(o)
+	var room [maxStackKey]state.Value
+	key := x.AppendKey(room[:0], x.t.Record(o))
+	h := Hash(key)
 	if !e.remove(h, o) {
 		return false
 	}
-	if x.twin(e, h, o) != state.NoOrdinal {
+	if x.twin(e, h, key, o) {
 		x.extra--
 	}
 	return true

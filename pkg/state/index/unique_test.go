@@ -300,15 +300,44 @@ func TestGetDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkGet(b *testing.B) {
-	var shops []shop
-	for i := range 100000 {
-		shops = append(shops, shop{region{fmt.Sprint("r", i%7), 0}, int32(i), "x"})
-	}
-	x := newIndex(b, build(b, nil, 1, shops))
+	x := newIndex(b, manyShops(b, 100000))
 	code := state.StringValue("r3")
-	i := 0
+	i := int32(0)
 	for b.Loop() {
 		i++
-		x.Get(code, state.IntValue(int32(i*7+3)%100000))
+		x.Get(code, state.IntValue((i*7+3)%100000))
 	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	s := manyShops(b, 100000)
+	b.ReportAllocs()
+	for b.Loop() {
+		newIndex(b, s)
+	}
+}
+
+// BenchmarkNext follows a change of one record in a thousand.
+func BenchmarkNext(b *testing.B) {
+	s := manyShops(b, 100000)
+	var c state.Change
+	for o := state.Ordinal(0); o < 100000; o += 1000 {
+		c.Removed = append(c.Removed, o)
+	}
+	x := newIndex(b, s)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := x.Next(s, state.Changes{"Shop": c}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func manyShops(b *testing.B, n int32) *state.State {
+	b.Helper()
+	var shops []shop
+	for i := range n {
+		shops = append(shops, shop{region{fmt.Sprint("r", i%7), 0}, i, "x"})
+	}
+	return build(b, nil, 1, shops)
 }
