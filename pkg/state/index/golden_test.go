@@ -245,6 +245,7 @@ func followPath(t *testing.T, c golden.Case, check golden.Check) (steps int) {
 		s = s.WithIndex(typ.Schema().Name, x)
 		names = append(names, typ.Schema().Name)
 	}
+	path := []*state.State{s}
 	for _, file := range check.Load[1:] {
 		next, err := s.Apply(c.File(file), parts(file)...)
 		if err != nil {
@@ -252,10 +253,12 @@ func followPath(t *testing.T, c golden.Case, check golden.Check) (steps int) {
 		}
 		for _, name := range names {
 			compareWithRebuild(t, fmt.Sprintf("%s, %s, after %s", c.Name, check.ID, file), next, name)
-			compareWithRebuild(t, fmt.Sprintf("%s, %s, before %s", c.Name, check.ID, file), s, name)
 			steps++
 		}
-		s = next
+		s, path = next, append(path, next)
+	}
+	for _, name := range names { // the first version is still right
+		compareWithRebuild(t, fmt.Sprintf("%s, %s, at the end", c.Name, check.ID), path[0], name)
 	}
 	return steps
 }
@@ -275,7 +278,11 @@ func compareWithRebuild(t *testing.T, where string, s *state.State, name string)
 	if got.Len() != want.Len() || got.Len() != s.Type(name).Len() {
 		t.Fatalf("%s: %s: %d records in the index, %d in a new one, %d in the state", where, name, got.Len(), want.Len(), s.Type(name).Len())
 	}
+	step := state.Ordinal(got.Len()/2000 + 1) // not all of many
 	for o := range s.Type(name).Ordinals() {
+		if o%step != 0 {
+			continue
+		}
 		key := want.KeyOf(s.Type(name).Record(o))
 		g, okG := got.Find(key)
 		w, okW := want.Find(key)
