@@ -196,6 +196,9 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 		slices.SortFunc(places, func(a, b place) int { return int(a.o - b.o) })
 	}
 	for _, p := range places {
+		if _, both := slices.BinarySearch(c.removed, p.o); both {
+			return nil, Change{}, f.corrupt("ordinal %d is both removed and added", p.o)
+		}
 		c.added = append(c.added, p.o)
 	}
 	c.load = func(b *pageBuilder, k, i int) error {
