@@ -167,11 +167,11 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
-	s, x, err := withIndex(s, m)
+	v, err := newView(target, s, m, current)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
-	return &View{Manifest: target.Manifest, ManifestDigest: target.Digest, State: s, Mapping: m, Index: x}, nil
+	return v, nil
 }
 
 func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.State, error) {

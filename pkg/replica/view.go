@@ -19,8 +19,10 @@ type View struct {
 	ManifestDigest dataset.Digest
 	// State has the records.
 	State *state.State
-	// Mapping is the declared schema, nil if the dataset has none.
+	// Mapping is the declared schema, or the derived one of a dataset that
+	// declares none.
 	Mapping *protomap.Mapping
+	Derived bool
 	// Index finds records of the root type by key.
 	Index *index.Unique
 }
@@ -28,11 +30,39 @@ type View struct {
 // NewView returns the view of a version that is not in a store yet. Its
 // manifest may still be completed.
 func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View, error) {
-	s, x, err := withIndex(s, mapping)
-	if err != nil {
-		return nil, err
+	return newView(Point{Manifest: m}, s, mapping, nil)
+}
+
+// newView indexes s. A dataset that declares no schema gets the derived one,
+// which before has already if its types are the same.
+func newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
+	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
+	root := ""
+	switch {
+	case mapping != nil:
+		root = mapping.Root()
+	case before != nil && before.Derived && state.SameModel(before.State, s):
+		v.Mapping, v.Derived, root = before.Mapping, true, before.Root().Schema().Name
+	default:
+		var err error
+		if root, err = diff.RootType(s); err != nil {
+			return nil, fmt.Errorf("%w: declare a schema", err)
+		}
+		if v.Mapping, err = protomap.Derived(s.Schemas(), root); err != nil {
+			return nil, err
+		}
+		v.Derived = true
 	}
-	return &View{Manifest: m, State: s, Mapping: mapping, Index: x}, nil
+	x, ok := s.Index(primaryIndex).(*index.Unique)
+	if !ok {
+		var err error
+		if x, err = index.NewUnique(s, root, nil); err != nil {
+			return nil, fmt.Errorf("index %s: %w", root, err)
+		}
+		s = s.WithIndex(primaryIndex, x)
+	}
+	v.State, v.Index = s, x
+	return v, nil
 }
 
 // Version returns the view's version.
@@ -46,23 +76,3 @@ func (v *View) JSON(r state.Record) ([]byte, error) { return v.Mapping.JSON(r) }
 
 // primaryIndex is the name of the index over the root type's key.
 const primaryIndex = "primary"
-
-// withIndex returns s with the index over its root type, and the index.
-func withIndex(s *state.State, m *protomap.Mapping) (*state.State, *index.Unique, error) {
-	if x, ok := s.Index(primaryIndex).(*index.Unique); ok {
-		return s, x, nil
-	}
-	root := ""
-	if m != nil {
-		root = m.Root()
-	} else if name, err := diff.RootType(s); err != nil {
-		return nil, nil, fmt.Errorf("%w: declare a schema", err)
-	} else {
-		root = name
-	}
-	x, err := index.NewUnique(s, root, nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("index %s: %w", root, err)
-	}
-	return s.WithIndex(primaryIndex, x), x, nil
-}

@@ -57,6 +57,9 @@ type encoder struct {
 type span struct{ order, entry []byte }
 
 func (e *encoder) message(plan *typePlan, r state.Record) error {
+	if r.Type().Schema().Kind != state.Object && plan.wraps() {
+		return e.collection(plan.fields[0], r)
+	}
 	bound, err := plan.bind(r.Type().Schema())
 	if err != nil {
 		return err
@@ -98,7 +101,18 @@ func (e *encoder) field(f *fieldPlan, r state.Record, column int) error {
 		}
 		return err
 	}
+	return e.collection(f, target)
+}
+
+// wraps says whether the message only has a collection around it.
+func (p *typePlan) wraps() bool { return len(p.fields) == 1 && p.fields[0].shape != single }
+
+// collection writes the elements of a LIST, SET or MAP as a field.
+func (e *encoder) collection(f *fieldPlan, target state.Record) error {
 	kind := target.Type().Schema().Kind
+	if kind == state.Map && f.shape == list && f.value.msg != nil && len(f.value.msg.fields) == 2 {
+		return e.pairs(f, target)
+	}
 	if (kind == state.Map) != (f.shape == mapping) {
 		return &ValueError{Err: fmt.Errorf("type %s is a %v: %w", target.Type().Schema().Name, kind, ErrMismatch)}
 	}
@@ -245,6 +259,43 @@ func (e *encoder) entries(f *fieldPlan, r state.Record) error {
 			return err
 		}
 		e.spans = append(e.spans, span{order, bytes.Clone(e.b[entry:])})
+	}
+	e.sort(start, mark, false)
+	return nil
+}
+
+// pairs writes a MAP as a list of messages with two fields, the key and the
+// value, in order of their bytes.
+func (e *encoder) pairs(f *fieldPlan, r state.Record) error {
+	s, schema := r.Type().State(), r.Type().Schema()
+	start, mark := len(e.b), len(e.spans)
+	for i := range r.Len() {
+		key, value := r.Entry(i)
+		entry := len(e.b)
+		err := e.nested(f.desc.Number(), func() error {
+			for j, part := range []struct {
+				typ string
+				o   state.Ordinal
+			}{{schema.Element, key}, {schema.Value, value}} {
+				x, err := record(s, part.typ, part.o)
+				if err != nil {
+					return err
+				}
+				field := f.value.msg.fields[j]
+				if err := e.element(field.value, field.desc.Number(), x, false); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return at("[]", err)
+		}
+		if len(e.b) > e.limit {
+			return &ValueError{Err: ErrTooLarge}
+		}
+		own := bytes.Clone(e.b[entry:])
+		e.spans = append(e.spans, span{own, own})
 	}
 	e.sort(start, mark, false)
 	return nil
