@@ -16,7 +16,7 @@ var ErrConfig = errors.New("bad configuration")
 // every key.
 type Config struct {
 	// Datasets are served, each from its own store.
-	Datasets []Dataset `yaml:"datasets"`
+	Datasets []DatasetConfig `yaml:"datasets"`
 	// Listen is the gRPC address, host:port; empty listens on Socket only. A
 	// port of 0 takes a free one.
 	Listen string `yaml:"listen"`
@@ -27,7 +27,7 @@ type Config struct {
 	// means none.
 	Admin string `yaml:"admin"`
 	// Gossip spreads news among sidecars.
-	Gossip Gossip `yaml:"gossip"`
+	Gossip GossipConfig `yaml:"gossip"`
 	// Poll is the time between two looks at a store without news.
 	Poll time.Duration `yaml:"poll"`
 	// Limits bound what callers can ask for.
@@ -37,8 +37,8 @@ type Config struct {
 	follow string
 }
 
-// Dataset declares one dataset.
-type Dataset struct {
+// DatasetConfig declares one dataset.
+type DatasetConfig struct {
 	// Name is the dataset's name in its store.
 	Name dataset.Name `yaml:"name"`
 	// Store is the folder of the store.
@@ -63,10 +63,10 @@ const (
 )
 
 // SetDefaults sets what a declaration leaves out.
-func (d *Dataset) SetDefaults() { d.Required, d.Owner = true, OwnerHoldfast }
+func (d *DatasetConfig) SetDefaults() { d.Required, d.Owner = true, OwnerHoldfast }
 
-// Gossip is the configuration of announce.Gossip.
-type Gossip struct {
+// GossipConfig is the part of announce.GossipConfig that a file can say.
+type GossipConfig struct {
 	// Cluster names the cluster; empty turns gossip off.
 	Cluster string `yaml:"cluster"`
 	// KeyFile holds the key that encrypts gossip, in base64: 16, 24 or 32
@@ -107,7 +107,7 @@ func DefaultConfig() Config {
 	return Config{
 		Listen: "127.0.0.1:7510",
 		Admin:  "127.0.0.1:7511",
-		Gossip: Gossip{Bind: "127.0.0.1:7512"},
+		Gossip: GossipConfig{Bind: "127.0.0.1:7512"},
 		Poll:   time.Second,
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: 100, MaxBatch: 10000,

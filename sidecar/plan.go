@@ -21,7 +21,6 @@ type plan struct {
 	mapping  *protomap.Mapping // with the sidecar's limits
 	declared bool              // by the dataset's owner
 	file     protoreflect.FileDescriptor
-	text     string // of file, as a .proto
 	message  protoreflect.MessageDescriptor
 	service  protoreflect.ServiceDescriptor // nil unless declared
 
@@ -49,11 +48,11 @@ func newPlan(ctx context.Context, name dataset.Name, view *replica.View, limits 
 		return derivedPlan(ctx, p, view, limits)
 	}
 	p.mapping = p.mapping.WithLimits(limits)
-	file, text, err := protomap.Redeclare(view.Mapping, name)
+	file, err := protomap.Redeclare(view.Mapping, name)
 	if err != nil {
 		return nil, err
 	}
-	p.file, p.text = file, text
+	p.file = file
 	if file.Services().Len() != 1 {
 		return nil, fmt.Errorf("%s has %d services: %w", file.Path(), file.Services().Len(), errNoSchema)
 	}
@@ -69,24 +68,8 @@ func newPlan(ctx context.Context, name dataset.Name, view *replica.View, limits 
 	return p, nil
 }
 
-func derivedPlan(ctx context.Context, p *plan, view *replica.View, limits protomap.Limits) (*plan, error) {
-	text, err := protomap.Derive(view.State.Schemas(), view.Root().Schema().Name)
-	if err != nil {
-		return nil, err
-	}
-	const path = "derived.proto"
-	p.mapping, err = protomap.Compile(ctx, path, func(name string) ([]byte, error) {
-		if name != path {
-			return nil, fmt.Errorf("import %s: %w", name, errNoSchema)
-		}
-		return []byte(text), nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("derive schema: %w", err)
-	}
-	p.text, p.message, p.file = text, p.mapping.Message(), p.mapping.Message().ParentFile()
-	p.mapping = p.mapping.WithLimits(limits)
-	return p, nil
+func derivedPlan(_ context.Context, _ *plan, _ *replica.View, _ protomap.Limits) (*plan, error) {
+	return nil, fmt.Errorf("it declares no schema: %w", errNoSchema)
 }
 
 // A kind of look-up.

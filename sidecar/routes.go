@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -26,7 +25,6 @@ type routes struct {
 	plans    map[dataset.Name]*plan // of datasets with a typed service
 	methods  map[string]route       // by full method, /package.Service/Method
 	files    *protoregistry.Files
-	types    *dynamicpb.Types
 	services map[string]grpc.ServiceInfo
 }
 
@@ -57,7 +55,6 @@ func newRoutes(ctx context.Context, datasets map[dataset.Name]*served) (*routes,
 			errs = append(errs, err)
 		}
 	}
-	t.types = dynamicpb.NewTypes(t.files)
 	return t, errors.Join(errs...)
 }
 

@@ -14,7 +14,7 @@ import (
 
 // served is one dataset that is served.
 type served struct {
-	declared Dataset
+	declared DatasetConfig
 	replica  *replica.Replica
 	limits   protomap.Limits
 	stats    *callStats
@@ -36,7 +36,7 @@ type planned struct {
 	err  error
 }
 
-func newServed(d Dataset, r *replica.Replica, limits protomap.Limits) *served {
+func newServed(d DatasetConfig, r *replica.Replica, limits protomap.Limits) *served {
 	s := &served{declared: d, replica: r, limits: limits, stats: new(callStats)}
 	s.plans.Store(&map[schemaID]planned{})
 	s.version.Store(&versionText{})
@@ -46,10 +46,7 @@ func newServed(d Dataset, r *replica.Replica, limits protomap.Limits) *served {
 // plan returns the plan of a view's schema. There are as many as the dataset
 // had schemas.
 func (s *served) plan(ctx context.Context, view *replica.View) (*plan, error) {
-	id := schemaID{mapping: view.Mapping}
-	if view.Mapping == nil {
-		id.segment = view.Manifest.Segment
-	}
+	id := s.schemaID(view)
 	if p, ok := (*s.plans.Load())[id]; ok {
 		return p.plan, p.err
 	}
@@ -67,6 +64,13 @@ func (s *served) plan(ctx context.Context, view *replica.View) (*plan, error) {
 	next[id] = planned{p, err}
 	s.plans.Store(&next)
 	return p, err
+}
+
+func (s *served) schemaID(view *replica.View) schemaID {
+	if view.Mapping == nil {
+		return schemaID{segment: view.Manifest.Segment}
+	}
+	return schemaID{mapping: view.Mapping}
 }
 
 // current returns the newest view and its plan.

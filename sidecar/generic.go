@@ -1,0 +1,298 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
+)
+
+// generic is the service holdfast.v1.Lookup.
+type generic struct {
+	holdfastv1.UnimplementedLookupServer
+	s *Sidecar
+}
+
+// dataset returns what is served under a name.
+func (g *generic) dataset(name string) (*served, error) {
+	if d := g.s.routes.Load().datasets[dataset.Name(name)]; d != nil {
+		return d, nil
+	}
+	return nil, toStatus(fmt.Errorf("dataset %.64q: %w", name, errNoDataset))
+}
+
+// look runs one look-up in a dataset at the version that the call wants.
+func (g *generic) look(ctx context.Context, k kind, name, version string, f func(reading) error) error {
+	d, err := g.dataset(name)
+	if err != nil {
+		return err
+	}
+	done, err := g.s.enter(d, k)
+	if err != nil {
+		return err
+	}
+	err = errPanic // unless f returns
+	defer func() { done(err) }()
+	r, failed := d.read(ctx, version)
+	if failed == nil {
+		failed = f(r)
+	}
+	err = toStatus(failed)
+	return err
+}
+
+// Get implements holdfastv1.LookupServer.
+func (g *generic) Get(ctx context.Context, in *holdfastv1.GetRequest) (out *holdfastv1.GetResponse, err error) {
+	err = g.look(ctx, kindGenericGet, in.GetDataset(), in.GetVersion(), func(r reading) error {
+		record, err := r.byText(in.GetKey())
+		if err != nil {
+			return err
+		}
+		if record == nil {
+			return fmt.Errorf("dataset %s: %w", in.GetDataset(), errAbsent)
+		}
+		out = &holdfastv1.GetResponse{Version: r.view.Version().String(), Record: record}
+		return nil
+	})
+	return out, err
+}
+
+// byText returns the record with a key of texts, nil if there is none.
+func (r reading) byText(texts []string) (*holdfastv1.Record, error) {
+	key, err := r.plan.mapping.Key(texts)
+	if err != nil {
+		return nil, err
+	}
+	record, ok := r.view.Index.Record(key...)
+	if !ok {
+		return nil, nil
+	}
+	return r.record(record)
+}
+
+// record returns a record in all its forms.
+func (r reading) record(record state.Record) (*holdfastv1.Record, error) {
+	message, err := r.plan.mapping.Append(nil, record)
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.plan.mapping.JSON(record)
+	if err != nil {
+		return nil, err
+	}
+	return &holdfastv1.Record{Type: r.view.Root().Schema().Name, Message: message, Json: string(text)}, nil
+}
+
+// BatchGet implements holdfastv1.LookupServer.
+func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) (out *holdfastv1.BatchGetResponse, err error) {
+	limits := g.s.cfg.Limits
+	err = g.look(ctx, kindGenericBatchGet, in.GetDataset(), in.GetVersion(), func(r reading) error {
+		if len(in.GetKeys()) > limits.MaxBatch {
+			return fmt.Errorf("%w: more than %d keys in a batch", errLimit, limits.MaxBatch)
+		}
+		out = &holdfastv1.BatchGetResponse{Version: r.view.Version().String()}
+		size := 0
+		for i, key := range in.GetKeys() {
+			record, err := r.byText(key.GetValues())
+			if err != nil {
+				return fmt.Errorf("key %d: %w", i+1, err)
+			}
+			if size += len(record.GetMessage()) + len(record.GetJson()); size > limits.MaxAnswerBytes {
+				return fmt.Errorf("%w: the answer exceeds %d bytes", errLimit, limits.MaxAnswerBytes)
+			}
+			out.Results = append(out.Results, &holdfastv1.BatchGetResult{Record: record})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// List implements holdfastv1.LookupServer.
+func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingServer[holdfastv1.Record]) error {
+	return g.look(stream.Context(), kindGenericList, in.GetDataset(), in.GetVersion(), func(r reading) error {
+		sent := uint64(0)
+		for o := range r.view.Root().Ordinals() {
+			record, err := r.record(r.view.Root().Record(o))
+			if err != nil {
+				return err
+			}
+			if err := stream.Send(record); err != nil {
+				return err
+			}
+			if sent++; sent == in.GetLimit() {
+				break
+			}
+		}
+		return nil
+	})
+}
+
+// Diff implements holdfastv1.LookupServer.
+func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfastv1.DiffResponse, error) {
+	to := in.GetToDataset()
+	if to == "" {
+		to = in.GetFromDataset()
+	}
+	var views [2]*replica.View
+	for i, x := range [2]struct{ name, version string }{{in.GetFromDataset(), in.GetFromVersion()}, {to, in.GetToVersion()}} {
+		d, err := g.dataset(x.name)
+		if err != nil {
+			return nil, err
+		}
+		r, err := d.read(ctx, x.version)
+		if err != nil {
+			return nil, toStatus(err)
+		}
+		views[i] = r.view
+	}
+	result, err := diff.States(views[0].State, views[1].State, diff.Options{})
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	out := &holdfastv1.DiffResponse{
+		FromVersion: views[0].Version().String(), ToVersion: views[1].Version().String(),
+		Added: uint64(result.Added), Removed: uint64(result.Removed), Changed: uint64(result.Changed), Unchanged: uint64(result.Unchanged),
+		Fields: map[string]uint64{},
+	}
+	for path, n := range result.Fields {
+		out.Fields[path] = uint64(n)
+	}
+	return out, nil
+}
+
+// Datasets implements holdfastv1.LookupServer.
+func (g *generic) Datasets(context.Context, *holdfastv1.DatasetsRequest) (*holdfastv1.DatasetsResponse, error) {
+	t := g.s.routes.Load()
+	out := &holdfastv1.DatasetsResponse{}
+	for _, name := range slices.Sorted(maps.Keys(t.datasets)) {
+		d := t.datasets[name]
+		info := &holdfastv1.DatasetInfo{Name: string(name), Required: d.declared.Required}
+		if view := d.replica.Current(); view != nil {
+			info.Root, info.Key = view.Root().Schema().Name, keyPaths(view)
+		}
+		if p := t.plans[name]; p != nil {
+			info.Service = string(p.service.FullName())
+		}
+		out.Datasets = append(out.Datasets, info)
+	}
+	return out, nil
+}
+
+// Schema implements holdfastv1.LookupServer.
+func (g *generic) Schema(ctx context.Context, in *holdfastv1.SchemaRequest) (*holdfastv1.SchemaResponse, error) {
+	d, err := g.dataset(in.GetDataset())
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.read(ctx, in.GetVersion())
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	text, err := protomap.Source(r.plan.file)
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	appendFile(set, map[string]bool{}, r.plan.file)
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(set)
+	if err != nil {
+		return nil, toStatus(fmt.Errorf("encode schema: %w", err))
+	}
+	return &holdfastv1.SchemaResponse{
+		Version: r.view.Version().String(), Proto: text, Declared: r.plan.declared,
+		DescriptorSet: encoded, Message: string(r.plan.message.FullName()),
+	}, nil
+}
+
+// appendFile appends a file after what it imports.
+func appendFile(set *descriptorpb.FileDescriptorSet, seen map[string]bool, file protoreflect.FileDescriptor) {
+	if seen[file.Path()] {
+		return
+	}
+	seen[file.Path()] = true
+	for i := range file.Imports().Len() {
+		appendFile(set, seen, file.Imports().Get(i).FileDescriptor)
+	}
+	set.File = append(set.File, protodesc.ToFileDescriptorProto(file))
+}
+
+// Versions implements holdfastv1.LookupServer.
+func (g *generic) Versions(ctx context.Context, in *holdfastv1.VersionsRequest) (*holdfastv1.VersionsResponse, error) {
+	d, err := g.dataset(in.GetDataset())
+	if err != nil {
+		return nil, err
+	}
+	history, err := d.replica.History(ctx)
+	if err != nil {
+		return nil, toStatus(fmt.Errorf("%w: %w", errNotReadable, err))
+	}
+	root := ""
+	if view := d.replica.Current(); view != nil {
+		root = view.Root().Schema().Name
+	}
+	live := d.replica.Live()
+	out := &holdfastv1.VersionsResponse{}
+	for _, at := range history {
+		m := at.Manifest
+		info := &holdfastv1.VersionInfo{
+			Version: m.Version.String(), Live: slices.Contains(live, m.Version), Created: timestamppb.New(m.Created),
+			Records: uint64(m.Records[root]), Checksum: m.Checksum.String(),
+		}
+		if m.Previous != dataset.None {
+			info.Previous = m.Previous.String()
+		}
+		out.Versions = append(out.Versions, info)
+	}
+	return out, nil
+}
+
+// Status implements holdfastv1.LookupServer.
+func (g *generic) Status(_ context.Context, in *holdfastv1.StatusRequest) (*holdfastv1.StatusResponse, error) {
+	if in.GetDataset() != "" {
+		if _, err := g.dataset(in.GetDataset()); err != nil {
+			return nil, err
+		}
+	}
+	status := g.s.Status()
+	out := &holdfastv1.StatusResponse{Ready: status.Ready}
+	if status.Gossip != nil {
+		out.GossipMembers = uint32(status.Gossip.Members)
+	}
+	for _, d := range status.Datasets {
+		if in.GetDataset() != "" && in.GetDataset() != string(d.Dataset) {
+			continue
+		}
+		info := &holdfastv1.DatasetStatus{
+			Name: string(d.Dataset), Version: text(d.Version), Announced: text(d.Announced), Pinned: text(d.Pinned),
+			AgeMs: d.AgeMS, State: d.State, Error: d.Error, Records: uint64(d.Records), Position: d.Position,
+			Ready: d.Ready, Required: d.Required, Service: d.Service,
+		}
+		for _, v := range d.Live {
+			info.Live = append(info.Live, v.String())
+		}
+		out.Datasets = append(out.Datasets, info)
+	}
+	return out, nil
+}
+
+// text is the text form of a version, empty for None.
+func text(v dataset.Version) string {
+	if v == dataset.None {
+		return ""
+	}
+	return v.String()
+}

@@ -1,0 +1,153 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// open makes what is declared, without loading any of it.
+func (s *Sidecar) open(ctx context.Context) error {
+	all := map[dataset.Name]*served{}
+	for _, d := range s.cfg.Datasets {
+		store, err := s.store(d.Store)
+		if err != nil {
+			return fmt.Errorf("dataset %s: %w", d.Name, err)
+		}
+		all[d.Name] = s.serve(d, store)
+	}
+	if s.cfg.follow != "" {
+		found, err := s.discover(ctx, all, true)
+		if err != nil {
+			return err
+		}
+		maps.Copy(all, found)
+	}
+	t, err := newRoutes(ctx, all)
+	s.routes.Store(t)
+	return err
+}
+
+// store opens a store once.
+func (s *Sidecar) store(folder string) (blob.Store, error) {
+	if store := s.stores[folder]; store != nil {
+		return store, nil
+	}
+	store, err := blob.OpenDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	s.stores[folder] = store
+	return store, nil
+}
+
+// serve makes the replica of a dataset; it does not run yet.
+func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
+	cfg := replica.DefaultConfig()
+	cfg.Dataset, cfg.Store, cfg.Poll, cfg.Keep = d.Name, store, s.cfg.Poll, s.cfg.Limits.MaxVersions
+	cfg.Now, cfg.Logger = s.options.Now, s.log
+	cfg.Confirmed = func(h announce.Hint) {
+		if s.gossip != nil {
+			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news
+		}
+	}
+	limits := protomap.Limits{Depth: s.cfg.Limits.MaxDepth, Size: s.cfg.Limits.MaxAnswerBytes}
+	return newServed(d, replica.Open(cfg), limits)
+}
+
+// discover returns the datasets of the followed store that are not known yet.
+func (s *Sidecar) discover(ctx context.Context, known map[dataset.Name]*served, required bool) (map[dataset.Name]*served, error) {
+	store, err := s.store(s.cfg.follow)
+	if err != nil {
+		return nil, err
+	}
+	names, err := blob.Datasets(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	found := map[dataset.Name]*served{}
+	for _, name := range names {
+		if known[name] == nil {
+			found[name] = s.serve(DatasetConfig{Name: name, Store: s.cfg.follow, Required: required, Owner: OwnerHoldfast}, store)
+		}
+	}
+	return found, nil
+}
+
+// follow adds datasets to what is served as they appear in the followed store,
+// until ctx ends; run is called with each.
+func (s *Sidecar) follow(ctx context.Context, run func(*served)) error {
+	failed := false
+	return every(ctx, s.cfg.Poll, func() {
+		found, err := s.discover(ctx, s.routes.Load().datasets, false)
+		if err != nil && !failed && ctx.Err() == nil {
+			s.log.Warn("look for new datasets failed: it is tried again", "store", s.cfg.follow, "error", err)
+		}
+		failed = err != nil
+		if len(found) == 0 {
+			return
+		}
+		s.reroute(ctx, found)
+		for name, d := range found {
+			s.log.Info("serving a new dataset", "dataset", name)
+			run(d)
+		}
+	})
+}
+
+// every calls f until ctx ends, and returns its error.
+func every(ctx context.Context, pause time.Duration, f func()) error {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+			f()
+		}
+	}
+}
+
+// reroute replaces the routing table if it is out of date, with more datasets.
+// What cannot be served typed is logged, and keeps its old service if it has
+// one.
+func (s *Sidecar) reroute(ctx context.Context, more map[dataset.Name]*served) {
+	s.routing.Lock()
+	defer s.routing.Unlock()
+	old := s.routes.Load()
+	all := maps.Clone(old.datasets)
+	maps.Copy(all, more)
+	next, err := newRoutes(ctx, all)
+	if err != nil {
+		s.log.Error("typed service cannot be made", "error", err)
+	}
+	if !next.same(old) {
+		s.routes.Store(next)
+	}
+	s.updateHealth(old)
+}
+
+// watch keeps the routing table up to date with a dataset, until ctx ends.
+func (s *Sidecar) watch(ctx context.Context, d *served) error {
+	for {
+		changed := d.replica.Changed()
+		if view := d.replica.Current(); view != nil {
+			if p, err := d.plan(ctx, view); err != nil || s.routes.Load().plans[d.declared.Name] != p {
+				s.reroute(ctx, nil)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
