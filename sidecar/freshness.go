@@ -119,7 +119,7 @@ func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 	}
 	// Asked before the view is taken, so that the age is never too small.
 	fresh := s.replica.Freshness()
-	view, p, err := s.current(ctx)
+	view, p, err := s.current()
 	if err != nil && view == nil {
 		return reading{}, err
 	}
@@ -130,7 +130,7 @@ func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 	}
 	if w.version != dataset.None && w.version != view.Version() {
 		if view, err = s.at(ctx, w.version); err == nil {
-			p, err = s.plan(ctx, view)
+			p, err = s.plan(view)
 		}
 	}
 	if err != nil {

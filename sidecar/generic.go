@@ -202,9 +202,11 @@ func (g *generic) Schema(ctx context.Context, in *holdfastv1.SchemaRequest) (*ho
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	text, err := protomap.Source(r.plan.file)
-	if err != nil {
-		return nil, toStatus(err)
+	text := r.plan.draft
+	if r.plan.declared {
+		if text, err = protomap.Source(r.plan.file); err != nil {
+			return nil, toStatus(err)
+		}
 	}
 	set := &descriptorpb.FileDescriptorSet{}
 	appendFile(set, map[string]bool{}, r.plan.file)

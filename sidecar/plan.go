@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +20,7 @@ type plan struct {
 	mapping  *protomap.Mapping // with the sidecar's limits
 	declared bool              // by the dataset's owner
 	file     protoreflect.FileDescriptor
+	draft    string // of a .proto, unless declared
 	message  protoreflect.MessageDescriptor
 	service  protoreflect.ServiceDescriptor // nil unless declared
 
@@ -42,10 +42,10 @@ type keyField struct {
 
 // newPlan makes the plan of a view. A dataset that declares no schema gets a
 // derived one, without a typed service.
-func newPlan(ctx context.Context, name dataset.Name, view *replica.View, limits protomap.Limits) (*plan, error) {
+func newPlan(name dataset.Name, view *replica.View, limits protomap.Limits) (*plan, error) {
 	p := &plan{mapping: view.Mapping, declared: view.Mapping != nil}
 	if !p.declared {
-		return derivedPlan(ctx, p, view, limits)
+		return derivedPlan(p, view, limits)
 	}
 	p.mapping = p.mapping.WithLimits(limits)
 	file, err := protomap.Redeclare(view.Mapping, name)
@@ -68,8 +68,17 @@ func newPlan(ctx context.Context, name dataset.Name, view *replica.View, limits 
 	return p, nil
 }
 
-func derivedPlan(_ context.Context, _ *plan, _ *replica.View, _ protomap.Limits) (*plan, error) {
-	return nil, fmt.Errorf("it declares no schema: %w", errNoSchema)
+func derivedPlan(p *plan, view *replica.View, limits protomap.Limits) (*plan, error) {
+	schemas, root := view.State.Schemas(), view.Root().Schema().Name
+	mapping, err := protomap.Derived(schemas, root)
+	if err != nil {
+		return nil, err
+	}
+	if p.draft, err = protomap.Derive(schemas, root); err != nil {
+		return nil, err
+	}
+	p.mapping, p.message, p.file = mapping.WithLimits(limits), mapping.Message(), mapping.Message().ParentFile()
+	return p, nil
 }
 
 // A kind of look-up.

@@ -30,7 +30,7 @@ func (s *Sidecar) open(ctx context.Context) error {
 		}
 		maps.Copy(all, found)
 	}
-	t, err := newRoutes(ctx, all)
+	t, err := newRoutes(all)
 	s.routes.Store(t)
 	return err
 }
@@ -94,7 +94,7 @@ func (s *Sidecar) follow(ctx context.Context, run func(*served)) error {
 		if len(found) == 0 {
 			return
 		}
-		s.reroute(ctx, found)
+		s.reroute(found)
 		for name, d := range found {
 			s.log.Info("serving a new dataset", "dataset", name)
 			run(d)
@@ -119,13 +119,13 @@ func every(ctx context.Context, pause time.Duration, f func()) error {
 // reroute replaces the routing table if it is out of date, with more datasets.
 // What cannot be served typed is logged, and keeps its old service if it has
 // one.
-func (s *Sidecar) reroute(ctx context.Context, more map[dataset.Name]*served) {
+func (s *Sidecar) reroute(more map[dataset.Name]*served) {
 	s.routing.Lock()
 	defer s.routing.Unlock()
 	old := s.routes.Load()
 	all := maps.Clone(old.datasets)
 	maps.Copy(all, more)
-	next, err := newRoutes(ctx, all)
+	next, err := newRoutes(all)
 	if err != nil {
 		s.log.Error("typed service cannot be made", "error", err)
 	}
@@ -140,8 +140,8 @@ func (s *Sidecar) watch(ctx context.Context, d *served) error {
 	for {
 		changed := d.replica.Changed()
 		if view := d.replica.Current(); view != nil {
-			if p, err := d.plan(ctx, view); err != nil || s.routes.Load().plans[d.declared.Name] != p {
-				s.reroute(ctx, nil)
+			if p, err := d.plan(view); err != nil || s.routes.Load().plans[d.declared.Name] != p {
+				s.reroute(nil)
 			}
 		}
 		select {

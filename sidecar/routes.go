@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,7 +35,7 @@ type route struct {
 
 // newRoutes makes the table of datasets as they are now. It leaves out typed
 // services that cannot be made, and says why.
-func newRoutes(ctx context.Context, datasets map[dataset.Name]*served) (*routes, error) {
+func newRoutes(datasets map[dataset.Name]*served) (*routes, error) {
 	t := &routes{
 		datasets: datasets, plans: map[dataset.Name]*plan{}, methods: map[string]route{},
 		files: new(protoregistry.Files), services: map[string]grpc.ServiceInfo{},
@@ -44,7 +43,7 @@ func newRoutes(ctx context.Context, datasets map[dataset.Name]*served) (*routes,
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(datasets)) {
 		d := datasets[name]
-		_, p, err := d.current(ctx)
+		_, p, err := d.current()
 		if errors.Is(err, errNotLoaded) {
 			continue
 		}

@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"sync"
@@ -45,7 +44,7 @@ func newServed(d DatasetConfig, r *replica.Replica, limits protomap.Limits) *ser
 
 // plan returns the plan of a view's schema. There are as many as the dataset
 // had schemas.
-func (s *served) plan(ctx context.Context, view *replica.View) (*plan, error) {
+func (s *served) plan(view *replica.View) (*plan, error) {
 	id := s.schemaID(view)
 	if p, ok := (*s.plans.Load())[id]; ok {
 		return p.plan, p.err
@@ -56,7 +55,7 @@ func (s *served) plan(ctx context.Context, view *replica.View) (*plan, error) {
 	if p, ok := old[id]; ok {
 		return p.plan, p.err
 	}
-	p, err := newPlan(context.WithoutCancel(ctx), s.declared.Name, view, s.limits)
+	p, err := newPlan(s.declared.Name, view, s.limits)
 	if err != nil {
 		err = fmt.Errorf("dataset %s: %w: %w", s.declared.Name, errNoSchema, err)
 	}
@@ -74,12 +73,12 @@ func (s *served) schemaID(view *replica.View) schemaID {
 }
 
 // current returns the newest view and its plan.
-func (s *served) current(ctx context.Context) (*replica.View, *plan, error) {
+func (s *served) current() (*replica.View, *plan, error) {
 	view := s.replica.Current()
 	if view == nil {
 		return nil, nil, fmt.Errorf("dataset %s: %w", s.declared.Name, errNotLoaded)
 	}
-	p, err := s.plan(ctx, view)
+	p, err := s.plan(view)
 	return view, p, err
 }
 
