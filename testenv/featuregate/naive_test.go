@@ -97,41 +97,46 @@ func kind(code string) byte {
 	return words[0][0]
 }
 
-// naiveShare is a share as it is written.
+// naiveShare is a share as it is written, but for its browser version, which is
+// a place in a list of all that are in use.
 type naiveShare struct {
-	version naiveVersion
+	version int
 	percent float64
 }
 
 type naiveVersion struct{ browser, version string }
 
-func naiveShares(usage object) []naiveShare {
-	var out []naiveShare
-	for _, o := range list(usage, "shares") {
-		out = append(out, naiveShare{naiveVersion{text(o, "browser"), text(o, "version")}, o["percent"].(float64)})
+// naiveShares returns the shares of each region, and all versions in use.
+func naiveShares(usage []object) (map[string][]naiveShare, []naiveVersion) {
+	shares := map[string][]naiveShare{}
+	var used []naiveVersion
+	places := map[naiveVersion]int{}
+	for _, u := range usage {
+		for _, o := range list(u, "shares") {
+			v := naiveVersion{text(o, "browser"), text(o, "version")}
+			if _, ok := places[v]; !ok {
+				places[v] = len(used)
+				used = append(used, v)
+			}
+			shares[text(u, "region")] = append(shares[text(u, "region")], naiveShare{places[v], o["percent"].(float64)})
+		}
 	}
-	return out
+	return shares, used
 }
 
-// decide hands PROD's decisions to emit. It looks up each version once per
-// feature.
+// decide hands PROD's decisions to emit.
 func (n naive) decide(features, usage []object, emit func(naiveDecision)) {
-	shares := map[string][]naiveShare{}
-	for _, u := range usage {
-		shares[text(u, "region")] = naiveShares(u)
-	}
+	shares, used := naiveShares(usage)
 	for _, f := range features {
-		kinds := map[naiveVersion]byte{}
+		var kinds []byte // of used
+		for _, v := range used {
+			kinds = append(kinds, kind(n.code(f, v.browser, v.version)))
+		}
 		for _, u := range usage {
 			d := naiveDecision{feature: text(f, "id"), region: text(u, "region")}
 			for _, s := range shares[d.region] {
-				k, ok := kinds[s.version]
-				if !ok {
-					k = kind(n.code(f, s.version.browser, s.version.version))
-					kinds[s.version] = k
-				}
 				d.total += s.percent
-				switch k {
+				switch kinds[s.version] {
 				case 'y':
 					d.full += s.percent
 				case 'a':

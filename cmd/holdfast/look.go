@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// look makes a command that opens a source and runs f.
+func look(c *cobra.Command, f func(ctx context.Context, s source, args []string) error) *cobra.Command {
+	open := sourceFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, closeSource, err := open()
+		if err != nil {
+			return err
+		}
+		defer closeSource()
+		return f(c.Context(), s, args)
+	}
+	return c
+}
+
+func newGet() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "get DATASET[@VERSION] [--] KEY…",
+		Short: "Print the record with a key",
+		Long: `Get prints the record with a key, one argument for each field of the key. It
+exits with 1 if there is none. With -o json the record is ProtoJSON: 64-bit
+integers are strings, default values are printed.`,
+		Example: `  holdfast get availability aac KR
+  holdfast get availability@20260102150405000 -o json --store ./store -- aac KR`,
+		Args: cobra.MinimumNArgs(2),
+	}
+	output := outputFlag(c)
+	return look(c, func(ctx context.Context, s source, args []string) error {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		t, err := parseTarget(args[0])
+		if err != nil {
+			return err
+		}
+		record, err := s.Get(ctx, t, args[1:])
+		if err != nil {
+			return err
+		}
+		if record == nil {
+			return &answerNo{exitNo, fmt.Sprintf("%s has no record with key %s", args[0], strings.Join(args[1:], " "))}
+		}
+		if *output == "json" {
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", record)
+			return err
+		}
+		return printRecord(c, record)
+	})
+}
+
+// printRecord shows the fields of a record one a line, in the record's order.
+func printRecord(c *cobra.Command, record json.RawMessage) error {
+	d := json.NewDecoder(strings.NewReader(string(record)))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	var rows [][]string
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		rows = append(rows, []string{fmt.Sprint(name), string(value)})
+	}
+	return printTable(c.OutOrStdout(), rows)
+}
+
+func newLs() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "ls",
+		Short:   "List the datasets",
+		Example: "  holdfast ls --store ./store",
+		Args:    cobra.NoArgs,
+	}
+	output := outputFlag(c)
+	return look(c, func(ctx context.Context, s source, _ []string) error {
+		list, err := s.Datasets(ctx)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(c.OutOrStdout(), list)
+		}
+		rows := [][]string{{"DATASET", "VERSION", "RECORDS", "KEY"}}
+		for _, d := range list {
+			rows = append(rows, []string{string(d.Dataset), text(d.Version), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
+		}
+		return printTable(c.OutOrStdout(), rows)
+	})
+}
+
+// text shows a version, none as a dash.
+func text(v dataset.Version) string {
+	if v == dataset.None {
+		return "-"
+	}
+	return v.String()
+}
+
+func newStatus() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Show how fresh each dataset is",
+		Example: "  holdfast status",
+		Args:    cobra.NoArgs,
+	}
+	output := outputFlag(c)
+	return look(c, func(ctx context.Context, s source, _ []string) error {
+		list, err := s.Datasets(ctx)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(c.OutOrStdout(), list)
+		}
+		rows := [][]string{{"DATASET", "STATE", "VERSION", "ANNOUNCED", "AGE", "RECORDS", "ERROR"}}
+		for _, d := range list {
+			rows = append(rows, []string{
+				string(d.Dataset), d.State, text(d.Version), text(d.Announced),
+				fmt.Sprintf("%.1f s", float64(d.AgeMS)/1000), strconv.Itoa(d.Records), d.Error,
+			})
+		}
+		return printTable(c.OutOrStdout(), rows)
+	})
+}
+
+func newVersions() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "versions DATASET",
+		Short:   "List every announced version, oldest first",
+		Example: "  holdfast versions usage --store ./store",
+		Args:    cobra.ExactArgs(1),
+	}
+	output := outputFlag(c)
+	return look(c, func(ctx context.Context, s source, args []string) error {
+		n, err := dataset.ParseName(args[0])
+		if err != nil {
+			return err
+		}
+		list, err := s.Versions(ctx, n)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(c.OutOrStdout(), list)
+		}
+		rows := [][]string{{"VERSION", "CREATED", "RECORDS", "CHECKSUM"}}
+		for _, v := range list {
+			rows = append(rows, []string{v.Version.String(), v.Created, strconv.Itoa(v.Records), fmt.Sprintf("%.12s", v.Checksum)})
+		}
+		return printTable(c.OutOrStdout(), rows)
+	})
+}
+
+func newDiff() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "diff DATASET@VERSION DATASET@VERSION",
+		Short: "Compare two versions by key",
+		Long: `Diff counts the records of the root type that were added, removed and changed
+from the first to the second, and the changed ones by field. It exits with 0 if
+the two say the same, with 1 if they differ.`,
+		Example: "  holdfast diff usage@20260102150405000 usage@20260102150406000 --store ./store",
+		Args:    cobra.ExactArgs(2),
+	}
+	output := outputFlag(c)
+	examples := c.Flags().Int("examples", 3, "differing records to show of each kind")
+	return look(c, func(ctx context.Context, s source, args []string) error {
+		from, err := parseTarget(args[0])
+		if err != nil {
+			return err
+		}
+		to, err := parseTarget(args[1])
+		if err != nil {
+			return err
+		}
+		d, err := s.Diff(ctx, from, to, *examples)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			err = printJSON(c.OutOrStdout(), d)
+		} else {
+			err = printDiff(c, d)
+		}
+		if err == nil && d.Added+d.Removed+d.Changed > 0 {
+			return &answerNo{code: exitNo}
+		}
+		return err
+	})
+}
+
+func printDiff(c *cobra.Command, d *diffResult) error {
+	w := c.OutOrStdout()
+	fmt.Fprintf(w, "%d added, %d removed, %d changed, %d unchanged\n", d.Added, d.Removed, d.Changed, d.Unchanged)
+	for _, f := range slices.Sorted(maps.Keys(d.Fields)) {
+		fmt.Fprintf(w, "  %s differs in %d\n", f, d.Fields[f])
+	}
+	for _, e := range d.Examples {
+		fmt.Fprintf(w, "%s %s\n", e.Kind, strings.Join(e.Key, " "))
+		if e.From != nil {
+			fmt.Fprintf(w, "  from %s\n", e.From)
+		}
+		if e.To != nil {
+			fmt.Fprintf(w, "  to   %s\n", e.To)
+		}
+	}
+	return nil
+}
+
+func newSchema() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "schema DATASET --proto",
+		Short: "Print the .proto file of a dataset and its look-up service",
+		Long: `Schema prints one self-contained .proto file that declares the records of a
+dataset and its typed look-up service; any gRPC code generator takes it. For a
+dataset that declares no schema it prints a first one, for the owner to keep.`,
+		Example: "  holdfast schema usage --proto > usage.proto",
+		Args:    cobra.ExactArgs(1),
+	}
+	c.Flags().Bool("proto", true, "print a .proto file; there is no other form yet")
+	return look(c, func(ctx context.Context, s source, args []string) error {
+		n, err := dataset.ParseName(args[0])
+		if err != nil {
+			return err
+		}
+		out, err := s.Schema(ctx, n)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(c.OutOrStdout(), out)
+		return err
+	})
+}

@@ -1,0 +1,49 @@
+// Command holdfast carries complete, versioned copies of datasets to the
+// applications that decide on them: it publishes versions, serves them, and
+// replays decisions on the data they were made on.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := newRoot().ExecuteContext(ctx)
+	var no *answerNo
+	switch {
+	case err == nil:
+		return exitYes
+	case errors.As(err, &no):
+		if no.text != "" {
+			fmt.Fprintln(os.Stderr, no.text)
+		}
+		return no.code
+	}
+	fmt.Fprintln(os.Stderr, "holdfast:", err)
+	return exitError
+}
+
+// The exit codes that every command has.
+const (
+	exitYes          = 0 // done, or the answer is yes or "the same"
+	exitNo           = 1 // the answer is no: absent, different, bad, not to be released
+	exitError        = 2 // wrong usage, a failed operation, a conflict
+	exitInconclusive = 3 // there is no answer
+)
+
+// answerNo ends a command that worked, but whose answer is not yes.
+type answerNo struct {
+	code int
+	text string // for standard error; may be empty
+}
+
+func (a *answerNo) Error() string { return a.text }

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/cycle"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+	"github.com/holdfast-data/holdfast/producer"
+)
+
+func newPublish() *cobra.Command {
+	var store, schema, name string
+	cfg := producer.DefaultConfig()
+	c := &cobra.Command{
+		Use:   "publish --store DIR --schema FILE.proto DATASET FILE…",
+		Short: "Publish files of JSON lines as the next version of a dataset",
+		Long: `Publish runs one full cycle: it restores the newest version, reads all FILEs
+(JSON lines, plain or gzip; - is standard input), verifies what it would
+publish, publishes and announces it. What the files lack is removed. If nothing
+changed, nothing is published. It claims nothing: if another producer announces
+a version meanwhile, it starts over from that one.
+
+FILE.proto declares the records: its root message carries
+  option (holdfast.v1.dataset) = {key: ["id"]};
+and the file imports "holdfast/v1/options.proto", which needs no path.`,
+		Example: "  holdfast publish --store ./store --schema country.proto countries countries.jsonl",
+		Args:    cobra.MinimumNArgs(2),
+	}
+	output := outputFlag(c)
+	f := c.Flags()
+	f.StringVar(&store, "store", "", "folder of the store; it is made if it is missing (required)")
+	f.StringVar(&schema, "schema", "", ".proto file that declares the records (required)")
+	f.StringVar(&name, "name", userName(), "who publishes, as the log records it")
+	f.Float64Var(&cfg.MaxRemoved, "max-removed", cfg.MaxRemoved, "part of the records, 0 to 1, that one version may remove")
+	f.IntVar(&cfg.MaxLine, "max-line", cfg.MaxLine, "longest line, in bytes")
+	f.IntVar(&cfg.SnapshotEvery, "snapshot-every", cfg.SnapshotEvery, "number of versions from one snapshot to the next")
+	f.BoolVar(&cfg.Takeover, "takeover", false, "take the dataset from a producer that holds a claim on it")
+	_ = c.MarkFlagRequired("store")
+	_ = c.MarkFlagRequired("schema")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		if cfg.Dataset, err = dataset.ParseName(args[0]); err != nil {
+			return err
+		}
+		if cfg.MaxRemoved < 0 || cfg.MaxRemoved > 1 || cfg.MaxLine < 1 || cfg.SnapshotEvery < 1 {
+			return fmt.Errorf("--max-removed must be in 0 to 1, --max-line and --snapshot-every at least 1")
+		}
+		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
+			return err
+		}
+		if cfg.Store, err = blob.CreateDir(store); err != nil {
+			return err
+		}
+		cfg.Author, cfg.Logger = announce.Author{Name: name}, logger(c)
+		cfg.Files = producer.Files(args[1:]...)
+		return publish(c, cfg, *output)
+	}
+	return c
+}
+
+func publish(c *cobra.Command, cfg producer.Config, output string) error {
+	done := func() {}
+	cfg.Progress, done = progress(c, "records read")
+	r, err := producer.Publish(c.Context(), cfg)
+	done()
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	return printResult(c, r)
+}
+
+func printResult(c *cobra.Command, r cycle.Result) error {
+	w := c.OutOrStdout()
+	if !r.Published {
+		_, err := fmt.Fprintf(w, "%s: nothing changed, still at %s (%d records)\n", r.Dataset, r.Version, r.Records)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s: published %s: %d records, %d added, %d removed, %d changed, %d unchanged\n",
+		r.Dataset, r.Version, r.Records, r.Added, r.Removed, r.Changed, r.Unchanged)
+	return err
+}
+
+// progress returns what shows a growing count on standard error: on one line if
+// that is a terminal, else once, at the end.
+func progress(c *cobra.Command, what string) (show func(int), done func()) {
+	last := 0
+	if file, ok := c.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		return func(n int) { fmt.Fprintf(file, "\r%d %s", n, what) }, func() { fmt.Fprintln(file) }
+	}
+	return func(n int) { last = n }, func() { fmt.Fprintf(c.ErrOrStderr(), "%d %s\n", last, what) }
+}
+
+// userName names who works here.
+func userName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username + "@" + host
+	}
+	return host
+}

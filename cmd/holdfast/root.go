@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "Complete, versioned copies of datasets beside the applications that decide on them",
+		Long: `Holdfast puts a complete, current, versioned copy of a dataset beside every
+application that decides on it, and makes any decision again on exactly the data
+it was made on.
+
+Try "holdfast demo" first.
+
+Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
+2 wrong usage, failed operation or conflict, 3 inconclusive.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nTry: %s --help", err, c.CommandPath())
+	})
+	root.AddCommand(
+		newDemo(), newPublish(), newRun(), newGet(), newLs(), newVersions(), newStatus(),
+		newDiff(), newDump(), newVerify(), newSchema(), newVersion(),
+	)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	return root
+}
+
+// logger returns what commands log to: standard error.
+func logger(c *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+}
+
+// quiet returns a logger that only says what went wrong.
+func quiet(c *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+// outputFlag adds -o.
+func outputFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("output", "o", "table", "output format: table or json")
+}
+
+func checkOutput(format string) error {
+	if format != "table" && format != "json" {
+		return fmt.Errorf("output format %q is unknown: use table or json", format)
+	}
+	return nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printTable writes rows in columns, the first one as heads.
+func printTable(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	return t.Flush()
+}
+
+// A target is DATASET or DATASET@VERSION.
+type target struct {
+	name    dataset.Name
+	version dataset.Version // None for the effective one
+}
+
+func parseTarget(text string) (target, error) {
+	name, version, named := strings.Cut(text, "@")
+	n, err := dataset.ParseName(name)
+	if err != nil || !named {
+		return target{name: n}, err
+	}
+	v, err := dataset.ParseVersion(version)
+	return target{n, v}, err
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version of this program",
+		Example: "  holdfast version",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			version, revision := "unknown", ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				version = info.Main.Version
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						revision = " " + s.Value
+					}
+				}
+			}
+			fmt.Fprintf(c.OutOrStdout(), "holdfast %s%s\n", version, revision)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
+)
+
+// maxAnswer is the size of an answer that a command takes, in bytes.
+const maxAnswer = 1 << 30
+
+// askTimeout bounds a command's calls.
+const askTimeout = 30 * time.Second
+
+// sidecarSource asks a sidecar.
+type sidecarSource struct {
+	address string
+	lookup  holdfastv1.LookupClient
+}
+
+func dialSidecar(address string) (source, func(), error) {
+	conn, err := grpc.NewClient(address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
+	if err != nil {
+		return nil, nil, fmt.Errorf("dial sidecar: %w", err)
+	}
+	s := &sidecarSource{address, holdfastv1.NewLookupClient(conn)}
+	return s, func() { _ = conn.Close() }, nil
+}
+
+// failed words an error of a call.
+func (s *sidecarSource) failed(err error) error {
+	if status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "connection error") {
+		return fmt.Errorf("no sidecar answers at %s: start one with \"holdfast run\", or name a store with --store", s.address)
+	}
+	return fmt.Errorf("ask sidecar at %s: %w", s.address, err)
+}
+
+func (s *sidecarSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	stats, err := s.lookup.Status(ctx, &holdfastv1.StatusRequest{})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	infos, err := s.lookup.Datasets(ctx, &holdfastv1.DatasetsRequest{})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	roots := map[string]*holdfastv1.DatasetInfo{}
+	for _, d := range infos.GetDatasets() {
+		roots[d.GetName()] = d
+	}
+	out := []datasetInfo{}
+	for _, d := range stats.GetDatasets() {
+		info := datasetInfo{
+			Dataset: dataset.Name(d.GetName()), AgeMS: d.GetAgeMs(), State: d.GetState(), Error: d.GetError(),
+			Records: int(d.GetRecords()), Root: roots[d.GetName()].GetRoot(), Key: roots[d.GetName()].GetKey(),
+		}
+		if info.Version, err = version(d.GetVersion()); err != nil {
+			return nil, err
+		}
+		if info.Announced, err = version(d.GetAnnounced()); err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+// version reads a version that may be empty.
+func version(text string) (v dataset.Version, err error) {
+	err = v.UnmarshalText([]byte(text))
+	return v, err
+}
+
+func (s *sidecarSource) Get(ctx context.Context, t target, key []string) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	out, err := s.lookup.BatchGet(ctx, &holdfastv1.BatchGetRequest{
+		Dataset: string(t.name), Version: versionText(t.version), Keys: []*holdfastv1.Key{{Values: key}},
+	})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	if len(out.GetResults()) != 1 || out.GetResults()[0].GetRecord() == nil {
+		return nil, nil
+	}
+	return json.RawMessage(out.GetResults()[0].GetRecord().GetJson()), nil
+}
+
+func versionText(v dataset.Version) string {
+	if v == dataset.None {
+		return ""
+	}
+	return v.String()
+}
+
+func (s *sidecarSource) Versions(ctx context.Context, n dataset.Name) ([]versionInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	list, err := s.lookup.Versions(ctx, &holdfastv1.VersionsRequest{Dataset: string(n)})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	out := []versionInfo{}
+	for _, v := range list.GetVersions() {
+		info := versionInfo{Created: v.GetCreated().AsTime().Format(timeFormat), Records: int(v.GetRecords())}
+		if info.Version, err = version(v.GetVersion()); err != nil {
+			return nil, err
+		}
+		if info.Previous, err = version(v.GetPrevious()); err != nil {
+			return nil, err
+		}
+		if info.Checksum, err = dataset.ParseDigest(v.GetChecksum()); err != nil {
+			return nil, err
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+func (s *sidecarSource) Diff(ctx context.Context, from, to target, _ int) (*diffResult, error) {
+	d, err := s.lookup.Diff(ctx, &holdfastv1.DiffRequest{
+		FromDataset: string(from.name), FromVersion: versionText(from.version),
+		ToDataset: string(to.name), ToVersion: versionText(to.version),
+	})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	out := &diffResult{
+		Added: int(d.GetAdded()), Removed: int(d.GetRemoved()), Changed: int(d.GetChanged()),
+		Unchanged: int(d.GetUnchanged()), Fields: map[string]int{},
+	}
+	for f, n := range d.GetFields() {
+		out.Fields[f] = int(n)
+	}
+	return out, nil
+}
+
+func (s *sidecarSource) Schema(ctx context.Context, n dataset.Name) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	out, err := s.lookup.Schema(ctx, &holdfastv1.SchemaRequest{Dataset: string(n)})
+	if err != nil {
+		return "", s.failed(err)
+	}
+	return out.GetProto(), nil
+}

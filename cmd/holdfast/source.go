@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// A source is where commands look at datasets: a sidecar or a store.
+type source interface {
+	// Datasets lists what there is.
+	Datasets(ctx context.Context) ([]datasetInfo, error)
+	// Get returns a record as ProtoJSON, nil if there is none.
+	Get(ctx context.Context, t target, key []string) (json.RawMessage, error)
+	// Versions lists the announced versions, oldest first.
+	Versions(ctx context.Context, n dataset.Name) ([]versionInfo, error)
+	// Diff compares two versions.
+	Diff(ctx context.Context, from, to target, examples int) (*diffResult, error)
+	// Schema returns the .proto that declares the typed service, or a first
+	// one for a dataset that declares no schema.
+	Schema(ctx context.Context, n dataset.Name) (string, error)
+}
+
+// datasetInfo is one dataset as ls and status show it.
+type datasetInfo struct {
+	Dataset   dataset.Name    `json:"dataset"`
+	Version   dataset.Version `json:"version"`
+	Announced dataset.Version `json:"announced"`
+	AgeMS     int64           `json:"age_ms"`
+	State     string          `json:"state"`
+	Error     string          `json:"error,omitempty"`
+	Records   int             `json:"records"`
+	Root      string          `json:"root"`
+	Key       []string        `json:"key"`
+}
+
+type versionInfo struct {
+	Version  dataset.Version `json:"version"`
+	Previous dataset.Version `json:"previous"`
+	Created  string          `json:"created"`
+	Records  int             `json:"records"`
+	Checksum dataset.Digest  `json:"checksum"`
+}
+
+type diffResult struct {
+	Added     int            `json:"added"`
+	Removed   int            `json:"removed"`
+	Changed   int            `json:"changed"`
+	Unchanged int            `json:"unchanged"`
+	Fields    map[string]int `json:"fields"`
+	Examples  []diffExample  `json:"examples,omitempty"`
+}
+
+type diffExample struct {
+	Kind   string          `json:"kind"`
+	Key    []string        `json:"key"`
+	From   json.RawMessage `json:"from,omitempty"`
+	To     json.RawMessage `json:"to,omitempty"`
+	Fields []string        `json:"fields,omitempty"`
+}
+
+// timeFormat is RFC 3339 with milliseconds.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// sourceFlags adds --store and --address; the returned function opens what they
+// name.
+func sourceFlags(c *cobra.Command) func() (source, func(), error) {
+	store := c.Flags().String("store", os.Getenv("HOLDFAST_STORE"), "look at this store instead of a sidecar (HOLDFAST_STORE)")
+	address := c.Flags().String("address", defaultAddress(), "sidecar to ask, host:port or unix:PATH (HOLDFAST_ADDRESS)")
+	return func() (source, func(), error) {
+		if *store != "" {
+			dir, err := blob.OpenDir(*store)
+			if err != nil {
+				return nil, nil, err
+			}
+			return &storeSource{dir}, func() {}, nil
+		}
+		return dialSidecar(*address)
+	}
+}
+
+func defaultAddress() string {
+	if a := os.Getenv("HOLDFAST_ADDRESS"); a != "" {
+		return a
+	}
+	return "127.0.0.1:7510"
+}
+
+// storeSource reads a store itself.
+type storeSource struct {
+	store blob.Store
+}
+
+// open returns a version of a dataset, fully loaded.
+func (s *storeSource) open(ctx context.Context, t target) (*replica.View, error) {
+	r, err := s.replica(ctx, t.name)
+	if err != nil {
+		return nil, err
+	}
+	if t.version != dataset.None {
+		return r.At(ctx, t.version)
+	}
+	if err := r.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return r.Current(), nil
+}
+
+func (s *storeSource) replica(ctx context.Context, n dataset.Name) (*replica.Replica, error) {
+	names, err := blob.Datasets(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	for _, have := range names {
+		if have == n {
+			cfg := replica.DefaultConfig()
+			cfg.Dataset, cfg.Store = n, s.store
+			return replica.Open(cfg), nil
+		}
+	}
+	return nil, fmt.Errorf("the store has no dataset %s: it has %v", n, names)
+}
+
+func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
+	names, err := blob.Datasets(ctx, s.store)
+	if err != nil {
+		return nil, err
+	}
+	out := []datasetInfo{}
+	for _, n := range names {
+		v, err := s.open(ctx, target{name: n})
+		if err != nil {
+			out = append(out, datasetInfo{Dataset: n, State: replica.StateLoading, Error: err.Error()})
+			continue
+		}
+		out = append(out, datasetInfo{
+			Dataset: n, Version: v.Version(), Announced: v.Version(), State: "stored", Records: v.Root().Len(),
+			Root: v.Root().Schema().Name, Key: v.Index.Paths(),
+		})
+	}
+	return out, nil
+}
+
+func (s *storeSource) Get(ctx context.Context, t target, key []string) (json.RawMessage, error) {
+	v, err := s.open(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	values, err := v.Mapping.Key(key)
+	if err != nil {
+		return nil, err
+	}
+	r, ok := v.Index.Record(values...)
+	if !ok {
+		return nil, nil
+	}
+	return v.JSON(r)
+}
+
+func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionInfo, error) {
+	r, err := s.replica(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	points, err := r.History(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []versionInfo{}
+	for _, p := range points {
+		m := p.Manifest
+		mapping, err := r.Catalog().Mapping(ctx, m.Schema)
+		if err != nil {
+			return nil, err
+		}
+		info := versionInfo{
+			Version: m.Version, Previous: m.Previous, Created: m.Created.Format(timeFormat),
+			Checksum: m.Checksum,
+		}
+		if mapping != nil {
+			info.Records = m.Records[mapping.Root()]
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+func (s *storeSource) Diff(ctx context.Context, from, to target, examples int) (*diffResult, error) {
+	a, err := s.open(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.open(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	return diffViews(a, b, examples)
+}
+
+func diffViews(a, b *replica.View, examples int) (*diffResult, error) {
+	d, err := diff.States(a.State, b.State, diff.Options{Type: b.Root().Schema().Name, Examples: examples})
+	if err != nil {
+		return nil, err
+	}
+	out := &diffResult{Added: d.Added, Removed: d.Removed, Changed: d.Changed, Unchanged: d.Unchanged, Fields: d.Fields}
+	if out.Fields == nil {
+		out.Fields = map[string]int{}
+	}
+	for _, x := range d.Examples {
+		e := diffExample{Kind: x.Kind.String(), Fields: x.Fields}
+		for _, v := range x.Key {
+			e.Key = append(e.Key, v.String())
+		}
+		if x.Kind != diff.Added {
+			e.From, err = a.JSON(x.From)
+		}
+		if x.Kind != diff.Removed && err == nil {
+			e.To, err = b.JSON(x.To)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Examples = append(out.Examples, e)
+	}
+	return out, nil
+}
+
+func (s *storeSource) Schema(ctx context.Context, n dataset.Name) (string, error) {
+	v, err := s.open(ctx, target{name: n})
+	if err != nil {
+		return "", err
+	}
+	if v.Derived {
+		return protomap.Derive(v.State.Schemas(), v.Root().Schema().Name)
+	}
+	file, err := protomap.Redeclare(v.Mapping, n)
+	if err != nil {
+		return "", err
+	}
+	return protomap.Source(file)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+)
+
+func newVerify() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check everything that is stored in a folder",
+		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
+Hollow producer: digests, decoding, content checksums, and that snapshots,
+deltas and reverse deltas lead to the same states. Files that failed cycles left
+behind are listed; they are no error. It exits with 1 if something is wrong.`,
+		Example: "  holdfast verify ./store\n  holdfast verify ./store/usage",
+		Args:    cobra.ExactArgs(1),
+	}
+	output := outputFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		list, err := verifyDir(c, args[0])
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			err = printJSON(c.OutOrStdout(), list)
+		} else {
+			printVerifications(c, list)
+		}
+		for _, v := range list {
+			if len(v.Problems) > 0 {
+				return &answerNo{code: exitNo}
+			}
+		}
+		return err
+	}
+	return c
+}
+
+func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if isDir(filepath.Join(path, "log")) { // one dataset's folder
+		n, err := dataset.ParseName(filepath.Base(path))
+		if err != nil {
+			return nil, err
+		}
+		return verifyStore(c, filepath.Dir(path), n)
+	}
+	store, err := blob.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	names, err := blob.Datasets(c.Context(), store)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > 0 {
+		return verifyStore(c, path, names...)
+	}
+	f, err := replica.OpenFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Snapshots)+len(f.Steps) == 0 {
+		return nil, fmt.Errorf("folder %s is neither a store, nor a dataset's folder, nor a folder of Hollow blobs", path)
+	}
+	v, err := f.Verify(c.Context())
+	return []*replica.Verification{v}, err
+}
+
+func verifyStore(c *cobra.Command, path string, names ...dataset.Name) ([]*replica.Verification, error) {
+	store, err := blob.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	var out []*replica.Verification
+	for _, n := range names {
+		v, err := verifyDataset(c.Context(), c, store, n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+func verifyDataset(ctx context.Context, c *cobra.Command, store blob.Store, n dataset.Name) (*replica.Verification, error) {
+	show, done := progress(c, fmt.Sprintf("versions of %s verified", n))
+	defer done()
+	return replica.Verify(ctx, store, n, func(version, _ int) { show(version) })
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func printVerifications(c *cobra.Command, list []*replica.Verification) {
+	w := c.OutOrStdout()
+	for _, v := range list {
+		verdict := "ok"
+		if len(v.Problems) > 0 {
+			verdict = "BAD"
+		}
+		fmt.Fprintf(w, "%s: %s: %d versions, %d blobs, %d bytes\n", v.Dataset, verdict, v.Versions, v.Blobs, v.Bytes)
+		for _, p := range v.Problems {
+			fmt.Fprintf(w, "  problem: %s\n", p)
+		}
+		if len(v.Orphans) > 0 {
+			fmt.Fprintf(w, "  orphans of failed cycles: %s\n", strings.Join(v.Orphans, ", "))
+		}
+	}
+}
