@@ -180,6 +180,24 @@ func lookUp(v reflect.Value, key string) (reflect.Value, bool) {
 	return reflect.Value{}, false
 }
 
+// Keys returns the keys of a configuration that are not mappings, in order;
+// those of a list's elements are written as datasets[].name.
+func Keys(config any) []string {
+	var out []string
+	t := reflect.Indirect(reflect.ValueOf(config)).Type()
+	for _, key := range leaves(t, "") {
+		field, _ := lookUp(reflect.New(t).Elem(), key)
+		if field.Kind() != reflect.Slice || !isStruct(field.Type().Elem()) {
+			out = append(out, key)
+			continue
+		}
+		for _, inner := range leaves(field.Type().Elem(), "") {
+			out = append(out, key+"[]."+inner)
+		}
+	}
+	return out
+}
+
 // leaves returns the keys that are not mappings, in order.
 func leaves(t reflect.Type, path string) []string {
 	var out []string

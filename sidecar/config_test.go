@@ -1,0 +1,124 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-data/holdfast/internal/daemon"
+)
+
+// TestDocument holds docs/configuration.md to the struct: every key has a row
+// with its default, and the whole file is the defaults.
+func TestDocument(t *testing.T) {
+	b, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	file := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(text)
+	if file == nil {
+		t.Fatal("there is no yaml block")
+	}
+	path := t.TempDir() + "/c.yaml"
+	if err := os.WriteFile(path, []byte(file[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := DefaultConfig()
+	want.Datasets = []DatasetConfig{{Name: "usage", Store: "/var/lib/holdfast/store", Key: []string{}}}
+	want.Datasets[0].SetDefaults()
+	want.Gossip.Join = []string{}
+	got := DefaultConfig()
+	got.Limits, got.Listen = Limits{}, ""
+	origins, err := daemon.Load(&got, daemon.Sources{File: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(Config{})); diff != "" {
+		t.Errorf("the whole file is not the defaults (-want +got):\n%s", diff)
+	}
+	if err := got.Validate(); err != nil {
+		t.Errorf("the whole file is refused: %v", err)
+	}
+	var keys []string
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_.\\[\\]]+)` \\| (?:`([^|]*)`)? ?\\|").FindAllStringSubmatch(text, -1)
+	for _, row := range rows {
+		if strings.HasPrefix(row[1], "holdfast-") {
+			continue
+		}
+		keys = append(keys, row[1])
+		line := fmt.Sprintf("%s: %s\n", row[1][strings.LastIndex(row[1], ".")+1:], row[2])
+		if row[2] != "" && !strings.Contains(file[1], line) {
+			t.Errorf("%s: the row's default %q is not in the whole file", row[1], row[2])
+		}
+	}
+	if diff := cmp.Diff(daemon.Keys(got), keys); diff != "" {
+		t.Errorf("rows of keys (-struct +document):\n%s", diff)
+	}
+	for _, key := range daemon.Keys(got) {
+		key = strings.Replace(key, "[]", "[0]", 1)
+		if origins.Of(key) == "default" {
+			t.Errorf("the whole file lacks %s", key)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	valid := func() Config {
+		c := DefaultConfig()
+		c.Datasets = []DatasetConfig{{Name: "usage", Store: "s"}}
+		return c
+	}
+	if err := valid().Validate(); err != nil {
+		t.Errorf("a valid configuration: %v", err)
+	}
+	if err := DefaultConfig().FromStore("s").Validate(); err != nil {
+		t.Errorf("a whole store: %v", err)
+	}
+	for _, c := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Datasets = nil }, "declare at least one dataset"},
+		{func(c *Config) { c.Datasets[0].Name = "../x" }, "datasets[0].name"},
+		{func(c *Config) { c.Datasets[0].Store = "" }, "datasets[0].store"},
+		{func(c *Config) { c.Datasets[0].Owner = "java" }, `"java" is not holdfast or hollow`},
+		{func(c *Config) { c.Datasets[0].Owner = OwnerHollow }, "cannot be followed"},
+		{func(c *Config) { c.Datasets = append(c.Datasets, c.Datasets[0]) }, "declared twice"},
+		{func(c *Config) { c.Listen = "" }, "listen: give an address"},
+		{func(c *Config) { c.Admin = "7511" }, `admin: "7511" is not host:port`},
+		{func(c *Config) { c.Poll = 0 }, "poll: 0s"},
+		{func(c *Config) { c.Limits.MaxBatch = 0 }, "limits.max_batch: 0 is less than 1"},
+		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
+	} {
+		cfg := valid()
+		c.change(&cfg)
+		if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+	l := Limits{}
+	n := 0
+	l.validate(func(string, ...any) { n++ })
+	if want := reflect.TypeOf(l).NumField(); n != want {
+		t.Errorf("%d limits are validated, there are %d", n, want)
+	}
+}
+
+func TestUnknownKey(t *testing.T) {
+	path := t.TempDir() + "/c.yaml"
+	if err := os.WriteFile(path, []byte("listen: 127.0.0.1:0\ngosip:\n  cluster: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	_, err := daemon.Load(&cfg, daemon.Sources{File: path})
+	if want := path + `:2: unknown key "gosip": did you mean "gossip"?`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
