@@ -155,7 +155,16 @@ func TestChecksumAlongGoldenPaths(t *testing.T) {
 			continue // the naive twin takes too long
 		}
 		sums := map[string]dataset.Digest{}
+		expected := map[string]string{} // by path
+		pathID := func(check golden.Check, n int) string { return fmt.Sprint(check.Load[:n], check.Parts, check.Filter) }
 		for _, check := range c.Index.Checks {
+			expected[pathID(check, len(check.Load))] = check.Expected
+		}
+		walked := map[string]bool{} // longer paths contain shorter ones
+		for _, check := range slices.Backward(c.Index.Checks) {
+			if walked[pathID(check, len(check.Load))] {
+				continue
+			}
 			var last *state.State
 			var sum dataset.Digest
 			for i, s := range goldenPath(t, c, check) {
@@ -163,18 +172,19 @@ func TestChecksumAlongGoldenPaths(t *testing.T) {
 				sum = stepChecksum(t, where, sum, last, s)
 				last = s
 				steps++
+				walked[pathID(check, i+1)] = true
+				id := expected[pathID(check, i+1)] // equal dumps have equal content
+				if sum.IsZero() || id == "" {
+					continue
+				}
+				if old, ok := sums[id]; ok && old != sum {
+					t.Errorf("%s: %s has the checksums %s and %s", c.Name, id, old, sum)
+				}
+				sums[id] = sum
 			}
-			if sum.IsZero() {
-				continue
-			}
-			id := check.Expected // versions with equal dumps have equal content
-			if old, ok := sums[id]; ok && old != sum {
-				t.Errorf("%s: %s has the checksums %s and %s", c.Name, id, old, sum)
-			}
-			sums[id] = sum
 		}
 	}
-	if steps < 300 {
+	if steps < 200 {
 		t.Errorf("only %d steps were found", steps)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // the same pages. With -race it also holds that nobody writes to what is
 // shared.
 func TestReadersKeepTheirVersion(t *testing.T) {
-	for _, name := range []string{"12-delta-chain", "11-resharding", "06-nested", "14-restore"} {
+	for _, name := range []string{"12-delta-chain", "11-resharding", "06-nested"} {
 		t.Run(name, func(t *testing.T) {
 			c := golden.Load(t, name)
 			longest := c.Index.Checks[0]

@@ -14,7 +14,7 @@ import (
 
 // maxSeed is the size of the largest golden blob that seeds a fuzz target: the
 // smaller a seed, the more of it a mutation reaches.
-const maxSeed = 3500
+const maxSeed = 2600
 
 // allocated runs f and returns how many bytes it allocated.
 func allocated(f func()) uint64 {

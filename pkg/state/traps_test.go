@@ -68,8 +68,8 @@ func (p *trap) populated(words int32) *trap {
 
 func traps() map[string]*trap {
 	const most = state.MaxOrdinal
-	free := newTrap(400)
-	for i := range 400 {
+	free := newTrap(40)
+	for i := range 40 {
 		free.blob = append(free.blob, 2)
 		free.utf("L"+string(rune('a'+i/26))+string(rune('a'+i%26))).utf("X").vints(0, 0, 20, 0).vlong(1 << 20)
 		free.words(1 << 19).words()
@@ -94,7 +94,7 @@ func traps() map[string]*trap {
 	}
 	return map[string]*trap{
 		"no fields, all ordinals":  newTrap(1).object("T", "", 0).vints(most).words().populated(1 << 12),
-		"fields of no width":       wide.populated(3000),
+		"fields of no width":       wide.populated(400),
 		"elements of no width":     free,
 		"a list of 2^35":           newTrap(1).list(1 << 35),
 		"values that overlap":      overlap,
@@ -134,7 +134,7 @@ func TestTraps(t *testing.T) {
 // TestEveryByte flips bits in the bytes of small golden blobs: the outcome
 // is an error or a state that can be read.
 func TestEveryByte(t *testing.T) {
-	for _, name := range []string{"00-minimal", "06-nested"} {
+	for _, name := range []string{"00-minimal", "23-abandoned-version"} {
 		c := golden.Load(t, name)
 		for file, blob := range c.Files {
 			snapshot := strings.HasPrefix(file, "snapshot-")
@@ -142,7 +142,7 @@ func TestEveryByte(t *testing.T) {
 			if !snapshot && (!strings.HasPrefix(file, "delta-") || base == nil) {
 				continue
 			}
-			for i := range min(len(blob), 400) {
+			for i := range min(len(blob), 300) {
 				bad := append([]byte(nil), blob...)
 				bad[i] ^= []byte{0x01, 0xff, 0x80}[i%3]
 				s, err := load(bad, base, snapshot)
