@@ -28,7 +28,7 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 2 wrong usage, failed operation or conflict, 3 inconclusive.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w\nTry: %s --help", err, c.CommandPath())

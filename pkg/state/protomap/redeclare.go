@@ -56,7 +56,7 @@ func Source(file protoreflect.FileDescriptor) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("print %s: %w", file.Path(), err)
 	}
-	return text, nil
+	return "// Declares the records of a dataset and its look-up service.\n" + strings.TrimRight(text, "\n") + "\n", nil
 }
 
 type redeclarer struct {
