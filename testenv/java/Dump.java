@@ -19,6 +19,12 @@ import java.util.TreeMap;
 
 /** Writes the canonical dump that the README of the golden vectors describes, without "dec". */
 final class Dump {
+    /**
+     * The bits that the library gives a FLOAT or DOUBLE field that a delta does not have. They are a
+     * NaN and not its own null; they mean null all the same.
+     */
+    private static final int ABSENT = -1;
+
     private final StringBuilder out;
 
     Dump(StringBuilder out) {
@@ -110,11 +116,11 @@ final class Dump {
             }
             case FLOAT -> {
                 int bits = Float.floatToRawIntBits(type.readFloat(ordinal, field));
-                out.append(String.format("{\"bits\":\"%08x\"}", bits));
+                out.append(bits == ABSENT ? "null" : String.format("{\"bits\":\"%08x\"}", bits));
             }
             case DOUBLE -> {
                 long bits = Double.doubleToRawLongBits(type.readDouble(ordinal, field));
-                out.append(String.format("{\"bits\":\"%016x\"}", bits));
+                out.append(bits == ABSENT ? "null" : String.format("{\"bits\":\"%016x\"}", bits));
             }
         }
     }
