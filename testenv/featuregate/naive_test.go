@@ -67,7 +67,8 @@ func (n naive) code(feature object, browser, version string) string {
 	if at < 0 {
 		return "u"
 	}
-	for _, s := range list(feature, "support") {
+	for _, v := range feature["support"].([]any) {
+		s := v.(object)
 		if text(s, "browser") != browser {
 			continue
 		}
