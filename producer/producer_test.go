@@ -64,8 +64,8 @@ func zip(members ...string) string {
 	var b bytes.Buffer
 	for _, m := range members {
 		w := gzip.NewWriter(&b)
-		w.Write([]byte(m)) // a bytes.Buffer takes all
-		w.Close()
+		_, _ = w.Write([]byte(m)) // a bytes.Buffer takes all
+		_ = w.Close()
 	}
 	return b.String()
 }

@@ -189,7 +189,7 @@ func (d *demo) start(ctx context.Context) (stop func(), err error) {
 		join = append(join, s.GossipAddr())
 		d.sidecars = append(d.sidecars, s)
 		go func() { done <- s.Run(ctx) }()
-		stops = append(stops, func() { <-done })
+		stops = append(stops, func() { _ = <-done })
 		d.say("sidecar %d listens on %s, gossips on %s\n", i+1, s.Addr(), s.GossipAddr())
 	}
 	d.gossip, err = announce.NewGossip(announce.GossipConfig{

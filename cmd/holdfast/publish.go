@@ -69,8 +69,8 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 }
 
 func publish(c *cobra.Command, cfg producer.Config, output string) error {
-	done := func() {}
-	cfg.Progress, done = progress(c, "records read")
+	show, done := progress(c, "records read")
+	cfg.Progress = show
 	r, err := producer.Publish(c.Context(), cfg)
 	done()
 	if err != nil {

@@ -33,7 +33,7 @@ func (h Hint) newer(other Hint) bool {
 	return h.Version > other.Version
 }
 
-// Append appends the wire form of h, at most 85 bytes: the format 1, length
+// Append appends the wire form of h, at most 83 bytes: the format 1, length
 // and bytes of the name, position and version as unsigned varints.
 func (h Hint) Append(b []byte) []byte {
 	b = append(b, hintFormat, byte(len(h.Dataset)))

@@ -117,7 +117,7 @@ func checkStorable(v Value) error {
 			return fmt.Errorf("NaN: %w", ErrNotStorable)
 		}
 	case String:
-		if !(v.num == held && wire.IsRaw(v.data)) && !utf8.Valid(v.data) {
+		if (v.num != held || !wire.IsRaw(v.data)) && !utf8.Valid(v.data) {
 			return ErrIllFormed
 		}
 	}
