@@ -27,8 +27,9 @@ const (
 	keyState        = "holdfast-state"             // answer
 )
 
-// patience is how long a call without a deadline waits for a version.
-const patience = 5 * time.Second
+// How long a call waits: for a version if it has no deadline, and for the store
+// to confirm what is applied.
+const patience, confirmPatience = 5 * time.Second, time.Second
 
 // answerMargin is kept of a call's deadline, so that the typed error still
 // arrives in time.
@@ -119,11 +120,14 @@ func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 	}
 	// Asked before the view is taken, so that the age is never too small.
 	fresh := s.replica.Freshness()
+	if w.tooOld(fresh) {
+		fresh = s.confirm(ctx, w)
+	}
 	view, p, err := s.current()
 	if err != nil && view == nil {
 		return reading{}, err
 	}
-	if w.maxAge >= 0 && (fresh.Age < 0 || fresh.Age > w.maxAge) {
+	if w.tooOld(fresh) {
 		s.setHeader(ctx, view.Version(), fresh)
 		return reading{}, fmt.Errorf("dataset %s: %w: %s since the store last confirmed version %s, at most %s is allowed",
 			s.declared.Name, errTooStale, fresh.Age.Round(time.Millisecond), view.Version(), w.maxAge)
@@ -154,11 +158,11 @@ func (s *served) reach(ctx context.Context, v dataset.Version) error {
 	if v == dataset.None {
 		return nil
 	}
-	end := time.Now().Add(patience)
-	if deadline, ok := ctx.Deadline(); ok {
-		end = deadline.Add(-min(answerMargin, time.Until(deadline)/4))
+	wait := patience
+	if left, ok := timeLeft(ctx); ok {
+		wait = left
 	}
-	timer := time.NewTimer(time.Until(end))
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		changed := s.replica.Changed()
@@ -166,8 +170,7 @@ func (s *served) reach(ctx context.Context, v dataset.Version) error {
 		if view != nil && view.Version() >= v {
 			return nil
 		}
-		// It is worth a look at the store, as if somebody had said so.
-		s.replica.Hint(announce.Hint{Dataset: s.declared.Name, Position: math.MaxInt64, Version: v})
+		s.wake()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -180,6 +183,48 @@ func (s *served) reach(ctx context.Context, v dataset.Version) error {
 			return fmt.Errorf("dataset %s: %w: %s is wanted, %s is applied", s.declared.Name, errBehind, v, at)
 		}
 	}
+}
+
+// timeLeft returns how long a call may wait so that its answer arrives before
+// its deadline; ok is false if it has none.
+func timeLeft(ctx context.Context) (left time.Duration, ok bool) {
+	deadline, ok := ctx.Deadline()
+	left = time.Until(deadline)
+	return left - min(answerMargin, left/4), ok
+}
+
+// wake makes the replica look at the store soon, as if gossip had news.
+func (s *served) wake() {
+	s.replica.Hint(announce.Hint{Dataset: s.declared.Name, Position: math.MaxInt64})
+}
+
+// tooOld says whether the age exceeds what is wanted.
+func (w wanted) tooOld(f replica.Freshness) bool {
+	return w.maxAge >= 0 && (f.Age < 0 || f.Age > w.maxAge)
+}
+
+// confirm waits until the store confirmed lately enough what is applied, or
+// until two looks at it, of which one was certainly not under way yet, did not.
+func (s *served) confirm(ctx context.Context, w wanted) replica.Freshness {
+	wait := confirmPatience
+	if left, ok := timeLeft(ctx); ok {
+		wait = min(wait, left)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for range 2 {
+		looked := s.replica.Looked()
+		if f := s.replica.Freshness(); !w.tooOld(f) {
+			return f
+		}
+		s.wake()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-looked:
+		}
+	}
+	return s.replica.Freshness()
 }
 
 // setHeader says what an answer was read at. It fails only after the header is

@@ -202,11 +202,9 @@ func (g *generic) Schema(ctx context.Context, in *holdfastv1.SchemaRequest) (*ho
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	text := r.plan.draft
-	if r.plan.declared {
-		if text, err = protomap.Source(r.plan.file); err != nil {
-			return nil, toStatus(err)
-		}
+	text, err := r.source()
+	if err != nil {
+		return nil, toStatus(err)
 	}
 	set := &descriptorpb.FileDescriptorSet{}
 	appendFile(set, map[string]bool{}, r.plan.file)
@@ -218,6 +216,19 @@ func (g *generic) Schema(ctx context.Context, in *holdfastv1.SchemaRequest) (*ho
 		Version: r.view.Version().String(), Proto: text, Declared: r.plan.declared,
 		DescriptorSet: encoded, Message: string(r.plan.message.FullName()),
 	}, nil
+}
+
+// source returns the .proto text of what is read; of a dataset that declares
+// none it is a draft for its owner to keep.
+func (r reading) source() (string, error) {
+	if r.plan.declared {
+		return protomap.Source(r.plan.file)
+	}
+	root := *r.view.Root().Schema()
+	root.Key = r.view.Index.Paths() // which may be declared here
+	schemas := maps.Clone(r.view.State.Schemas())
+	schemas[root.Name] = &root
+	return protomap.Derive(schemas, root.Name)
 }
 
 // appendFile appends a file after what it imports.

@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -275,7 +276,7 @@ func (c *client) list(ctx context.Context, method string) ([]string, error) {
 	var out []string
 	for {
 		msg := dynamicpb.NewMessage(m.Output())
-		if err := stream.RecvMsg(msg); err == io.EOF {
+		if err := stream.RecvMsg(msg); errors.Is(err, io.EOF) {
 			return out, nil
 		} else if err != nil {
 			return out, err

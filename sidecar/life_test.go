@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,16 +10,22 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/holdfast-data/holdfast/internal/daemon"
+	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
 func TestSocket(t *testing.T) {
@@ -167,7 +174,7 @@ func TestStatusAndMetrics(t *testing.T) {
 	untilReady(t, s)
 	c := newClient(t, s, "usage")
 	for _, region := range []string{"R0", "R1", "none"} {
-		c.call(t.Context(), "GetUsage", `{"region":"`+region+`"}`)
+		_, _ = c.call(t.Context(), "GetUsage", `{"region":"`+region+`"}`)
 	}
 	code, text := fetch(t, s, "/status")
 	var status struct {
@@ -232,6 +239,89 @@ func TestPanicIsOneCallsProblem(t *testing.T) {
 	if s.panics.Load() != 1 || s.calls.Load() != 0 {
 		t.Errorf("%d panics, %d calls under way", s.panics.Load(), s.calls.Load())
 	}
+}
+
+// TestStaleness asks for fresh data where looks at the store are rare: the call
+// causes one.
+func TestStaleness(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(1, 1)...)
+	cfg := testConfig(store, "usage")
+	cfg.Poll = time.Hour
+	s := start(t, cfg)
+	untilReady(t, s)
+	until(t, "age", func() bool { return s.Status().Datasets[0].AgeMS > 300 })
+	c := newClient(t, s, "usage")
+	var header metadata.MD
+	ctx := metadata.AppendToOutgoingContext(t.Context(), keyMaxStaleness, "200ms")
+	if _, err := c.call(ctx, "GetUsage", `{"region":"R0"}`, grpc.Header(&header)); err != nil {
+		t.Error(err)
+	}
+	if age, err := strconv.Atoi(strings.Join(header.Get(keyAge), "")); err != nil || age > 200 {
+		t.Errorf("age is %q", header.Get(keyAge))
+	}
+}
+
+// TestUndeclared serves a version that has no schema with it.
+func TestUndeclared(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(2, 1)...)
+	s := start(t, testConfig(store, "usage"))
+	untilReady(t, s)
+	from := s.Replica("usage").Current()
+	v := publishBare(t, store, "bare", from)
+	cfg := testConfig(store, "bare", "keyed")
+	cfg.Datasets[1].Root, cfg.Datasets[1].Key = "Share", []string{"browser.value"}
+	publishBare(t, store, "keyed", from)
+	s = start(t, cfg)
+	untilReady(t, s)
+	c := holdfastv1.NewLookupClient(dial(t, s.Addr()))
+	got, err := c.Get(t.Context(), &holdfastv1.GetRequest{Dataset: "bare", Key: []string{"R1"}})
+	if err != nil || got.GetVersion() != v.String() || !strings.Contains(got.GetRecord().GetJson(), `"region":"R1"`) {
+		t.Errorf("get: %v, %v", got, err)
+	}
+	got, err = c.Get(t.Context(), &holdfastv1.GetRequest{Dataset: "keyed", Key: []string{"b"}})
+	if err != nil || got.GetRecord().GetType() != "Share" || !strings.Contains(got.GetRecord().GetJson(), `"percent":1.5`) {
+		t.Errorf("get by a declared key: %v, %v", got, err)
+	}
+	for _, name := range []string{"bare", "keyed"} {
+		schema, err := c.Schema(t.Context(), &holdfastv1.SchemaRequest{Dataset: name})
+		if err != nil || schema.GetDeclared() || !strings.Contains(schema.GetProto(), "option (holdfast.v1.dataset)") {
+			t.Errorf("schema: %v, %v", schema, err)
+		}
+	}
+	if services := s.routes.Load().services; len(services) != 0 {
+		t.Errorf("typed services: %v", services)
+	}
+}
+
+// publishBare announces the state of a view as a dataset without a schema.
+func publishBare(t *testing.T, store blob.Store, name dataset.Name, from *replica.View) dataset.Version {
+	t.Helper()
+	var b bytes.Buffer
+	if err := (state.Transition{Next: from.State}).WriteSnapshot(&b); err != nil {
+		t.Fatal(err)
+	}
+	m := *from.Manifest
+	ref := blob.RefOf(b.Bytes())
+	m.Dataset, m.Schema, m.Snapshot, m.Header = name, dataset.Digest{}, &ref, nil
+	text, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := dataset.DigestOf(text)
+	for key, data := range map[string][]byte{
+		blob.BlobKey(name, m.Version, ref.Digest): b.Bytes(), blob.ManifestKey(name, m.Version, digest): text,
+	} {
+		if err := store.Put(t.Context(), key, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := announce.AnnouncementOf(&m, digest)
+	if _, err := announce.Open(store, name).Announce(t.Context(), announce.Author{Name: "test"}, a); err != nil {
+		t.Fatal(err)
+	}
+	return m.Version
 }
 
 // TestGracefulStop ends a sidecar while a stream is under way, which gets all

@@ -20,7 +20,6 @@ type plan struct {
 	mapping  *protomap.Mapping // with the sidecar's limits
 	declared bool              // by the dataset's owner
 	file     protoreflect.FileDescriptor
-	draft    string // of a .proto, unless declared
 	message  protoreflect.MessageDescriptor
 	service  protoreflect.ServiceDescriptor // nil unless declared
 
@@ -40,14 +39,15 @@ type keyField struct {
 	enum protoreflect.EnumValueDescriptors
 }
 
-// newPlan makes the plan of a view. A dataset that declares no schema gets a
-// derived one, without a typed service.
+// newPlan makes the plan of a view. A dataset that declares no schema has a
+// derived one, which gets no typed service.
 func newPlan(name dataset.Name, view *replica.View, limits protomap.Limits) (*plan, error) {
-	p := &plan{mapping: view.Mapping, declared: view.Mapping != nil}
-	if !p.declared {
-		return derivedPlan(p, view, limits)
+	p := &plan{mapping: view.Mapping.WithLimits(limits), declared: !view.Derived}
+	if view.Derived {
+		p.message = view.Mapping.Message()
+		p.file = p.message.ParentFile()
+		return p, nil
 	}
-	p.mapping = p.mapping.WithLimits(limits)
 	file, err := protomap.Redeclare(view.Mapping, name)
 	if err != nil {
 		return nil, err
@@ -65,19 +65,6 @@ func newPlan(name dataset.Name, view *replica.View, limits protomap.Limits) (*pl
 	if err := view.Index.Check(p.zero...); err != nil {
 		return nil, err
 	}
-	return p, nil
-}
-
-func derivedPlan(p *plan, view *replica.View, limits protomap.Limits) (*plan, error) {
-	schemas, root := view.State.Schemas(), view.Root().Schema().Name
-	mapping, err := protomap.Derived(schemas, root)
-	if err != nil {
-		return nil, err
-	}
-	if p.draft, err = protomap.Derive(schemas, root); err != nil {
-		return nil, err
-	}
-	p.mapping, p.message, p.file = mapping.WithLimits(limits), mapping.Message(), mapping.Message().ParentFile()
 	return p, nil
 }
 

@@ -26,7 +26,7 @@ type served struct {
 // schemaID identifies the schema of a view.
 type schemaID struct {
 	mapping *protomap.Mapping
-	segment dataset.Version // if there is no mapping
+	segment dataset.Version // if the mapping is derived, maybe more than once
 }
 
 // planned is a plan, or why there is none.
@@ -66,7 +66,7 @@ func (s *served) plan(view *replica.View) (*plan, error) {
 }
 
 func (s *served) schemaID(view *replica.View) schemaID {
-	if view.Mapping == nil {
+	if view.Derived {
 		return schemaID{segment: view.Manifest.Segment}
 	}
 	return schemaID{mapping: view.Mapping}

@@ -103,9 +103,6 @@ func (s *Sidecar) datasetStatus(t *routes, d *served) DatasetStatus {
 }
 
 func keyPaths(view *replica.View) []string {
-	if view.Mapping == nil {
-		return view.Index.Paths()
-	}
 	var out []string
 	for _, k := range view.Mapping.KeyFields() {
 		out = append(out, k.Path)

@@ -24,8 +24,9 @@ var (
 // A Catalog reads the versions of one dataset from a store. It remembers
 // manifests and schemas, which never change. It is safe for concurrent use.
 type Catalog struct {
-	store blob.Store
-	name  dataset.Name
+	store    blob.Store
+	name     dataset.Name
+	declared Declared
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
@@ -39,6 +40,20 @@ func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 		manifests: map[dataset.Digest]*blob.Manifest{},
 		mappings:  map[dataset.Digest]*protomap.Mapping{},
 	}
+}
+
+// Declared names the root type and its key fields for a dataset that declares
+// no schema. What is empty is found: the only keyed type that nothing refers
+// to, and its primary key.
+type Declared struct {
+	Root string
+	Key  []string
+}
+
+// Declare sets what is declared, before c is used, and returns c.
+func (c *Catalog) Declare(d Declared) *Catalog {
+	c.declared = d
+	return c
 }
 
 // Name returns the dataset's name.
@@ -167,7 +182,7 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
-	v, err := newView(target, s, m, current)
+	v, err := c.newView(target, s, m, current)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}

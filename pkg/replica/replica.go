@@ -20,6 +20,8 @@ type Config struct {
 	// Dataset is what is followed, in Store.
 	Dataset dataset.Name
 	Store   blob.Store
+	// Declared says what a dataset without a declared schema does not show.
+	Declared Declared
 	// Poll is the time between two looks at the store without a hint.
 	Poll time.Duration
 	// Keep is how many versions stay in memory: the newest, and those asked for.
@@ -49,7 +51,8 @@ type Replica struct {
 	live    atomic.Pointer[liveSet]
 	status  atomic.Pointer[look]
 	changed chan struct{} // closed and replaced when the current view moves
-	mu      sync.Mutex    // guards changed
+	looked  chan struct{} // closed and replaced after each look at the store
+	mu      sync.Mutex    // guards changed and looked
 }
 
 // liveSet is the versions in memory. It is immutable.
@@ -70,10 +73,11 @@ type look struct {
 func Open(cfg Config) *Replica {
 	r := &Replica{
 		cfg:     cfg,
-		catalog: NewCatalog(cfg.Store, cfg.Dataset),
+		catalog: NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared),
 		log:     announce.Open(cfg.Store, cfg.Dataset),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
+		looked:  make(chan struct{}),
 	}
 	r.live.Store(&liveSet{})
 	r.status.Store(&look{})
@@ -105,6 +109,14 @@ func (r *Replica) Changed() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.changed
+}
+
+// Looked returns a channel that is closed when the next look at the store has
+// ended, well or not.
+func (r *Replica) Looked() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looked
 }
 
 // At returns the view of a version: one in memory, else it is loaded and takes
@@ -196,6 +208,10 @@ func (r *Replica) Refresh(ctx context.Context) error {
 	next := *r.status.Load()
 	next.err = r.move(ctx, &next)
 	r.status.Store(&next)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.looked)
+	r.looked = make(chan struct{})
 	return next.err
 }
 

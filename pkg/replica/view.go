@@ -2,6 +2,7 @@ package replica
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -30,12 +31,12 @@ type View struct {
 // NewView returns the view of a version that is not in a store yet. Its
 // manifest may still be completed.
 func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View, error) {
-	return newView(Point{Manifest: m}, s, mapping, nil)
+	return (&Catalog{}).newView(Point{Manifest: m}, s, mapping, nil)
 }
 
 // newView indexes s. A dataset that declares no schema gets the derived one,
 // which before has already if its types are the same.
-func newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
+func (c *Catalog) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
 	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
 	root := ""
 	switch {
@@ -45,24 +46,45 @@ func newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) 
 		v.Mapping, v.Derived, root = before.Mapping, true, before.Root().Schema().Name
 	default:
 		var err error
-		if root, err = diff.RootType(s); err != nil {
-			return nil, fmt.Errorf("%w: declare a schema", err)
-		}
-		if v.Mapping, err = protomap.Derived(s.Schemas(), root); err != nil {
+		if v.Mapping, root, err = c.declared.derive(s); err != nil {
 			return nil, err
 		}
 		v.Derived = true
 	}
 	x, ok := s.Index(primaryIndex).(*index.Unique)
 	if !ok {
+		var key []string // the type's own
+		if v.Derived && len(c.declared.Key) > 0 {
+			key = c.declared.Key
+		}
 		var err error
-		if x, err = index.NewUnique(s, root, nil); err != nil {
+		if x, err = index.NewUnique(s, root, key); err != nil {
 			return nil, fmt.Errorf("index %s: %w", root, err)
 		}
 		s = s.WithIndex(primaryIndex, x)
 	}
 	v.State, v.Index = s, x
 	return v, nil
+}
+
+// derive returns a mapping for the records of s, and its root type.
+func (d Declared) derive(s *state.State) (*protomap.Mapping, string, error) {
+	root := d.Root
+	if root == "" {
+		var err error
+		if root, err = diff.RootType(s); err != nil {
+			return nil, "", fmt.Errorf("%w: declare a schema, or root and key", err)
+		}
+	}
+	schemas := s.Schemas()
+	if t := schemas[root]; t != nil && len(d.Key) > 0 {
+		keyed := *t
+		keyed.Key = d.Key
+		schemas = maps.Clone(schemas)
+		schemas[root] = &keyed
+	}
+	m, err := protomap.Derived(schemas, root)
+	return m, root, err
 }
 
 // Version returns the view's version.
