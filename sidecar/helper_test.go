@@ -60,13 +60,13 @@ message Share { string browser = 1; double percent = 2; }
 
 // producer makes versions of one dataset in a store.
 type producer struct {
-	t       *testing.T
+	t       testing.TB
 	store   *blob.Dir
 	name    dataset.Name
 	mapping *protomap.Mapping
 }
 
-func newStore(t *testing.T) *blob.Dir {
+func newStore(t testing.TB) *blob.Dir {
 	t.Helper()
 	store, err := blob.CreateDir(t.TempDir())
 	if err != nil {
@@ -75,12 +75,12 @@ func newStore(t *testing.T) *blob.Dir {
 	return store
 }
 
-func newProducer(t *testing.T, store *blob.Dir, name dataset.Name, proto string) *producer {
+func newProducer(t testing.TB, store *blob.Dir, name dataset.Name, proto string) *producer {
 	t.Helper()
 	return &producer{t: t, store: store, name: name, mapping: compile(t, proto)}
 }
 
-func compile(t *testing.T, proto string) *protomap.Mapping {
+func compile(t testing.TB, proto string) *protomap.Mapping {
 	t.Helper()
 	m, err := protomap.Compile(t.Context(), "d.proto", func(path string) ([]byte, error) {
 		if path != "d.proto" {
@@ -163,7 +163,7 @@ func testConfig(store *blob.Dir, names ...dataset.Name) Config {
 }
 
 // start runs a sidecar until the test ends.
-func start(t *testing.T, cfg Config) *Sidecar {
+func start(t testing.TB, cfg Config) *Sidecar {
 	t.Helper()
 	log := new(lines)
 	s, err := Open(t.Context(), cfg, Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -186,7 +186,7 @@ func start(t *testing.T, cfg Config) *Sidecar {
 }
 
 // until polls a real process's state; it fails the test after a while.
-func until(t *testing.T, what string, f func() bool) {
+func until(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	end := time.Now().Add(10 * time.Second)
 	for !f() {
@@ -197,12 +197,22 @@ func until(t *testing.T, what string, f func() bool) {
 	}
 }
 
-func untilReady(t *testing.T, s *Sidecar) {
+// serving returns a sidecar that serves 20 records of usage.
+func serving(t testing.TB) *Sidecar {
+	t.Helper()
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(20, 1)...)
+	s := start(t, testConfig(store, "usage"))
+	untilReady(t, s)
+	return s
+}
+
+func untilReady(t testing.TB, s *Sidecar) {
 	t.Helper()
 	until(t, "ready", func() bool { return s.Ready() == nil })
 }
 
-func untilVersion(t *testing.T, s *Sidecar, name dataset.Name, v dataset.Version) {
+func untilVersion(t testing.TB, s *Sidecar, name dataset.Name, v dataset.Version) {
 	t.Helper()
 	until(t, "version "+v.String(), func() bool {
 		r := s.Replica(name)
@@ -210,7 +220,7 @@ func untilVersion(t *testing.T, s *Sidecar, name dataset.Name, v dataset.Version
 	})
 }
 
-func dial(t *testing.T, address string) *grpc.ClientConn {
+func dial(t testing.TB, address string) *grpc.ClientConn {
 	t.Helper()
 	c, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -223,12 +233,12 @@ func dial(t *testing.T, address string) *grpc.ClientConn {
 // client calls a typed service as a program does that has only the .proto that
 // the sidecar hands out.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	conn    *grpc.ClientConn
 	service protoreflect.ServiceDescriptor
 }
 
-func newClient(t *testing.T, s *Sidecar, name string) *client {
+func newClient(t testing.TB, s *Sidecar, name string) *client {
 	t.Helper()
 	conn := dial(t, s.Addr())
 	schema, err := holdfastv1.NewLookupClient(conn).Schema(t.Context(), &holdfastv1.SchemaRequest{Dataset: name})
@@ -294,7 +304,7 @@ func compact(m protoreflect.ProtoMessage) string {
 }
 
 // fetch gets a page of the admin server.
-func fetch(t *testing.T, s *Sidecar, path string) (int, string) {
+func fetch(t testing.TB, s *Sidecar, path string) (int, string) {
 	t.Helper()
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	r, err := c.Get("http://" + s.AdminAddr() + path)

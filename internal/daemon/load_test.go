@@ -31,7 +31,7 @@ type testConfig struct {
 	Gossip   testGossip    `yaml:"gossip"`
 	Poll     time.Duration `yaml:"poll"`
 	Batch    int           `yaml:"batch"`
-	hidden   int
+	hidden   int           //nolint:unused // a file may not name it
 }
 
 func testDefaults() testConfig {

@@ -238,8 +238,8 @@ func TestClaims(t *testing.T) {
 			t.Errorf("error %v, want %v", err, want)
 		}
 	}
-	f := must(shot.Announce(ctx, who, after(announce.Empty(), 1)))
-	f = must(one.Claim(ctx, who, "p1", false))
+	must(shot.Announce(ctx, who, after(announce.Empty(), 1)))
+	f := must(one.Claim(ctx, who, "p1", false))
 	if f.Epoch != 1 || f.Holder != "p1" || !f.Claimed() {
 		t.Errorf("fold after the claim %+v", f)
 	}

@@ -38,7 +38,7 @@ func ParseFilter(text string) (*Filter, error) {
 	}
 	list, ok := strings.CutPrefix(text, "rules:")
 	if !ok {
-		return nil, fmt.Errorf("parse filter %.40q: it begins with neither rules: nor config:", text)
+		return nil, fmt.Errorf("parse filter %.40q: neither rules: nor config: comes first", text)
 	}
 	f := &Filter{rules: []filterRule{{include: true}}}
 	for op := range strings.SplitSeq(list, ",") {

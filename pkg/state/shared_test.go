@@ -42,7 +42,7 @@ func compareUnshared(t *testing.T, where string, a, b *state.State) {
 		if !slices.IsSorted(yielded) {
 			t.Fatalf("%s: %s: not ascending: %v", where, to.Schema().Name, yielded)
 		}
-		for o := range state.Ordinal(max(from.Max(), to.Max()) + 1) {
+		for o := range max(from.Max(), to.Max()) + 1 {
 			_, found := slices.BinarySearch(yielded, o)
 			p, q := from.Populated(o), to.Populated(o)
 			switch {
