@@ -48,20 +48,11 @@ func readWanted(ctx context.Context) (w wanted, err error) {
 	if session, err := single(ctx, keySession); err != nil || session != "" {
 		return w, errors.Join(err, fmt.Errorf("metadata %s: sessions: %w", keySession, errUnsupported))
 	}
-	for _, v := range []struct {
-		key string
-		to  *dataset.Version
-	}{{keyVersion, &w.version}, {keyMinVersion, &w.minVersion}} {
-		text, err := single(ctx, v.key)
-		if err != nil {
-			return w, err
-		}
-		if text == "" {
-			continue
-		}
-		if *v.to, err = dataset.ParseVersion(text); err != nil {
-			return w, fmt.Errorf("metadata %s: %w: %w", v.key, errMetadata, err)
-		}
+	if w.version, err = version(ctx, keyVersion); err != nil {
+		return w, err
+	}
+	if w.minVersion, err = version(ctx, keyMinVersion); err != nil {
+		return w, err
 	}
 	text, err := single(ctx, keyMaxStaleness)
 	if err != nil {
@@ -76,6 +67,19 @@ func readWanted(ctx context.Context) (w wanted, err error) {
 		return w, fmt.Errorf("metadata %s: %w: it is greater than %s", keyMinVersion, errMetadata, keyVersion)
 	}
 	return w, nil
+}
+
+// version reads a version from metadata, None if it is not there.
+func version(ctx context.Context, key string) (dataset.Version, error) {
+	text, err := single(ctx, key)
+	if err != nil || text == "" {
+		return dataset.None, err
+	}
+	v, err := dataset.ParseVersion(text)
+	if err != nil {
+		return dataset.None, fmt.Errorf("metadata %s: %w: %w", key, errMetadata, err)
+	}
+	return v, nil
 }
 
 func single(ctx context.Context, key string) (string, error) {
