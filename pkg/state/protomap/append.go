@@ -1,13 +1,11 @@
 package protomap
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -39,24 +37,40 @@ func (p *typePlan) bind(s *state.Schema) (*binding, error) {
 // so that equal records have equal bytes. Fields that the record's schema lacks
 // are absent. On an error b is returned as it was.
 func (m *Mapping) Append(b []byte, r state.Record) ([]byte, error) {
-	e := encoder{b: b, depth: m.limits.Depth, limit: len(b) + m.limits.Size}
-	if err := e.message(m.root, r); err != nil {
+	e := m.encoders.Get().(*encoder)
+	e.b, e.depth, e.limit = b, m.limits.Depth, len(b)+m.limits.Size
+	err := e.message(m.root, r)
+	out := e.b
+	if e.b = nil; cap(e.scratch) < 1<<20 { // one huge record is not kept for
+		e.spans, e.scratch = e.spans[:0], e.scratch[:0]
+		m.encoders.Put(e)
+	}
+	if err != nil {
 		return b, fmt.Errorf("encode record: %w", err)
 	}
-	return e.b, nil
+	return out, nil
 }
 
+// encoder writes one record. Those of a Mapping are used again.
 type encoder struct {
-	b     []byte
-	depth int // levels left
-	limit int // of len(b)
-	spans []span
+	b       []byte
+	depth   int // levels left
+	limit   int // of len(b)
+	spans   []span
+	scratch []byte
 }
-
-// span is one encoded entry of a SET or MAP, with what it is ordered by.
-type span struct{ order, entry []byte }
 
 func (e *encoder) message(plan *typePlan, r state.Record) error {
+	if e.depth == 0 {
+		return &ValueError{Err: ErrTooDeep}
+	}
+	e.depth--
+	err := e.content(plan, r)
+	e.depth++
+	return err
+}
+
+func (e *encoder) content(plan *typePlan, r state.Record) error {
 	if r.Type().Schema().Kind != state.Object && plan.wraps() {
 		return e.collection(plan.fields[0], r)
 	}
@@ -64,10 +78,6 @@ func (e *encoder) message(plan *typePlan, r state.Record) error {
 	if err != nil {
 		return err
 	}
-	if e.depth == 0 {
-		return &ValueError{Err: ErrTooDeep}
-	}
-	e.depth--
 	for i, f := range plan.fields {
 		if bound.columns[i] < 0 {
 			continue
@@ -79,27 +89,22 @@ func (e *encoder) message(plan *typePlan, r state.Record) error {
 			return &ValueError{Err: ErrTooLarge}
 		}
 	}
-	e.depth++
 	return nil
 }
 
 func (e *encoder) field(f *fieldPlan, r state.Record, column int) error {
-	if f.shape == single {
-		if f.value.msg == nil {
-			return e.single(f.desc, r, column)
-		}
-		target, ok, err := follow(r, column)
-		if err != nil || !ok {
-			return err
-		}
-		return e.nested(f.desc.Number(), func() error { return e.message(f.value.msg, target) })
+	if f.shape == single && f.value.msg == nil {
+		return e.single(&f.value, r, column)
 	}
 	target, ok, err := follow(r, column)
-	if err != nil || !ok || target.Type().Schema().Kind == state.Object {
-		if err == nil && ok {
-			err = &ValueError{Err: fmt.Errorf("type %s is not a collection: %w", target.Type().Schema().Name, ErrMismatch)}
-		}
+	if err != nil || !ok {
 		return err
+	}
+	if f.shape == single {
+		return e.nested(f.desc.Number(), f.value.msg, target)
+	}
+	if s := target.Type().Schema(); s.Kind == state.Object {
+		return &ValueError{Err: fmt.Errorf("type %s is not a collection: %w", s.Name, ErrMismatch)}
 	}
 	return e.collection(f, target)
 }
@@ -110,16 +115,13 @@ func (p *typePlan) wraps() bool { return len(p.fields) == 1 && p.fields[0].shape
 // collection writes the elements of a LIST, SET or MAP as a field.
 func (e *encoder) collection(f *fieldPlan, target state.Record) error {
 	kind := target.Type().Schema().Kind
-	if kind == state.Map && f.shape == list && f.value.msg != nil && len(f.value.msg.fields) == 2 {
-		return e.pairs(f, target)
-	}
-	if (kind == state.Map) != (f.shape == mapping) {
+	asPairs := kind == state.Map && f.shape == list && f.value.msg != nil && len(f.value.msg.fields) == 2
+	switch {
+	case !asPairs && (kind == state.Map) != (f.shape == mapping):
 		return &ValueError{Err: fmt.Errorf("type %s is a %v: %w", target.Type().Schema().Name, kind, ErrMismatch)}
-	}
-	if target.Len() == 0 {
+	case target.Len() == 0:
 		return nil
-	}
-	if kind == state.Map {
+	case kind == state.Map:
 		return e.entries(f, target)
 	}
 	return e.elements(f, target, kind == state.Set)
@@ -151,67 +153,71 @@ func record(s *state.State, name string, o state.Ordinal) (state.Record, error) 
 	return t.Record(o), nil
 }
 
-// nested writes a length-delimited field whose content f appends.
-func (e *encoder) nested(n protowire.Number, f func() error) error {
+// open begins a length-delimited field, close ends the one that began there.
+func (e *encoder) open(n protowire.Number) (start int) {
 	e.b = protowire.AppendTag(e.b, n, protowire.BytesType)
-	start := len(e.b)
 	e.b = append(e.b, 0) // most lengths take one byte
-	if err := f(); err != nil {
-		return err
-	}
-	size := len(e.b) - start - 1
-	if size < 0x80 {
-		e.b[start] = byte(size)
-		return nil
-	}
+	return len(e.b)
+}
+
+func (e *encoder) close(start int) {
+	size := len(e.b) - start
 	var room [binary.MaxVarintLen64]byte
 	length := binary.PutUvarint(room[:], uint64(size))
-	e.b = append(e.b, room[:length-1]...)
-	copy(e.b[start+length:], e.b[start+1:start+1+size])
-	copy(e.b[start:], room[:length])
+	if length > 1 {
+		e.b = append(e.b, room[1:length]...) // only to make room
+		copy(e.b[start-1+length:], e.b[start:start+size])
+	}
+	copy(e.b[start-1:], room[:length])
+}
+
+// nested writes a message as a field.
+func (e *encoder) nested(n protowire.Number, plan *typePlan, r state.Record) error {
+	start := e.open(n)
+	if err := e.message(plan, r); err != nil {
+		return err
+	}
+	e.close(start)
 	return nil
 }
 
 // elements writes a repeated field from a LIST or SET.
 func (e *encoder) elements(f *fieldPlan, r state.Record, sorted bool) error {
-	if f.desc.IsPacked() {
-		return e.nested(f.desc.Number(), func() error { return e.eachElement(f, r, sorted, true) })
+	packed, start := f.desc.IsPacked(), 0
+	if packed {
+		start = e.open(f.desc.Number())
 	}
-	return e.eachElement(f, r, sorted, false)
-}
-
-func (e *encoder) eachElement(f *fieldPlan, r state.Record, sorted, packed bool) error {
-	start, mark := len(e.b), len(e.spans)
+	group := e.group()
+	s, name := r.Type().State(), r.Type().Schema().Element
 	for i := range r.Len() {
 		entry := len(e.b)
-		target, err := record(r.Type().State(), r.Type().Schema().Element, r.Element(i))
+		target, err := record(s, name, r.Element(i))
 		if err == nil {
-			err = e.element(f.value, f.desc.Number(), target, packed)
+			err = e.element(&f.value, f.desc.Number(), target, packed)
+		}
+		if err == nil && sorted {
+			err = e.span(entry, &f.value, target)
 		}
 		if err != nil {
-			return at(fmt.Sprintf("[%d]", i), err)
+			return at("["+strconv.Itoa(i)+"]", err)
 		}
 		if len(e.b) > e.limit {
 			return &ValueError{Err: ErrTooLarge}
 		}
-		if sorted {
-			order, err := e.order(f.value, target, e.b[entry:])
-			if err != nil {
-				return at(fmt.Sprintf("[%d]", i), err)
-			}
-			e.spans = append(e.spans, span{order, bytes.Clone(e.b[entry:])})
-		}
 	}
 	if sorted {
-		e.sort(start, mark, true)
+		e.sort(group, true)
+	}
+	if packed {
+		e.close(start)
 	}
 	return nil
 }
 
 // element writes one element of a repeated field, or a key or value of a map.
-func (e *encoder) element(x element, n protowire.Number, r state.Record, packed bool) error {
+func (e *encoder) element(x *element, n protowire.Number, r state.Record, packed bool) error {
 	if x.msg != nil {
-		return e.nested(n, func() error { return e.message(x.msg, r) })
+		return e.nested(n, x.msg, r)
 	}
 	if !packed {
 		e.b = protowire.AppendTag(e.b, n, wireType(x.desc.Kind()))
@@ -223,124 +229,81 @@ func (e *encoder) element(x element, n protowire.Number, r state.Record, packed 
 	if v.IsNull() {
 		return &ValueError{Err: fmt.Errorf("a collection holds a null value: %w", ErrMismatch)}
 	}
-	e.b, err = appendScalar(e.b, x.desc, v)
+	if err := x.fits(v); err != nil {
+		return err
+	}
+	e.b, err = x.appendScalar(e.b, v)
 	return err
 }
 
-// entries writes a map field.
+// entries writes a MAP: as a map field, in order of its keys, or as a list of
+// messages with two fields, the key and the value, in order of their bytes.
 func (e *encoder) entries(f *fieldPlan, r state.Record) error {
-	start, mark := len(e.b), len(e.spans)
-	s := r.Type().State()
-	for i := range r.Len() {
-		key, value := r.Entry(i)
-		entry := len(e.b)
-		k, err := record(s, r.Type().Schema().Element, key)
-		if err != nil {
-			return err
-		}
-		err = e.nested(f.desc.Number(), func() error {
-			if err := e.element(f.key, 1, k, false); err != nil {
-				return err
-			}
-			v, err := record(s, r.Type().Schema().Value, value)
-			if err != nil {
-				return err
-			}
-			return e.element(f.value, 2, v, false)
-		})
-		if err != nil {
-			return at("[]", err)
-		}
-		if len(e.b) > e.limit {
-			return &ValueError{Err: ErrTooLarge}
-		}
-		order, err := e.order(f.key, k, nil)
-		if err != nil {
-			return err
-		}
-		e.spans = append(e.spans, span{order, bytes.Clone(e.b[entry:])})
+	keyField, valueField := &f.key, &f.value
+	n, m := protowire.Number(1), protowire.Number(2)
+	if f.shape != mapping {
+		pair := f.value.msg.fields
+		keyField, valueField = &pair[0].value, &pair[1].value
+		n, m = pair[0].desc.Number(), pair[1].desc.Number()
 	}
-	e.sort(start, mark, false)
-	return nil
-}
-
-// pairs writes a MAP as a list of messages with two fields, the key and the
-// value, in order of their bytes.
-func (e *encoder) pairs(f *fieldPlan, r state.Record) error {
+	group := e.group()
 	s, schema := r.Type().State(), r.Type().Schema()
-	start, mark := len(e.b), len(e.spans)
 	for i := range r.Len() {
 		key, value := r.Entry(i)
 		entry := len(e.b)
-		err := e.nested(f.desc.Number(), func() error {
-			for j, part := range []struct {
-				typ string
-				o   state.Ordinal
-			}{{schema.Element, key}, {schema.Value, value}} {
-				x, err := record(s, part.typ, part.o)
-				if err != nil {
-					return err
-				}
-				field := f.value.msg.fields[j]
-				if err := e.element(field.value, field.desc.Number(), x, false); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		k, err := record(s, schema.Element, key)
 		if err != nil {
-			return at("[]", err)
+			return err
 		}
+		v, err := record(s, schema.Value, value)
+		if err != nil {
+			return err
+		}
+		start := e.open(f.desc.Number())
+		if err := e.element(keyField, n, k, false); err != nil {
+			return at("[key of "+schema.Name+"]", err)
+		}
+		if err := e.element(valueField, m, v, false); err != nil {
+			return at(entryStep(k), err)
+		}
+		e.close(start)
 		if len(e.b) > e.limit {
 			return &ValueError{Err: ErrTooLarge}
 		}
-		own := bytes.Clone(e.b[entry:])
-		e.spans = append(e.spans, span{own, own})
+		ordered := keyField
+		if f.shape != mapping {
+			ordered = &f.value
+		}
+		if err := e.span(entry, ordered, k); err != nil {
+			return err
+		}
 	}
-	e.sort(start, mark, false)
+	e.sort(group, false)
 	return nil
 }
 
-// order returns bytes whose order is that of the content of r: of scalars by
-// value, of messages by their encoding.
-func (e *encoder) order(x element, r state.Record, encoded []byte) ([]byte, error) {
-	if x.msg != nil {
-		return bytes.Clone(encoded), nil
+// entryStep names a map's entry in the path of an error.
+func entryStep(key state.Record) string {
+	v, err := unbox(key)
+	switch {
+	case err != nil:
+		return "[" + key.Type().Schema().Name + "]"
+	case v.Type() == state.String:
+		return "[" + strconv.Quote(v.String()) + "]"
 	}
-	v, err := unbox(r)
-	if err != nil {
-		return nil, err
-	}
-	return orderedBytes(x.desc.Kind(), v), nil
-}
-
-// sort writes the entries since mark anew, in order, from start on; distinct
-// drops equal ones.
-func (e *encoder) sort(start, mark int, distinct bool) {
-	spans := e.spans[mark:]
-	slices.SortFunc(spans, func(a, b span) int {
-		if c := bytes.Compare(a.order, b.order); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.entry, b.entry)
-	})
-	e.b = e.b[:start]
-	for i, s := range spans {
-		if distinct && i > 0 && bytes.Equal(s.entry, spans[i-1].entry) {
-			continue
-		}
-		e.b = append(e.b, s.entry...)
-	}
-	e.spans = e.spans[:mark]
+	return "[" + v.String() + "]"
 }
 
 // single writes a scalar field.
-func (e *encoder) single(d protoreflect.FieldDescriptor, r state.Record, column int) error {
+func (e *encoder) single(x *element, r state.Record, column int) error {
 	v, err := scalarAt(r, column)
-	if err != nil || v.IsNull() || !d.HasPresence() && isDefault(d, v) {
+	if err != nil || v.IsNull() {
 		return err
 	}
-	e.b = protowire.AppendTag(e.b, d.Number(), wireType(d.Kind()))
-	e.b, err = appendScalar(e.b, d, v)
+	if err := x.fits(v); err != nil || !x.desc.HasPresence() && x.isDefault(v) {
+		return err
+	}
+	e.b = protowire.AppendTag(e.b, x.desc.Number(), wireType(x.desc.Kind()))
+	e.b, err = x.appendScalar(e.b, v)
 	return err
 }

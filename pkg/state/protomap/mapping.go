@@ -2,6 +2,7 @@ package protomap
 
 import (
 	"fmt"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -28,6 +29,8 @@ type Mapping struct {
 	keys    []KeyField
 	set     []byte // FileDescriptorSet
 	limits  Limits
+
+	encoders *sync.Pool // of *encoder
 }
 
 // newMapping maps the one message of the file that has the dataset option.
@@ -41,7 +44,7 @@ func newMapping(file protoreflect.FileDescriptor) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mapping{root: plan, plans: p.plans, limits: DefaultLimits()}
+	m := &Mapping{root: plan, plans: p.plans, limits: DefaultLimits(), encoders: &sync.Pool{New: func() any { return new(encoder) }}}
 	if m.keys, err = keyFields(root, option.GetKey()); err != nil {
 		return nil, err
 	}

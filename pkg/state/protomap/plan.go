@@ -44,6 +44,8 @@ type element struct {
 	desc protoreflect.FieldDescriptor
 	typ  string    // the type of the record that holds it; empty if it is inline
 	msg  *typePlan // nil for a scalar
+
+	numbers map[string]protoreflect.EnumNumber // by name; nil if it is no enum
 }
 
 // taken says what a type name stands for.
@@ -188,6 +190,7 @@ func (p *planner) element(d, of protoreflect.FieldDescriptor, boxed bool) (eleme
 		if slices.Contains(unmapped, d.Enum().FullName()) {
 			return e, schemaError(of, "is a NullValue: %w", ErrUnsupported)
 		}
+		e.numbers = enumNumbers(d.Enum())
 	}
 	if !boxed {
 		return e, nil
@@ -195,6 +198,14 @@ func (p *planner) element(d, of protoreflect.FieldDescriptor, boxed bool) (eleme
 	t := columnType(d.Kind())
 	e.typ = boxNames[t]
 	return e, p.own(of, &state.Schema{Name: e.typ, Kind: state.Object, Fields: []state.Field{{Name: "value", Type: t}}})
+}
+
+func enumNumbers(d protoreflect.EnumDescriptor) map[string]protoreflect.EnumNumber {
+	out := make(map[string]protoreflect.EnumNumber, d.Values().Len())
+	for i := range d.Values().Len() {
+		out[string(d.Values().Get(i).Name())] = d.Values().Get(i).Number()
+	}
+	return out
 }
 
 // boxNames are the types of scalars that stand by themselves.

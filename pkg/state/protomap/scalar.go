@@ -1,7 +1,6 @@
 package protomap
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -67,7 +66,7 @@ func wireType(k protoreflect.Kind) protowire.Type {
 }
 
 // isDefault says whether a field without presence is left out for v.
-func isDefault(d protoreflect.FieldDescriptor, v state.Value) bool {
+func (x *element) isDefault(v state.Value) bool {
 	switch v.Type() {
 	case state.Float:
 		return math.Float32bits(v.Float()) == 0
@@ -76,22 +75,27 @@ func isDefault(d protoreflect.FieldDescriptor, v state.Value) bool {
 	case state.Bytes:
 		return len(v.Data()) == 0
 	case state.String:
-		if d.Kind() == protoreflect.EnumKind {
-			x := d.Enum().Values().ByName(protoreflect.Name(v.Data()))
-			return x != nil && x.Number() == 0
+		if x.numbers != nil {
+			n, ok := x.numbers[string(v.Data())]
+			return ok && n == 0
 		}
 		return len(v.Data()) == 0
 	}
 	return v.Long() == 0
 }
 
-// appendScalar appends a value that is not null, without its tag.
-func appendScalar(b []byte, d protoreflect.FieldDescriptor, v state.Value) ([]byte, error) {
-	have, want := v.Type(), columnType(d.Kind())
-	if have != want && !(have == state.Int && want == state.Long) {
-		return b, &ValueError{Err: fmt.Errorf("value is a %v, %v needs a %v: %w", have, d.Kind(), want, ErrMismatch)}
+// fits says whether a value that is not null is of x's type. INT fits LONG.
+func (x *element) fits(v state.Value) error {
+	have, want := v.Type(), columnType(x.desc.Kind())
+	if have == want || have == state.Int && want == state.Long {
+		return nil
 	}
-	switch d.Kind() {
+	return &ValueError{Err: fmt.Errorf("value is a %v, %v needs a %v: %w", have, x.desc.Kind(), want, ErrMismatch)}
+}
+
+// appendScalar appends a value that fits, without its tag.
+func (x *element) appendScalar(b []byte, v state.Value) ([]byte, error) {
+	switch x.desc.Kind() {
 	case protoreflect.StringKind, protoreflect.BytesKind:
 		return protowire.AppendBytes(b, v.Data()), nil
 	case protoreflect.FloatKind:
@@ -107,41 +111,11 @@ func appendScalar(b []byte, d protoreflect.FieldDescriptor, v state.Value) ([]by
 	case protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
 		return protowire.AppendFixed64(b, uint64(v.Long())), nil
 	case protoreflect.EnumKind:
-		x := d.Enum().Values().ByName(protoreflect.Name(v.Data()))
-		if x == nil {
-			return b, &ValueError{Err: fmt.Errorf("%s %.60q: %w", d.Enum().FullName(), v.Data(), ErrUnnamedEnum)}
+		n, ok := x.numbers[string(v.Data())]
+		if !ok {
+			return b, &ValueError{Err: fmt.Errorf("%s %.60q: %w", x.desc.Enum().FullName(), v.Data(), ErrUnnamedEnum)}
 		}
-		return protowire.AppendVarint(b, uint64(int64(x.Number()))), nil
+		return protowire.AppendVarint(b, uint64(int64(n))), nil
 	}
 	return protowire.AppendVarint(b, uint64(v.Long())), nil
-}
-
-// orderedBytes returns bytes that compare as the values do: numbers by value
-// (-0.0 before 0.0), false before true, text and bytes bytewise, enums by name.
-func orderedBytes(k protoreflect.Kind, v state.Value) []byte {
-	const sign = 1 << 63
-	switch v.Type() {
-	case state.String, state.Bytes:
-		return append([]byte(nil), v.Data()...)
-	case state.Float:
-		return orderedFloat(float64(v.Float()))
-	case state.Double:
-		return orderedFloat(v.Double())
-	}
-	x := uint64(v.Long())
-	if k != protoreflect.Uint64Kind && k != protoreflect.Fixed64Kind {
-		x ^= sign
-	}
-	return binary.BigEndian.AppendUint64(nil, x)
-}
-
-func orderedFloat(f float64) []byte {
-	const sign = 1 << 63
-	x := math.Float64bits(f)
-	if x&sign != 0 {
-		x = ^x
-	} else {
-		x |= sign
-	}
-	return binary.BigEndian.AppendUint64(nil, x)
 }
