@@ -1,7 +1,10 @@
 # Holdfast's tasks. `make test` needs Go only; the others say what they need.
+
 GO       ?= go
 FUZZTIME ?= 10s
 TOOLS    := .tools
+# Packages with tests against the real Hollow library carry the build tag java.
+JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-race test-java lint generate fuzz bench clean
@@ -10,7 +13,7 @@ help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/holdfast
-	$(GO) build -o bin/holdfast ./cmd/holdfast
+	$(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
 
 demo: ## run the demo
 	$(GO) run ./cmd/holdfast demo
@@ -18,42 +21,51 @@ demo: ## run the demo
 test: ## all tests that need only Go
 	$(GO) test ./...
 
-test-race: ## all tests with the race detector; needs a C compiler
-	@command -v $${CC:-cc} >/dev/null || command -v gcc >/dev/null || \
+test-race: ## all tests with the race detector and invariants; needs a C compiler
+	@command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null || \
 		{ echo "make test-race: the race detector needs a C compiler; install gcc" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race ./...
+	CGO_ENABLED=1 $(GO) test -race -tags invariants ./...
 
-test-java: ## tests against the real Hollow library; needs Java 17 and Maven
+test-java: ## tests against the real Hollow library; needs JDK 17 and Maven
 	@command -v javac >/dev/null || { echo "make test-java: javac is missing; install a JDK, version 17 or later" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "make test-java: mvn is missing; install Maven 3" >&2; exit 1; }
-	$(GO) test -count=1 -tags java ./testenv/java/...
+	$(GO) test -count=1 -tags java $(JAVAPKGS)
 
-lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet, the linter and buf lint
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt these: $$unformatted" >&2; exit 1; }
-	$(GO) vet ./...
+lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet (arm64 too), golangci-lint and buf lint
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make lint: gofmt -w" $$unformatted >&2; exit 1; }
+	$(GO) vet -tags java,invariants ./...
 	GOARCH=arm64 $(GO) vet ./...
-	$(GO) vet -tags java ./testenv/java/...
-	$(TOOLS)/golangci-lint run
+	$(TOOLS)/golangci-lint run --allow-serial-runners
 	$(TOOLS)/buf lint proto
 
-$(TOOLS)/golangci-lint: tools/go.mod tools/go.sum
-	$(GO) build -modfile=tools/go.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
-
-$(TOOLS)/buf: tools/go.mod tools/go.sum
-	$(GO) build -modfile=tools/go.mod -o $@ github.com/bufbuild/buf/cmd/buf
-
-generate: ## write generated code anew
+generate: $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc ## write generated code anew
 	$(GO) generate ./...
 
-fuzz: ## run each fuzz target for FUZZTIME
-	@set -e; for pkg in $$($(GO) list ./...); do \
-		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -hoE '^func Fuzz\w+' $$pkg/*_test.go | cut -c6-); do \
+			echo "$$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
 		done; \
 	done
 
-bench: ## run the benchmarks of the engine
-	$(GO) test -run '^$$' -bench . -benchmem ./pkg/state/...
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 clean: ## remove what was built
-	rm -rf bin $(TOOLS) bench/out testenv/java/target
+	rm -rf bin bench/out $(TOOLS) testenv/java/target
+
+# The tools are pinned in modules of their own, so that nobody who imports
+# Holdfast inherits what they depend on.
+TOOLMOD = -modfile=tools/go.mod
+$(TOOLS)/protoc-gen-%: TOOLMOD = -modfile=tools/protoc/go.mod
+
+$(TOOLS)/golangci-lint: PKG = github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/buf: PKG = github.com/bufbuild/buf/cmd/buf
+$(TOOLS)/protoc-gen-go: PKG = google.golang.org/protobuf/cmd/protoc-gen-go
+$(TOOLS)/protoc-gen-go-grpc: PKG = google.golang.org/grpc/cmd/protoc-gen-go-grpc
+
+$(TOOLS)/golangci-lint $(TOOLS)/buf: tools/go.mod tools/go.sum
+$(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc: tools/protoc/go.mod tools/protoc/go.sum
+$(TOOLS)/%:
+	$(GO) build $(TOOLMOD) -o $@ $(PKG)
