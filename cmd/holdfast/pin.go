@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+func newPin() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "pin DATASET@VERSION --store DIR --reason TEXT",
+		Short: "Hold all consumers of a dataset at a version",
+		Long: `Pin holds every consumer of a dataset at an announced version, whatever is
+announced later, until unpin. That is how bad content is taken out of service:
+pin the good version, publish the old content as a new version, unpin.`,
+		Example: `  holdfast pin usage@20260102150405000 --store ./store --reason "June's figures are wrong"`,
+		Args:    cobra.ExactArgs(1),
+	}
+	return changeLog(c, func(ctx context.Context, log *announce.Log, who announce.Author, t target) (announce.Fold, error) {
+		if t.version == dataset.None {
+			return announce.Fold{}, errors.New("name the version to pin: DATASET@VERSION")
+		}
+		return log.Pin(ctx, who, t.version)
+	})
+}
+
+func newUnpin() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "unpin DATASET --store DIR --reason TEXT",
+		Short:   "Let the consumers of a dataset go to its newest version",
+		Example: `  holdfast unpin usage --store ./store --reason "corrected"`,
+		Args:    cobra.ExactArgs(1),
+	}
+	return changeLog(c, func(ctx context.Context, log *announce.Log, who announce.Author, _ target) (announce.Fold, error) {
+		return log.Unpin(ctx, who)
+	})
+}
+
+// changeLog makes a command that appends one entry to a dataset's log.
+func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log, announce.Author, target) (announce.Fold, error)) *cobra.Command {
+	f := c.Flags()
+	store := f.String("store", "", "folder of the store (required)")
+	reason := f.String("reason", "", "why, for the log (required)")
+	name := f.String("name", userName(), "who, as the log records it")
+	_ = c.MarkFlagRequired("store")
+	_ = c.MarkFlagRequired("reason")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		t, err := parseTarget(args[0])
+		if err != nil {
+			return err
+		}
+		dir, err := blob.OpenDir(*store)
+		if err != nil {
+			return err
+		}
+		if _, err := (&storeSource{dir}).replica(c.Context(), t.name); err != nil {
+			return err // no log yet: do not begin one
+		}
+		fold, err := appendEntry(c.Context(), announce.Open(dir, t.name), announce.Author{Name: *name, Why: *reason}, t)
+		if err != nil {
+			return err
+		}
+		if err := announce.Project(c.Context(), dir, t.name, fold); err != nil {
+			return err
+		}
+		v, _ := fold.Effective()
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)
+		return err
+	}
+	return c
+}
