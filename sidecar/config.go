@@ -41,7 +41,8 @@ type Config struct {
 type DatasetConfig struct {
 	// Name is the dataset's name in its store.
 	Name dataset.Name `yaml:"name"`
-	// Store is the folder of the store.
+	// Store is the folder of the store; of a dataset that a Java producer owns,
+	// the folder that it publishes into.
 	Store string `yaml:"store"`
 	// Key names the key fields of a dataset that declares no schema; empty
 	// means its primary key.
@@ -167,7 +168,6 @@ func (c Config) validateDatasets(bad func(string, ...any)) {
 		switch d.Owner {
 		case "", OwnerHoldfast:
 		case OwnerHollow:
-			bad("%s.owner: dataset %s of a Java producer cannot be followed by this release", at, d.Name)
 		default:
 			bad("%s.owner: %q is not %s or %s", at, d.Owner, OwnerHoldfast, OwnerHollow)
 		}

@@ -89,7 +89,6 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets[0].Name = "../x" }, "datasets[0].name"},
 		{func(c *Config) { c.Datasets[0].Store = "" }, "datasets[0].store"},
 		{func(c *Config) { c.Datasets[0].Owner = "java" }, `"java" is not holdfast or hollow`},
-		{func(c *Config) { c.Datasets[0].Owner = OwnerHollow }, "cannot be followed"},
 		{func(c *Config) { c.Datasets = append(c.Datasets, c.Datasets[0]) }, "declared twice"},
 		{func(c *Config) { c.Listen = "" }, "listen: give an address"},
 		{func(c *Config) { c.Admin = "7511" }, `admin: "7511" is not host:port`},

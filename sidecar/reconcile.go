@@ -53,6 +53,9 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	cfg := replica.DefaultConfig()
 	cfg.Dataset, cfg.Store, cfg.Poll, cfg.Keep = d.Name, store, s.cfg.Poll, s.cfg.Limits.MaxVersions
 	cfg.Declared = replica.Declared{Root: d.Root, Key: d.Key}
+	if d.Owner == OwnerHollow {
+		cfg.Folder = d.Store
+	}
 	cfg.Now, cfg.Logger = s.options.Now, s.log
 	cfg.Confirmed = func(h announce.Hint) {
 		if s.gossip != nil {

@@ -175,19 +175,16 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 	if err != nil {
 		return nil, err
 	}
+	if err := r.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	root := r.Current().Root().Schema().Name
 	out := []versionInfo{}
 	for _, p := range points {
 		m := p.Manifest
-		mapping, err := r.Catalog().Mapping(ctx, m.Schema)
-		if err != nil {
-			return nil, err
-		}
 		info := versionInfo{
 			Version: m.Version, Previous: m.Previous, Created: m.Created.Format(timeFormat),
-			Checksum: m.Checksum,
-		}
-		if mapping != nil {
-			info.Records = m.Records[mapping.Root()]
+			Records: m.Records[root], Checksum: m.Checksum,
 		}
 		out = append(out, info)
 	}

@@ -182,7 +182,7 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
-	v, err := c.newView(target, s, m, current)
+	v, err := c.declared.newView(target, s, m, current)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}

@@ -20,6 +20,9 @@ type Config struct {
 	// Dataset is what is followed, in Store.
 	Dataset dataset.Name
 	Store   blob.Store
+	// Folder, if not empty, is followed instead of Store: a Java producer
+	// writes its blobs and announced.version there.
+	Folder string
 	// Declared says what a dataset without a declared schema does not show.
 	Declared Declared
 	// Poll is the time between two looks at the store without a hint.
@@ -43,8 +46,8 @@ func DefaultConfig() Config {
 // Replica follows one dataset. It is safe for concurrent use.
 type Replica struct {
 	cfg     Config
-	catalog *Catalog
-	log     *announce.Log
+	catalog catalog
+	log     log
 	wake    chan struct{}
 
 	refresh sync.Mutex // one refresh at a time; readers do not take it
@@ -73,22 +76,38 @@ type look struct {
 func Open(cfg Config) *Replica {
 	r := &Replica{
 		cfg:     cfg,
-		catalog: NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared),
-		log:     announce.Open(cfg.Store, cfg.Dataset),
 		wake:    make(chan struct{}, 1),
 		changed: make(chan struct{}),
 		looked:  make(chan struct{}),
+	}
+	if cfg.Folder != "" {
+		x := &foreign{cfg.Dataset, cfg.Folder, cfg.Declared}
+		r.catalog, r.log = x, x
+	} else {
+		r.catalog, r.log = NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared), announce.Open(cfg.Store, cfg.Dataset)
 	}
 	r.live.Store(&liveSet{})
 	r.status.Store(&look{})
 	return r
 }
 
+// log says what was announced. announce.Log is one.
+type log interface {
+	Refresh(ctx context.Context) (announce.Fold, error)
+	Check(ctx context.Context) error
+	Reset()
+}
+
+// catalog loads what was announced. Catalog is one.
+type catalog interface {
+	Manifest(ctx context.Context, v dataset.Version, digest dataset.Digest) (*blob.Manifest, error)
+	Find(ctx context.Context, f announce.Fold, v dataset.Version) (Point, error)
+	History(ctx context.Context, f announce.Fold) ([]Point, error)
+	Load(ctx context.Context, current *View, at Point) (*View, error)
+}
+
 // Name returns the dataset's name.
 func (r *Replica) Name() dataset.Name { return r.cfg.Dataset }
-
-// Catalog returns the catalog, for history.
-func (r *Replica) Catalog() *Catalog { return r.catalog }
 
 // Current returns the view at the effective version as far as it is known, or
 // nil before the first one.

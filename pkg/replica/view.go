@@ -31,12 +31,12 @@ type View struct {
 // NewView returns the view of a version that is not in a store yet. Its
 // manifest may still be completed.
 func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View, error) {
-	return (&Catalog{}).newView(Point{Manifest: m}, s, mapping, nil)
+	return Declared{}.newView(Point{Manifest: m}, s, mapping, nil)
 }
 
 // newView indexes s. A dataset that declares no schema gets the derived one,
 // which before has already if its types are the same.
-func (c *Catalog) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
+func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
 	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
 	root := ""
 	switch {
@@ -46,7 +46,7 @@ func (c *Catalog) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 		v.Mapping, v.Derived, root = before.Mapping, true, before.Root().Schema().Name
 	default:
 		var err error
-		if v.Mapping, root, err = c.declared.derive(s); err != nil {
+		if v.Mapping, root, err = d.derive(s); err != nil {
 			return nil, err
 		}
 		v.Derived = true
@@ -54,8 +54,8 @@ func (c *Catalog) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 	x, ok := s.Index(primaryIndex).(*index.Unique)
 	if !ok {
 		var key []string // the type's own
-		if v.Derived && len(c.declared.Key) > 0 {
-			key = c.declared.Key
+		if v.Derived && len(d.Key) > 0 {
+			key = d.Key
 		}
 		var err error
 		if x, err = index.NewUnique(s, root, key); err != nil {

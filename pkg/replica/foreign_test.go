@@ -1,0 +1,110 @@
+package replica
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
+)
+
+// TestForeign follows the golden histories as a Java producer announces them,
+// there and back, and compares each state with a dump of the real library.
+func TestForeign(t *testing.T) {
+	followed := 0
+	for _, c := range golden.Cases(t) {
+		if c.Name == "17-optional-parts" {
+			continue // its dumps are of states with parts, which are not loaded
+		}
+		dir := c.Extract(t)
+		versions := c.Index.Versions
+		first, err := (&Folder{Path: dir, Snapshots: []dataset.Version{versions[0].Version}}).load(versions[0].Version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := diff.RootType(first); err != nil {
+			continue // its owner has to declare root and key
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			cfg := DefaultConfig()
+			cfg.Dataset, cfg.Folder = "foreign", dir
+			r := Open(cfg)
+			os.Remove(filepath.Join(dir, announcedFile))
+			if err := r.Refresh(t.Context()); !errors.Is(err, ErrEmpty) {
+				t.Fatalf("nothing announced: error %v, want ErrEmpty", err)
+			}
+			for i := range 2*len(versions) - 1 {
+				v := versions[min(i, 2*len(versions)-2-i)].Version
+				announceForeign(t, dir, v.String())
+				if err := r.Refresh(t.Context()); err != nil {
+					t.Fatalf("refresh to %s: %v", v, err)
+				}
+				if got := r.Current().Version(); got != v {
+					t.Fatalf("at version %s, announced is %s", got, v)
+				}
+				if !isExpected(t, c, r.Current()) {
+					t.Errorf("at version %s the state is none that the real library had", v)
+				}
+				followed++
+			}
+		})
+	}
+	if followed < 50 {
+		t.Errorf("only %d versions were followed", followed)
+	}
+}
+
+func announceForeign(t *testing.T, dir, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, announcedFile), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isExpected says whether some check of the case has the view's version and
+// dump: a state may depend on the path to it.
+func isExpected(t *testing.T, c golden.Case, v *View) bool {
+	t.Helper()
+	var got bytes.Buffer
+	if err := v.State.Dump(&got, v.Version().String()); err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range c.Index.Checks {
+		if check.Version == v.Version() && check.Filter == "" && len(check.Parts) == 0 &&
+			bytes.Equal(golden.WithoutDecimals(c.Expected(check.Expected)), got.Bytes()) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestForeignRefuses keeps the last good version whatever the folder says.
+func TestForeignRefuses(t *testing.T) {
+	c := golden.Load(t, "21-object-mapper")
+	dir := c.Extract(t)
+	last := c.Index.Versions[len(c.Index.Versions)-1].Version
+	cfg := DefaultConfig()
+	cfg.Dataset, cfg.Folder = "foreign", dir
+	r := Open(cfg)
+	announceForeign(t, dir, last.String()+"\n")
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "x", "-1", " 1", last.String() + "9", "99999999999999999"} {
+		announceForeign(t, dir, text)
+		if err := r.Refresh(t.Context()); err == nil {
+			t.Errorf("announced %q: no error", text)
+		}
+		if r.Current().Version() != last || r.Status().State != StateStale {
+			t.Errorf("announced %q: at %s, state %s", text, r.Current().Version(), r.Status().State)
+		}
+	}
+	announceForeign(t, dir, last.String())
+	if err := r.Refresh(t.Context()); err != nil || r.Status().State != StateReady {
+		t.Errorf("announced %s again: error %v, state %s", last, err, r.Status().State)
+	}
+}
