@@ -10,7 +10,7 @@
 // the life of a Sidecar, served.go and reconcile.go for what is served,
 // routes.go for the table that calls are dispatched by, typed.go, plan.go and
 // codec.go for the path of a look-up, freshness.go for request metadata,
-// generic.go for the generic service, codes.go for errors, server.go for the
+// generic.go for the generic service and http.go for curl, codes.go for errors, server.go for the
 // gRPC server, status.go and metrics.go for what is seen from outside.
 //
 // Invariants:

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -216,6 +219,57 @@ func TestStatusAndMetrics(t *testing.T) {
 	for path, want := range map[string]int{"/livez": 200, "/readyz": 200, "/readyz?datasets=usage": 200, "/readyz?datasets=none": 503, "/readyz?max_staleness=x": 503} {
 		if got, text := fetch(t, s, path); got != want {
 			t.Errorf("%s: %d %s", path, got, text)
+		}
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	s := serving(t)
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, x := range []struct {
+		path, header string
+		code         int
+		want         string
+	}{
+		{"usage/record?key=R1", "1h", 200, `{"region":"R1","shares":[{"browser":"b","percent":1.5}],"total":"1"}`},
+		{"usage/record?key=none", "", 404, `"reason": "RECORD_NOT_FOUND"`},
+		{"usage/record", "", 400, `"reason": "BAD_KEY"`},
+		{"usage/record?key=R1&version=20010101000000000", "", 404, `"reason": "VERSION_NOT_FOUND"`},
+		{"usage/record?key=R1", "0s", 412, `"reason": "TOO_STALE"`},
+		{"none/record?key=R1", "", 404, `"reason": "DATASET_NOT_FOUND"`},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.AdminAddr()+"/datasets/"+x.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.header != "" {
+			r.Header.Set(keyMaxStaleness, x.header)
+		}
+		answer, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != x.code || !strings.Contains(string(b), x.want) {
+			t.Errorf("%s: %d %s, %v; want %d %s", x.path, answer.StatusCode, b, err, x.code, x.want)
+		}
+		if v := answer.Header.Get(keyVersion); x.code == 200 && len(v) != 17 {
+			t.Errorf("%s: header %s is %q", x.path, keyVersion, v)
+		}
+	}
+}
+
+func TestRegistryIsGivenBack(t *testing.T) {
+	store := newStore(t)
+	registry := prometheus.NewRegistry()
+	for range 2 {
+		s, err := Open(t.Context(), testConfig(store, "usage"), Options{Registry: registry})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -30,8 +30,8 @@ const stopTimeout = 10 * time.Second
 type Options struct {
 	// Logger gets what an operator should know; nil means slog's default.
 	Logger *slog.Logger
-	// Registry gets the metrics; nil means one of its own, with those of the
-	// process.
+	// Registry gets the metrics, until the sidecar is closed; nil means one of
+	// its own, with those of the process. Two sidecars cannot share one.
 	Registry *prometheus.Registry
 	// Now returns the time that ages are measured with; nil means time.Now.
 	Now func() time.Time
@@ -57,6 +57,7 @@ type Sidecar struct {
 	server    *grpc.Server
 	health    *health.Server
 	admin     *daemon.Admin
+	metrics   prometheus.Collector
 	gossip    *announce.Gossip // nil if it is off
 	listeners []net.Listener   // of server
 	adminAddr net.Listener     // nil if there is no admin
@@ -85,7 +86,8 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 		return nil, fmt.Errorf("open sidecar: %w", err)
 	}
 	s.server, s.health = s.newServer()
-	if err := options.Registry.Register(newCollector(s)); err != nil {
+	s.metrics = newCollector(s)
+	if err := options.Registry.Register(s.metrics); err != nil {
 		return nil, fmt.Errorf("open sidecar: register metrics: %w", err)
 	}
 	if err := s.listen(); err != nil {
@@ -239,5 +241,6 @@ func (s *Sidecar) shutdown() error {
 	if s.gossip != nil {
 		errs = append(errs, s.gossip.Close())
 	}
+	s.options.Registry.Unregister(s.metrics)
 	return errors.Join(errs...)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
@@ -185,11 +184,4 @@ func (s *Sidecar) readyFor(r *http.Request) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-func (s *Sidecar) newAdmin() *daemon.Admin {
-	return daemon.NewAdmin(daemon.AdminConfig{
-		Logger: s.log, Gatherer: s.options.Registry, Ready: s.readyFor,
-		Status: func(*http.Request) any { return s.Status() },
-	})
 }

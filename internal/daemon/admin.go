@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +48,7 @@ const (
 func NewAdmin(cfg AdminConfig) *Admin {
 	a := &Admin{mux: http.NewServeMux()}
 	a.server = &http.Server{
-		Handler: a.mux, ReadHeaderTimeout: adminReadTimeout, ReadTimeout: adminReadTimeout,
+		Handler: localOnly(a.mux), ReadHeaderTimeout: adminReadTimeout, ReadTimeout: adminReadTimeout,
 		WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout, MaxHeaderBytes: adminHeaderBytes,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}
@@ -59,7 +60,7 @@ func NewAdmin(cfg AdminConfig) *Admin {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	a.mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { WriteJSON(w, cfg.Status(r)) })
+	a.mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) { WriteJSON(w, http.StatusOK, cfg.Status(r)) })
 	a.mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Gatherer, promhttp.HandlerOpts{ErrorLog: a.server.ErrorLog}))
 	if cfg.Profile {
 		a.mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -70,14 +71,32 @@ func NewAdmin(cfg AdminConfig) *Admin {
 	return a
 }
 
-// WriteJSON answers with v, indented for a person.
-func WriteJSON(w http.ResponseWriter, v any) {
+// localOnly refuses requests to the loopback interface under a foreign name:
+// a web page can make a name of its own lead there, to read what is not for it.
+func localOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
+		}
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if local != nil && local.IP.IsLoopback() && host != "localhost" && net.ParseIP(strings.Trim(host, "[]")) == nil {
+			http.Error(w, "ask for it by an IP address or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// WriteJSON answers with an HTTP code and v, indented for a person.
+func WriteJSON(w http.ResponseWriter, code int, v any) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		http.Error(w, fmt.Sprintf("encode answer: %v", err), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
 	w.Write(append(b, '\n')) // an error means that the client is gone
 }
 

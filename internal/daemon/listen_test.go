@@ -175,6 +175,17 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s: got %d %.80q, want %d %q", c.path, code, text, c.code, c.text)
 		}
 	}
+	foreign, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String()+"/status", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign.Host = "evil.example:7511"
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if res, err := client.Do(foreign); err != nil || res.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a foreign name: %v, %v", res, err)
+	} else {
+		res.Body.Close()
+	}
 	ready = nil
 	if code, _ := get("/readyz"); code != 200 {
 		t.Errorf("/readyz: got %d, want 200", code)
