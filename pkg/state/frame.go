@@ -66,6 +66,7 @@ func readHeader(r *wire.Reader) (Header, []*Schema) {
 		}
 		name := r.UTF()
 		h.Tags[name] = r.UTF()
+		h.order = append(h.order, name)
 	}
 	return h, schemas
 }

@@ -20,6 +20,8 @@ type Header struct {
 	Tag int64
 	// Tags are free key-value pairs.
 	Tags map[string]string
+
+	order []string // of the tags in the blob
 }
 
 // A State is the complete content of a dataset at one version. It is immutable

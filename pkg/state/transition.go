@@ -16,19 +16,23 @@ var ErrIncompatible = errors.New("schemas are incompatible")
 // A Transition leads from Prev, which is nil before the first version, to
 // Next, a state that was built on Prev. Hollow's bytes, those of a snapshot
 // too, depend on both: widths cover the records of either. The same transition
-// always writes the same bytes.
-type Transition struct{ Prev, Next *State }
+// with the same Layout always writes the same bytes.
+type Transition struct {
+	Prev, Next *State
+	// Layout is free; the zero value is a good one.
+	Layout Layout
+}
 
 // WriteSnapshot writes Next with Next's header.
 func (t Transition) WriteSnapshot(w io.Writer) error {
 	types := t.types()
-	b, err := appendHeader(nil, t.Next.header, schemasOf(types))
+	b, err := appendHeader(nil, t.Next.header, t.Layout, schemasOf(types))
 	if err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
 	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(types)))}
 	for _, tt := range types {
-		if err := tt.writeSnapshot(&out); err != nil {
+		if err := tt.writeSnapshot(&out, t.Layout.populated(tt.next.schema.Name, tt.statistics().max)); err != nil {
 			return fmt.Errorf("write snapshot: %w", err)
 		}
 	}
@@ -39,7 +43,7 @@ func (t Transition) WriteSnapshot(w io.Writer) error {
 // schemas without the data.
 func (t Transition) WriteHeader(w io.Writer) error {
 	schemas := schemasOf(t.types())
-	b, err := appendHeader(nil, t.Next.header, schemas)
+	b, err := appendHeader(nil, t.Next.header, t.Layout, schemas)
 	if err != nil {
 		return fmt.Errorf("write header: %w", err)
 	}
@@ -79,7 +83,7 @@ func (t Transition) writeDelta(w io.Writer, h Header, reverse bool) error {
 			changed = append(changed, tt)
 		}
 	}
-	b, err := appendHeader(nil, h, schemasOf(changed))
+	b, err := appendHeader(nil, h, t.Layout, schemasOf(changed))
 	if err != nil {
 		return err
 	}
@@ -93,12 +97,8 @@ func (t Transition) writeDelta(w io.Writer, h Header, reverse bool) error {
 }
 
 func (t Transition) types() []*typeTransition {
-	var list []*Schema
-	for _, s := range t.Next.schemas {
-		list = append(list, s)
-	}
 	var out []*typeTransition
-	for _, s := range DependencyOrder(list) {
+	for _, s := range t.Layout.schemas(t.Next.schemas) {
 		tt := &typeTransition{next: t.Next.Type(s.Name)}
 		if t.Prev != nil && t.Prev.Type(s.Name) != nil {
 			tt.prev, tt.incompatible = t.Prev.Type(s.Name).as(s)

@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"maps"
 	"math/bits"
-	"slices"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -36,7 +34,7 @@ func (w *blobWriter) flush() error {
 }
 
 // appendHeader appends everything before the frames of a main blob.
-func appendHeader(b []byte, h Header, schemas []*Schema) ([]byte, error) {
+func appendHeader(b []byte, h Header, l Layout, schemas []*Schema) ([]byte, error) {
 	b = binary.BigEndian.AppendUint32(b, blobVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Origin))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Tag))
@@ -53,7 +51,7 @@ func appendHeader(b []byte, h Header, schemas []*Schema) ([]byte, error) {
 		return b, fmt.Errorf("%d header tags exceed 32767: %w", len(h.Tags), ErrNotStorable)
 	}
 	b = binary.BigEndian.AppendUint16(b, uint16(len(h.Tags)))
-	for _, name := range slices.Sorted(maps.Keys(h.Tags)) {
+	for _, name := range l.tags(h.Tags) {
 		if b, err = appendNames(b, name, h.Tags[name]); err != nil {
 			return b, err
 		}
@@ -136,7 +134,7 @@ func (s *typeStats) maxShard(i, n int) int {
 	return m
 }
 
-func (t *typeTransition) writeSnapshot(w *blobWriter) error {
+func (t *typeTransition) writeSnapshot(w *blobWriter, populated int) error {
 	n := t.next.shards
 	if err := t.frameStart(w, n); err != nil {
 		return err
@@ -154,17 +152,13 @@ func (t *typeTransition) writeSnapshot(w *blobWriter) error {
 		w.buf = wire.AppendVint(w.buf, int32(s.entries-1))
 		s.write(w)
 	}
-	t.writePopulated(w)
+	t.writePopulated(w, populated)
 	return w.err
 }
 
-// populatedWords is the number of words that Java's bit set grows by.
-const populatedWords = 256
-
-func (t *typeTransition) writePopulated(w *blobWriter) {
-	segments := max(1, (int(t.statistics().max)+populatedWords*64)/(populatedWords*64))
-	w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(segments*populatedWords))
-	for word := range segments * populatedWords {
+func (t *typeTransition) writePopulated(w *blobWriter, words int) {
+	w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(words))
+	for word := range words {
 		var x uint64
 		if b := t.next.live.get(word * 64 / chunkOrdinals); b != nil {
 			x = b[word%len(b)]
