@@ -116,7 +116,7 @@ func (s *sidecarSource) Versions(ctx context.Context, n dataset.Name) ([]version
 	}
 	out := []versionInfo{}
 	for _, v := range list.GetVersions() {
-		info := versionInfo{Created: v.GetCreated().AsTime().Format(timeFormat), Records: int(v.GetRecords())}
+		info := versionInfo{Created: timeText(v.GetCreated().AsTime()), Records: int(v.GetRecords())}
 		if info.Version, err = version(v.GetVersion()); err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,14 @@ type diffExample struct {
 
 // timeFormat is RFC 3339 with milliseconds.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// timeText shows a time; the zero time, which foreign versions have, is empty.
+func timeText(t time.Time) string {
+	if t.IsZero() || t.Unix() == 0 {
+		return ""
+	}
+	return t.UTC().Format(timeFormat)
+}
 
 // sourceFlags adds --store and --address; the returned function opens what they
 // name.
@@ -183,7 +192,7 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 	for _, p := range points {
 		m := p.Manifest
 		info := versionInfo{
-			Version: m.Version, Previous: m.Previous, Created: m.Created.Format(timeFormat),
+			Version: m.Version, Previous: m.Previous, Created: timeText(m.Created),
 			Records: m.Records[root], Checksum: m.Checksum,
 		}
 		out = append(out, info)

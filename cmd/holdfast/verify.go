@@ -21,16 +21,24 @@ func newVerify() *cobra.Command {
 		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
 Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
-behind are listed; they are no error. It exits with 1 if something is wrong.`,
+behind are listed; they are no error. It exits with 1 if something is wrong.
+
+With --rewrite it decodes the snapshots, writes all blobs again and compares the
+bytes: a check of this program's writer on files of others.`,
 		Example: "  holdfast verify ./store\n  holdfast verify ./store/usage",
 		Args:    cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
+	rewrite := c.Flags().Bool("rewrite", false, "write every blob again and compare the bytes instead")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
 			return err
 		}
-		list, err := verifyDir(c, args[0])
+		check := verifyDir
+		if *rewrite {
+			check = rewriteDir
+		}
+		list, err := check(c, args[0])
 		if err != nil {
 			return err
 		}
@@ -81,6 +89,31 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 	}
 	v, err := f.Verify(c.Context())
 	return []*replica.Verification{v}, err
+}
+
+func rewriteDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
+	folders := []string{path}
+	if store, err := blob.OpenDir(path); err == nil {
+		if names, err := blob.Datasets(c.Context(), store); err == nil && len(names) > 0 {
+			folders = nil
+			for _, n := range names {
+				folders = append(folders, filepath.Join(path, string(n)))
+			}
+		}
+	}
+	var out []*replica.Verification
+	for _, folder := range folders {
+		f, err := replica.OpenFolder(folder)
+		if err != nil {
+			return nil, err
+		}
+		v, err := f.Rewrite(c.Context())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func verifyStore(c *cobra.Command, path string, names ...dataset.Name) ([]*replica.Verification, error) {
