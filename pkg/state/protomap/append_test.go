@@ -1,3 +1,5 @@
+//go:build !race // under the race detector a sync.Pool forgets at random
+
 package protomap
 
 import (
