@@ -1,4 +1,6 @@
-//go:build !race // under the race detector a sync.Pool forgets at random
+// Under the race detector a sync.Pool forgets at random.
+
+//go:build !race
 
 package protomap
 
