@@ -68,7 +68,7 @@ type Cycle struct {
 
 // Open returns a Cycle that starts from the newest announced version.
 func Open(ctx context.Context, cfg Config) (*Cycle, error) {
-	c := &Cycle{cfg: cfg, log: announce.Open(cfg.Store, cfg.Dataset), catalog: replica.NewCatalog(cfg.Store, cfg.Dataset)}
+	c := &Cycle{cfg: cfg, log: announce.Open(cfg.Store, cfg.Dataset), catalog: replica.NewCatalog(cfg.Store, cfg.Dataset).LogTo(cfg.Logger)}
 	if err := c.Restore(ctx); err != nil {
 		return nil, err
 	}

@@ -1,9 +1,12 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -27,6 +30,7 @@ type Catalog struct {
 	store    blob.Store
 	name     dataset.Name
 	declared Declared
+	logger   *slog.Logger
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
@@ -36,7 +40,7 @@ type Catalog struct {
 // NewCatalog returns the catalog of a dataset. It reads nothing yet.
 func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 	return &Catalog{
-		store: store, name: name,
+		store: store, name: name, logger: slog.New(slog.DiscardHandler),
 		manifests: map[dataset.Digest]*blob.Manifest{},
 		mappings:  map[dataset.Digest]*protomap.Mapping{},
 	}
@@ -53,6 +57,13 @@ type Declared struct {
 // Declare sets what is declared, before c is used, and returns c.
 func (c *Catalog) Declare(d Declared) *Catalog {
 	c.declared = d
+	return c
+}
+
+// LogTo sets what Load says about broken blobs to, before c is used, and returns
+// c. By default it says nothing.
+func (c *Catalog) LogTo(l *slog.Logger) *Catalog {
+	c.logger = l
 	return c
 }
 
@@ -101,21 +112,30 @@ func (c *Catalog) Head(ctx context.Context, f announce.Fold) (Point, error) {
 	return Point{m, f.Manifest}, err
 }
 
-// Find returns an announced version. It fails with ErrNoVersion.
+// Find returns an announced version. It fails with ErrNoVersion, also if the
+// version was pruned.
 func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) (Point, error) {
 	at, err := c.Head(ctx, f)
-	for err == nil && at.Manifest.Version > v && at.Manifest.Previous != dataset.None {
-		digest := at.Manifest.PreviousManifest
-		at.Manifest, err = c.Before(ctx, at.Manifest)
-		at.Digest = digest
+	for err == nil && at.Manifest != nil && at.Manifest.Version > v {
+		at, err = c.earlier(ctx, f, at)
 	}
-	if err == nil && at.Manifest.Version != v {
+	if err == nil && (at.Manifest == nil || at.Manifest.Version != v) {
 		err = fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
 	}
 	return at, err
 }
 
-// History returns all announced versions, oldest first.
+// earlier returns the version before p; its manifest is nil if there is none or
+// if it was pruned.
+func (c *Catalog) earlier(ctx context.Context, f announce.Fold, p Point) (Point, error) {
+	m, err := c.Before(ctx, p.Manifest)
+	if p.Manifest.Previous < f.Horizon && errors.Is(err, blob.ErrNotFound) {
+		m, err = nil, nil
+	}
+	return Point{m, p.Manifest.PreviousManifest}, err
+}
+
+// History returns all announced versions that were not pruned, oldest first.
 func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error) {
 	if f.Head == dataset.None {
 		return nil, nil
@@ -124,13 +144,9 @@ func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error)
 	at, err := c.Head(ctx, f)
 	for err == nil && at.Manifest != nil {
 		out = append(out, at)
-		digest := at.Manifest.PreviousManifest
-		at.Manifest, err = c.Before(ctx, at.Manifest)
-		at.Digest = digest
+		at, err = c.earlier(ctx, f, at)
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return out, err
 }
 
@@ -162,21 +178,13 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 }
 
 // Load returns the view of a version. It starts from current, if that is not
-// nil and deltas lead from it, and leaves it as it is.
+// nil and deltas lead from it, and leaves it as it is. A blob that is missing or
+// damaged is passed over if there is another way, at worst from an older
+// snapshot.
 func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View, error) {
-	var from *blob.Manifest
-	var s *state.State
-	if current != nil {
-		from, s = current.Manifest, current.State
-	}
-	steps, err := Plan(from, target.Manifest, func(m *blob.Manifest) (*blob.Manifest, error) { return c.Before(ctx, m) })
+	s, err := c.load(ctx, current, target)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
-	}
-	for _, step := range steps {
-		if s, err = c.apply(ctx, s, step); err != nil {
-			return nil, fmt.Errorf("load %s@%s: %s of %s: %w", c.name, target.Manifest.Version, step.Kind, step.Of, err)
-		}
 	}
 	m, err := c.Mapping(ctx, target.Manifest.Schema)
 	if err != nil {
@@ -189,8 +197,66 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	return v, nil
 }
 
+// load tries one plan after the other, each without the blobs that were found
+// broken. If none works, what broke first is the error.
+func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state.State, error) {
+	var first error
+	broken := map[blob.Ref]bool{}
+	before := func(m *blob.Manifest) (*blob.Manifest, error) {
+		prev, err := c.Before(ctx, m)
+		return without(prev, broken), err
+	}
+	for {
+		var from *blob.Manifest
+		var s *state.State
+		if current != nil {
+			from, s = without(current.Manifest, broken), current.State
+		}
+		steps, err := Plan(from, without(target.Manifest, broken), before)
+		if err != nil {
+			return nil, cmp.Or(first, err)
+		}
+		for _, step := range steps {
+			if s, err = c.apply(ctx, s, step); err != nil {
+				err = fmt.Errorf("%s of %s: %w", step.Kind, step.Of, err)
+				first = cmp.Or(first, err)
+				broken[step.Blob] = true
+				break
+			}
+		}
+		if err == nil {
+			return s, nil
+		}
+		if ctx.Err() != nil || errors.Is(err, errUnreadable) {
+			return nil, err
+		}
+		c.logger.Warn("a blob is missing or damaged: trying another way", "dataset", c.name, "version", target.Manifest.Version, "error", err)
+	}
+}
+
+// without returns m without references to broken blobs.
+func without(m *blob.Manifest, broken map[blob.Ref]bool) *blob.Manifest {
+	if m == nil || len(broken) == 0 {
+		return m
+	}
+	out := *m
+	for _, ref := range []**blob.Ref{&out.Snapshot, &out.Delta, &out.ReverseDelta} {
+		if *ref != nil && broken[**ref] {
+			*ref = nil
+		}
+	}
+	return &out
+}
+
+// errUnreadable says that nothing is known about a blob, because the store did
+// not answer.
+var errUnreadable = errors.New("store does not answer")
+
 func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.State, error) {
 	data, err := blob.Get(ctx, c.store, blob.BlobKey(c.name, step.Of, step.Blob.Digest), step.Blob)
+	if err != nil && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrDigest) {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"testing"
@@ -33,7 +34,12 @@ func mapping(t testing.TB, fields string) *protomap.Mapping {
 	t.Helper()
 	text := `syntax = "proto3"; import "holdfast/v1/options.proto";
 		message N { option (holdfast.v1.dataset) = {key: ["id"]}; ` + fields + ` }`
-	m, err := protomap.Compile(t.Context(), "n.proto", func(string) ([]byte, error) { return []byte(text), nil })
+	m, err := protomap.Compile(t.Context(), "n.proto", func(path string) ([]byte, error) {
+		if path != "n.proto" {
+			return nil, fs.ErrNotExist
+		}
+		return []byte(text), nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func Open(cfg Config) *Replica {
 		x := &foreign{cfg.Dataset, cfg.Folder, cfg.Declared}
 		r.catalog, r.log = x, x
 	} else {
-		r.catalog, r.log = NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared), announce.Open(cfg.Store, cfg.Dataset)
+		r.catalog, r.log = NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger), announce.Open(cfg.Store, cfg.Dataset)
 	}
 	r.live.Store(&liveSet{})
 	r.status.Store(&look{})
@@ -282,10 +282,5 @@ func (r *Replica) effective(ctx context.Context, set *liveSet, at Point, v datas
 	if anew {
 		from = nil
 	}
-	view, err := r.catalog.Load(ctx, from, at)
-	if err != nil && from != nil && ctx.Err() == nil {
-		r.cfg.Logger.Warn("deltas failed: loading a snapshot", "dataset", r.cfg.Dataset, "version", v, "error", err)
-		view, err = r.catalog.Load(ctx, nil, at)
-	}
-	return view, err
+	return r.catalog.Load(ctx, from, at)
 }

@@ -125,8 +125,8 @@ func (r *Replica) Status() Status {
 		Dataset: r.cfg.Dataset, Announced: l.fold.Head, Position: l.fold.Position,
 		Age: -1, State: StateLoading, Live: r.Live(),
 	}
-	if v, _ := l.fold.Effective(); v != l.fold.Head {
-		s.Pinned = v
+	if l.fold.Pin != nil {
+		s.Pinned = l.fold.Pin.Version
 	}
 	if l.err != nil {
 		s.Error = l.err.Error()
