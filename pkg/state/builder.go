@@ -156,7 +156,9 @@ func (b *Builder) Finish(h Header) (*State, error) {
 	s := newState(h, slices.Collect(maps.Values(types)))
 	for _, t := range s.types {
 		if b.base == nil || b.base.Type(t.schema.Name) == nil {
-			t.shards = shardsFor(&typeTransition{next: t})
+			if t.shards = shardsFor(&typeTransition{next: t}); t.shards > 1 {
+				t.counts = new(lazyTally) // it counts by shard
+			}
 		}
 	}
 	if b.base == nil || !SameModel(b.base, s) {
@@ -307,5 +309,8 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 			return nil
 		},
 	})
+	if err == nil && t.same {
+		next.tallyFrom(t.base, c)
+	}
 	return next, c, err
 }

@@ -14,6 +14,7 @@ type typeChange struct {
 // are shared with t, which stays as it is.
 func (t *Type) apply(c typeChange) (*Type, error) {
 	next := *t
+	next.counts = new(lazyTally)
 	live := t.live.edit()
 	for _, o := range c.removed {
 		if !t.Populated(o) {

@@ -2,85 +2,152 @@ package state
 
 import (
 	"math/bits"
+	"slices"
+	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
-// typeStats are what the widths of a blob follow from. They cover the records
-// of both sides of a transition, because a reader keeps those of one beside
-// those of the other (Hollow, HollowTypeWriteState).
+// A tally counts what the widths of a blob follow from, in a form to which
+// records can be added and from which they can be taken, so that it costs what
+// changed. Widths cover the records of both sides of a transition, because a
+// reader keeps those of one beside those of the other (Hollow,
+// HollowTypeWriteState).
+type tally struct {
+	count  int
+	fields []widthCounts // OBJECT: numbers of each field, null counts as 1 bit
+	texts  []uint64      // OBJECT: bytes of each STRING or BYTES field in a blob
+
+	elements, values, sizes widthCounts // LIST, SET and MAP
+	places                  []uint64    // elements or buckets, by shard
+}
+
+// widthCounts has the number of values of each width in bits.
+type widthCounts [65]int32
+
+// widest returns the greatest width that occurs, 0 if there is none.
+func (w *widthCounts) widest() int {
+	for i := len(w) - 1; i > 0; i-- {
+		if w[i] > 0 {
+			return i
+		}
+	}
+	return 0
+}
+
+func newTally(s *Schema, shards int) *tally {
+	if s.Kind != Object {
+		return &tally{places: make([]uint64, shards)}
+	}
+	return &tally{fields: make([]widthCounts, len(s.Fields)), texts: make([]uint64, len(s.Fields))}
+}
+
+func (c *tally) clone() *tally {
+	next := *c
+	next.fields, next.texts, next.places = slices.Clone(c.fields), slices.Clone(c.texts), slices.Clone(c.places)
+	return &next
+}
+
+// add counts a record sign times: 1 adds it, -1 takes it away.
+func (c *tally) add(r Record, sign int) {
+	c.count += sign
+	one := int32(sign)
+	if k := r.t.schema.Kind; k != Object {
+		c.addEntries(r, k, sign)
+		return
+	}
+	for f, field := range r.t.schema.Fields {
+		switch field.Type {
+		case Boolean, Float, Double:
+		case String, Bytes:
+			text, _ := r.span(f)
+			c.texts[f] += uint64(sign) * textSize(field.Type, text)
+		default:
+			c.fields[f][bits.Len64(max(1, r.fixed(f)))] += one
+		}
+	}
+}
+
+func (c *tally) addEntries(r Record, k Kind, sign int) {
+	one, extra := int32(sign), uint64(1)
+	if k == List {
+		extra = 0 // only hash tables have a number that says "empty"
+	}
+	start, end := r.p.entries(r.slot())
+	for e := start; e < end; e++ {
+		c.elements[bits.Len64(r.p.entry(e, 0)+extra)] += one
+		c.values[bits.Len64(r.p.entry(e, 1))] += one
+	}
+	c.sizes[bits.Len64(end-start)] += one
+	c.places[int(r.ord)&(len(c.places)-1)] += uint64(sign) * r.places()
+}
+
+// lazyTally is a type's tally, made when it is first asked for.
+type lazyTally struct {
+	once sync.Once
+	t    *tally
+}
+
+// tally returns the counts of a type's records, which must not be changed.
+func (t *Type) tally() *tally {
+	t.counts.once.Do(func() {
+		if t.counts.t != nil {
+			return
+		}
+		c := newTally(t.schema, t.shards)
+		for o := range t.Ordinals() {
+			c.add(t.Record(o), 1)
+		}
+		t.counts.t = c
+	})
+	return t.counts.t
+}
+
+// tallyFrom gives t, which a change of base led to, base's tally with the
+// change.
+func (t *Type) tallyFrom(base *Type, c Change) {
+	next := base.tally().clone()
+	for _, o := range c.Removed {
+		next.add(base.Record(o), -1)
+	}
+	for _, o := range c.Added {
+		next.add(t.Record(o), 1)
+	}
+	t.counts.t = next
+}
+
+// typeStats are the widths and sizes of one type's frames.
 type typeStats struct {
+	*tally
 	max    Ordinal // the greatest ordinal, or NoOrdinal
-	some   bool    // there is a record
 	widths []int   // OBJECT: bits per field
-	texts  uint64  // OBJECT: bytes of all STRING and BYTES values
-
-	maxElement, maxValue, maxSize uint64
 }
 
-// each calls f for the records of either side, each ordinal once.
-func (t *typeTransition) each(f func(Record)) {
-	for o := range t.next.Ordinals() {
-		f(t.next.Record(o))
-	}
-	for _, o := range t.removed {
-		f(t.prev.Record(o))
-	}
-}
-
-// statistics returns the statistics, computed at the first call.
+// statistics returns the statistics of both sides, computed at the first call.
 func (t *typeTransition) statistics() *typeStats {
 	if t.stats != nil {
 		return t.stats
 	}
-	s := &typeStats{max: t.next.Max()}
+	s := &typeStats{tally: t.next.tally(), max: t.next.Max()}
 	if n := len(t.removed); n > 0 {
 		s.max = max(s.max, t.removed[n-1])
+		s.tally = s.tally.clone()
+		for _, o := range t.removed {
+			s.add(t.prev.Record(o), 1)
+		}
+	}
+	for f, field := range t.next.schema.Fields {
+		s.widths = append(s.widths, s.fieldWidth(field.Type, f))
 	}
 	t.stats = s
-	if t.next.schema.Kind == Object {
-		t.objectStatistics(s)
-		return s
-	}
-	t.each(func(r Record) {
-		s.some = true
-		s.maxSize = max(s.maxSize, uint64(r.Len()))
-		start, end := r.p.entries(r.slot())
-		for e := start; e < end; e++ {
-			s.maxElement = max(s.maxElement, r.p.entry(e, 0))
-			s.maxValue = max(s.maxValue, r.p.entry(e, 1))
-		}
-	})
 	return s
 }
 
-func (t *typeTransition) objectStatistics(s *typeStats) {
-	fields := t.next.schema.Fields
-	nums, texts := make([]uint64, len(fields)), make([]uint64, len(fields))
-	t.each(func(r Record) {
-		s.some = true
-		for f, field := range fields {
-			switch field.Type {
-			case Boolean, Float, Double:
-			case String, Bytes:
-				text, _ := r.span(f)
-				texts[f] += textSize(field.Type, text)
-			default:
-				nums[f] |= max(1, r.fixed(f)) // the bits of a maximum are what counts
-			}
-		}
-	})
-	for f, field := range fields {
-		s.texts += texts[f]
-		s.widths = append(s.widths, s.fieldWidth(field.Type, nums[f], texts[f]))
-	}
-}
-
-func (s *typeStats) fieldWidth(t FieldType, num, texts uint64) int {
+func (s *typeStats) fieldWidth(t FieldType, f int) int {
 	switch {
 	case t.variable():
-		return bits.Len64(texts+1) + 1
-	case !s.some:
+		return bits.Len64(s.texts[f]+1) + 1
+	case s.count == 0:
 		return 0
 	case t == Boolean:
 		return 2
@@ -89,7 +156,7 @@ func (s *typeStats) fieldWidth(t FieldType, num, texts uint64) int {
 	case t == Double:
 		return 64
 	}
-	return bits.Len64(num)
+	return s.fields[f].widest()
 }
 
 // textSize returns the length of a value in a blob.
@@ -107,8 +174,16 @@ func textSize(t FieldType, text []byte) uint64 {
 
 // totals returns, for n shards, the number of elements or buckets in each.
 func (t *typeTransition) totals(n int) []uint64 {
+	if all := t.statistics().places; len(all) == n {
+		return all
+	}
 	out := make([]uint64, n)
-	t.each(func(r Record) { out[int(r.ord)&(n-1)] += r.places() })
+	for o := range t.next.Ordinals() {
+		out[int(o)&(n-1)] += t.next.Record(o).places()
+	}
+	for _, o := range t.removed {
+		out[int(o)&(n-1)] += t.prev.Record(o).places()
+	}
 	return out
 }
 
@@ -120,25 +195,21 @@ func (r Record) places() uint64 {
 	return wire.TableSize(uint64(r.Len()))
 }
 
-func (s *typeStats) elementBits(k Kind) int {
-	if k == List {
-		return max(1, bits.Len64(s.maxElement))
-	}
-	return bits.Len64(s.maxElement + 1)
-}
+// elementBits, valueBits and sizeBits are the widths of a collection's parts;
+// a hash table's elements have one number more, for empty buckets.
+func (s *typeStats) elementBits() int { return max(1, s.elements.widest()) }
 
 func (s *typeStats) valueBits(k Kind) int {
 	if k == Map {
-		return max(1, bits.Len64(s.maxValue))
+		return max(1, s.values.widest())
 	}
 	return 0
 }
 
+func (s *typeStats) sizeBits() int { return s.sizes.widest() }
+
 func pointerBits(k Kind, totals []uint64) int {
-	var most uint64
-	for _, n := range totals {
-		most = max(most, n)
-	}
+	most := slices.Max(totals)
 	if k == List {
 		return max(1, bits.Len64(most))
 	}
@@ -164,20 +235,21 @@ func (t *typeTransition) projectedBytes() uint64 {
 	m := uint64(s.max + 1)
 	k := t.next.schema.Kind
 	if k == Object {
-		row := 0
-		for _, w := range s.widths {
+		row, texts := 0, uint64(0)
+		for f, w := range s.widths {
 			row += w
+			texts += s.texts[f]
 		}
-		return uint64(row)*m/8 + s.texts
+		return uint64(row)*m/8 + texts
 	}
 	totals := t.totals(1)
 	pointer := uint64(pointerBits(k, totals))
-	items := uint64(s.elementBits(k)+s.valueBits(k)) * totals[0] / 8
+	items := uint64(s.elementBits()+s.valueBits(k)) * totals[0] / 8
 	if k == List {
 		if m == 0 {
 			return items
 		}
 		return items + (pointer*(m-1)+1)/8
 	}
-	return (uint64(bits.Len64(s.maxSize))+pointer)*m/8 + items
+	return (uint64(s.sizeBits())+pointer)*m/8 + items
 }

@@ -16,11 +16,12 @@ type Type struct {
 	pages    sparse[chunk]
 	live     sparse[liveBlock]
 	lays     *layouts
+	counts   *lazyTally
 	prevText []int16 // per field: the STRING or BYTES field before it, or -1
 }
 
 func newType(s *Schema, shards int) *Type {
-	t := &Type{schema: s, shards: shards, lays: &layouts{}}
+	t := &Type{schema: s, shards: shards, lays: &layouts{}, counts: new(lazyTally)}
 	t.prevText = make([]int16, len(s.Fields))
 	prev := int16(-1)
 	for f := range s.Fields {

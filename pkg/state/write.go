@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -288,10 +287,10 @@ func blobNumber(x uint64, width int, t FieldType) uint64 {
 func (s *shardWriter) writeCollection(w *blobWriter) {
 	stats, kind := s.t.statistics(), s.t.next.schema.Kind
 	pointer, size := pointerBits(kind, s.totals), 0
-	element, value := stats.elementBits(kind), stats.valueBits(kind)
+	element, value := stats.elementBits(), stats.valueBits(kind)
 	w.buf = wire.AppendVint(w.buf, int32(pointer))
 	if kind != List {
-		size = bits.Len64(stats.maxSize)
+		size = stats.sizeBits()
 		w.buf = wire.AppendVint(w.buf, int32(size))
 	}
 	w.buf = wire.AppendVint(w.buf, int32(element))
