@@ -3,8 +3,10 @@ package protomap
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -15,10 +17,10 @@ import (
 // owner to keep. Scalars are optional, because Hollow's may be null; a type of
 // one scalar field is that scalar; a collection in a collection gets a message
 // around it; a MAP whose key is no integer, bool or string is a list of
-// entries. Fields whose names no .proto can have are left out, with a comment.
+// entries. Fields that no .proto can have are left out, with a comment.
 // Errors wrap ErrUnsupported or ErrBadKey.
 func Derive(schemas map[string]*state.Schema, root string) (string, error) {
-	d := deriver{schemas: schemas, done: map[string]bool{}}
+	d := newDeriver(schemas)
 	s := schemas[root]
 	if s == nil || s.Kind != state.Object || len(s.Key) == 0 {
 		return "", fmt.Errorf("derive schema: type %s has no key: %w", root, ErrBadKey)
@@ -54,18 +56,54 @@ func Derived(schemas map[string]*state.Schema, root string) (*Mapping, error) {
 type deriver struct {
 	schemas map[string]*state.Schema
 	text    strings.Builder
-	done    map[string]bool // messages that are written or will be
+	names   map[declared]string
+	taken   map[string]bool   // names of messages
+	done    map[declared]bool // messages that are written or will be
 	waiting []func()
 }
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// declared is what a message stands for: a type; the elements of a collection
+// in a collection; an entry of a MAP.
+type declared struct {
+	typ  string
+	role string // empty, Elements or Entry
+}
 
-// messageName returns the name of a type's message.
-func messageName(typeName string) string {
-	name := regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(typeName, "_")
+var (
+	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	unnameable = regexp.MustCompile(`[^A-Za-z0-9_]`)
+)
+
+// words mean something else where the name of a message stands.
+const words = " bool bytes double enum extend extensions fixed32 fixed64 float group holdfast import int32 int64 map " +
+	"message oneof option optional package repeated required reserved rpc service sfixed32 sfixed64 sint32 sint64 " +
+	"stream string syntax uint32 uint64 "
+
+func newDeriver(schemas map[string]*state.Schema) *deriver {
+	d := &deriver{schemas: schemas, names: map[declared]string{}, taken: map[string]bool{}, done: map[declared]bool{}}
+	for _, own := range []bool{true, false} { // types keep their names if they can
+		for _, name := range slices.Sorted(maps.Keys(schemas)) {
+			if identifier.MatchString(name) == own {
+				d.name(declared{name, ""})
+			}
+		}
+	}
+	return d
+}
+
+// name returns the name of a message, which no other has.
+func (d *deriver) name(x declared) string {
+	if name := d.names[x]; name != "" {
+		return name
+	}
+	name := unnameable.ReplaceAllString(x.typ, "_") + x.role
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "T" + name
 	}
+	for d.taken[name] || strings.Contains(words, " "+name+" ") {
+		name += "_"
+	}
+	d.names[x], d.taken[name] = name, true
 	return name
 }
 
@@ -106,20 +144,40 @@ func (d *deriver) key(s *state.Schema) (string, error) {
 }
 
 func (d *deriver) message(s *state.Schema, option string) {
-	d.done[messageName(s.Name)] = true
-	fmt.Fprintf(&d.text, "\nmessage %s {\n%s", messageName(s.Name), option)
+	d.done[declared{s.Name, ""}] = true
+	types := make([]string, len(s.Fields))
+	entries := map[string]bool{} // messages that stand inside this one
 	for i, f := range s.Fields {
-		typ := d.field(f)
+		if types[i] = d.field(f); strings.HasPrefix(types[i], "map<") {
+			entries[entryName(f.Name)] = true
+		}
+	}
+	fmt.Fprintf(&d.text, "\nmessage %s {\n%s", d.name(declared{s.Name, ""}), option)
+	names := map[string]string{} // of fields, by their names in JSON
+	for i, f := range s.Fields {
 		switch {
 		case !identifier.MatchString(f.Name):
 			fmt.Fprintf(&d.text, "  // Field %d, %q, has no name that protobuf allows.\n", i+1, f.Name)
-		case typ == "":
+		case types[i] == "":
 			fmt.Fprintf(&d.text, "  // Field %d, %s, refers to type %s, which is not loaded.\n", i+1, f.Name, f.Ref)
+		case names[usualJSONName(f.Name)] != "":
+			fmt.Fprintf(&d.text, "  // Field %d, %s, has the JSON name of field %s.\n", i+1, f.Name, names[usualJSONName(f.Name)])
 		default:
-			fmt.Fprintf(&d.text, "  %s %s = %d;\n", typ, f.Name, i+1)
+			names[usualJSONName(f.Name)] = f.Name
+			fmt.Fprintf(&d.text, "  %s %s = %d;\n", outside(types[i], entries), f.Name, i+1)
 		}
 	}
 	d.text.WriteString("}\n")
+}
+
+// outside names a field's type from the top if a message of its name stands
+// inside the one that has the field.
+func outside(typ string, entries map[string]bool) string {
+	at := strings.LastIndexByte(typ, ' ') + 1
+	if entries[strings.TrimSuffix(typ[at:], ">")] {
+		return typ[:at] + "." + typ[at:]
+	}
+	return typ
 }
 
 var scalarNames = map[state.FieldType]string{
@@ -161,8 +219,9 @@ func (d *deriver) collection(s *state.Schema) string {
 	case state.Int, state.Long, state.Boolean, state.String:
 		return "map<" + scalarNames[t] + ", " + value + ">"
 	}
-	name := messageName(s.Name) + "Entry"
-	d.later(name, func() {
+	entry := declared{s.Name, "Entry"}
+	name := d.name(entry)
+	d.later(entry, func() {
 		fmt.Fprintf(&d.text, "\nmessage %s {\n  %s key = 1;\n  %s value = 2;\n}\n", name, d.element(s.Element), value)
 	})
 	return "repeated " + name
@@ -174,24 +233,41 @@ func (d *deriver) element(name string) string {
 		return scalarNames[t]
 	}
 	s := d.schemas[name]
-	if s == nil {
+	if !d.loaded(name) {
 		return ""
 	}
-	message := messageName(name)
 	if s.Kind == state.Object {
-		d.later(message, func() { d.message(s, "") })
-		return message
+		x := declared{name, ""}
+		d.later(x, func() { d.message(s, "") })
+		return d.name(x)
 	}
-	message += "Elements" // a list of them is a type of its own
-	d.later(message, func() {
-		fmt.Fprintf(&d.text, "\nmessage %s {\n  %s elements = 1;\n}\n", message, d.collection(s))
+	x := declared{name, "Elements"} // a list of them is a type of its own
+	d.later(x, func() {
+		fmt.Fprintf(&d.text, "\nmessage %s {\n  %s elements = 1;\n}\n", d.name(x), d.collection(s))
 	})
-	return message
+	return d.name(x)
 }
 
-func (d *deriver) later(name string, write func()) {
-	if !d.done[name] {
-		d.done[name] = true
+// loaded says whether a type is there and, if it is a collection, all that it
+// can hold.
+func (d *deriver) loaded(name string) bool {
+	seen := map[string]bool{}
+	for waiting := []string{name}; len(waiting) > 0; waiting = waiting[1:] {
+		s := d.schemas[waiting[0]]
+		if s == nil {
+			return false
+		}
+		if s.Kind != state.Object && !seen[s.Name] {
+			seen[s.Name] = true
+			waiting = append(waiting, s.References()...)
+		}
+	}
+	return true
+}
+
+func (d *deriver) later(x declared, write func()) {
+	if !d.done[x] {
+		d.done[x] = true
 		d.waiting = append(d.waiting, write)
 	}
 }

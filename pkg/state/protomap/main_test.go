@@ -21,6 +21,16 @@ func compile(source string) (*Mapping, error) {
 	})
 }
 
+// parseFile compiles a file that imports nothing.
+func parseFile(source string) (protoreflect.FileDescriptor, error) {
+	return compileFile(context.Background(), "d.proto", func(path string) ([]byte, error) {
+		if path != "d.proto" {
+			return nil, os.ErrNotExist
+		}
+		return []byte(source), nil
+	})
+}
+
 func mustCompile(t testing.TB, source string) *Mapping {
 	t.Helper()
 	m, err := compile(source)

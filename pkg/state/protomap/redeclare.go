@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jhump/protoreflect/v2/protoprint"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -33,7 +32,8 @@ func Redeclare(m *Mapping, n dataset.Name) (protoreflect.FileDescriptor, error) 
 		m: m, pkg: "holdfast.data." + string(n),
 		messages: map[string]*descriptorpb.DescriptorProto{},
 		enums:    map[protoreflect.FullName]string{},
-		values:   map[string]bool{},
+		holders:  map[protoreflect.FullName]string{},
+		taken:    map[string]bool{},
 		file: &descriptorpb.FileDescriptorProto{
 			Syntax: new("proto3"),
 		},
@@ -49,26 +49,20 @@ func Redeclare(m *Mapping, n dataset.Name) (protoreflect.FileDescriptor, error) 
 	return file, nil
 }
 
-// Source returns the text of a file, as Redeclare gives it.
-func Source(file protoreflect.FileDescriptor) (string, error) {
-	p := protoprint.Printer{Indent: "  "}
-	text, err := p.PrintProtoToString(file)
-	if err != nil {
-		return "", fmt.Errorf("print %s: %w", file.Path(), err)
-	}
-	return "// Declares the records of a dataset and its look-up service.\n" + strings.TrimRight(text, "\n") + "\n", nil
-}
-
 type redeclarer struct {
 	m        *Mapping
 	pkg      string
 	file     *descriptorpb.FileDescriptorProto
 	messages map[string]*descriptorpb.DescriptorProto
 	enums    map[protoreflect.FullName]string // to the new full name
-	values   map[string]bool                  // names of enum values at the top
+	holders  map[protoreflect.FullName]string // messages that only hold enums, by the owner's
+	taken    map[string]bool                  // names of messages, enums, their values and the service
 }
 
 func (r *redeclarer) declare() error {
+	if err := r.reserve(); err != nil {
+		return err
+	}
 	r.message(r.m.Root()) // a reader's way in
 	for _, name := range slices.Sorted(maps.Keys(r.m.plans)) {
 		plan := r.m.plans[name]
@@ -83,7 +77,34 @@ func (r *redeclarer) declare() error {
 		}
 		synthetic(msg)
 	}
-	return r.service()
+	r.service()
+	return nil
+}
+
+// reserve takes the names that cannot be chosen.
+func (r *redeclarer) reserve() error {
+	for _, plan := range r.m.plans {
+		r.taken[plan.name] = true
+	}
+	for _, name := range []string{r.name("Get", "Request"), r.name("BatchGet", "Request"), r.name("BatchGet", "Response"), r.name("List", "Request"), r.name("", "Service")} {
+		if r.taken[name] {
+			return schemaError(r.m.root.desc, "its look-up service needs the name %s, which a message of the dataset has: rename it: %w", name, ErrUnsupported)
+		}
+		r.taken[name] = true
+	}
+	return nil
+}
+
+// name returns a name made of the root type's.
+func (r *redeclarer) name(verb, suffix string) string { return verb + r.m.Root() + suffix }
+
+// free takes the first free name that begins so.
+func (r *redeclarer) free(name string) string {
+	for r.taken[name] {
+		name += "_"
+	}
+	r.taken[name] = true
+	return name
 }
 
 // message returns the new message of that name, made at the first call.
@@ -154,22 +175,28 @@ func synthetic(msg *descriptorpb.DescriptorProto) {
 	}
 }
 
-// entryName is the name that compilers give a map's entries.
-func entryName(field string) string {
+// usualJSONName is the name in JSON that compilers give a field.
+func usualJSONName(field string) string {
 	var b strings.Builder
-	up := true
-	for _, c := range field {
-		switch {
-		case c == '_':
-			up = true
-		case up:
-			b.WriteString(strings.ToUpper(string(c)))
-			up = false
-		default:
-			b.WriteRune(c)
+	up := false
+	for _, c := range []byte(field) {
+		if up && 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if up = c == '_'; !up {
+			b.WriteByte(c)
 		}
 	}
-	return b.String() + "Entry"
+	return b.String()
+}
+
+// entryName is the name that compilers give a map's entries.
+func entryName(field string) string {
+	name := usualJSONName(field)
+	if name == "" {
+		return "Entry"
+	}
+	return strings.ToUpper(name[:1]) + name[1:] + "Entry"
 }
 
 // scalar returns a single field of d's type.
@@ -193,12 +220,12 @@ func jsonName(d protoreflect.FieldDescriptor, name string) string {
 	if string(d.Name()) == name {
 		return d.JSONName()
 	}
-	return strings.TrimSuffix(strings.ToLower(entryName(name)[:1])+entryName(name)[1:], "Entry")
+	return usualJSONName(name)
 }
 
 // enum redeclares an enum at its first use and returns its new full name. It
-// stays in its message, if that is redeclared; else it is at the top, or, if
-// another enum's values stand there already, in a message of its own.
+// stays in its message, if that is redeclared; else it is at the top or, if a
+// name of it is taken there, in a message of its own.
 func (r *redeclarer) enum(d protoreflect.EnumDescriptor) string {
 	if name := r.enums[d.FullName()]; name != "" {
 		return name
@@ -207,14 +234,8 @@ func (r *redeclarer) enum(d protoreflect.EnumDescriptor) string {
 	if aliased(e) {
 		e.Options = &descriptorpb.EnumOptions{AllowAlias: new(true)}
 	}
-	holder := ""
-	if parent, ok := d.Parent().(protoreflect.MessageDescriptor); ok {
-		holder = typeName(parent)
-	} else if r.taken(e) {
-		holder = string(d.Name()) + "Enum"
-	}
 	name := r.pkg + "." + string(d.Name())
-	if holder == "" {
+	if holder := r.holder(d, e); holder == "" {
 		r.file.EnumType = append(r.file.EnumType, e)
 	} else {
 		name = r.pkg + "." + holder + "." + string(d.Name())
@@ -223,6 +244,40 @@ func (r *redeclarer) enum(d protoreflect.EnumDescriptor) string {
 	}
 	r.enums[d.FullName()] = name
 	return name
+}
+
+// holder returns the name of the message that an enum is in, empty if none is.
+func (r *redeclarer) holder(d protoreflect.EnumDescriptor, e *descriptorpb.EnumDescriptorProto) string {
+	owner, name := d.FullName(), string(d.Name())+"Enum"
+	if parent, ok := d.Parent().(protoreflect.MessageDescriptor); ok {
+		if plan := r.m.plans[parent.FullName()]; plan != nil {
+			return plan.name
+		}
+		owner, name = parent.FullName(), typeName(parent)
+	} else if r.takeEnum(e) {
+		return ""
+	}
+	if r.holders[owner] == "" {
+		r.holders[owner] = r.free(name)
+	}
+	return r.holders[owner]
+}
+
+// takeEnum takes the names of an enum at the top, unless one is taken.
+func (r *redeclarer) takeEnum(e *descriptorpb.EnumDescriptorProto) bool {
+	names := []string{e.GetName()}
+	for _, v := range e.Value {
+		names = append(names, v.GetName())
+	}
+	for _, name := range names {
+		if r.taken[name] {
+			return false
+		}
+	}
+	for _, name := range names {
+		r.taken[name] = true
+	}
+	return true
 }
 
 // enumValues returns the values with 0 first, as proto3 wants it.
@@ -255,53 +310,32 @@ func aliased(e *descriptorpb.EnumDescriptorProto) bool {
 	return false
 }
 
-// taken says whether a value of e has the name of another enum's at the top;
-// if not, they are there from now on.
-func (r *redeclarer) taken(e *descriptorpb.EnumDescriptorProto) bool {
-	for _, v := range e.Value {
-		if r.values[v.GetName()] {
-			return true
-		}
-	}
-	for _, v := range e.Value {
-		r.values[v.GetName()] = true
-	}
-	return false
-}
-
 // service adds the requests, the responses and the service.
-func (r *redeclarer) service() error {
+func (r *redeclarer) service() {
 	root := r.m.Root()
-	name := func(verb, suffix string) string { return verb + root + suffix }
-	for _, taken := range []string{name("Get", "Request"), name("BatchGet", "Request"), name("BatchGet", "Response"), name("List", "Request"), name("", "Service")} {
-		if r.messages[taken] != nil {
-			return schemaError(r.m.root.desc, "its look-up service needs a message %s, which the dataset has: rename it: %w", taken, ErrUnsupported)
-		}
-	}
-	get := r.message(name("Get", "Request"))
+	get := r.message(r.name("Get", "Request"))
 	for i, k := range r.m.keys {
 		get.Field = append(get.Field, r.scalar(k.Field(), k.Name, protoreflect.FieldNumber(i+1)))
 	}
 	keys := r.reference("keys", get.GetName())
 	keys.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
-	r.message(name("BatchGet", "Request")).Field = []*descriptorpb.FieldDescriptorProto{keys}
-	batch := r.message(name("BatchGet", "Response"))
+	r.message(r.name("BatchGet", "Request")).Field = []*descriptorpb.FieldDescriptorProto{keys}
+	batch := r.message(r.name("BatchGet", "Response"))
 	batch.NestedType = []*descriptorpb.DescriptorProto{{
 		Name: new("Result"), Field: []*descriptorpb.FieldDescriptorProto{r.reference("record", root)},
 	}}
 	results := r.reference("results", batch.GetName()+".Result")
 	results.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 	batch.Field = []*descriptorpb.FieldDescriptorProto{results}
-	r.message(name("List", "Request"))
+	r.message(r.name("List", "Request"))
 	r.file.Service = []*descriptorpb.ServiceDescriptorProto{{
-		Name: new(name("", "Service")),
+		Name: new(r.name("", "Service")),
 		Method: []*descriptorpb.MethodDescriptorProto{
-			r.method(name("Get", ""), root, false),
-			r.method(name("BatchGet", ""), name("BatchGet", "Response"), false),
-			r.method(name("List", ""), root, true),
+			r.method(r.name("Get", ""), root, false),
+			r.method(r.name("BatchGet", ""), r.name("BatchGet", "Response"), false),
+			r.method(r.name("List", ""), root, true),
 		},
 	}}
-	return nil
 }
 
 func (r *redeclarer) reference(name, message string) *descriptorpb.FieldDescriptorProto {
