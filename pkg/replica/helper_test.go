@@ -56,18 +56,22 @@ type world struct {
 	every  int
 	fields string
 
+	mappings map[string]*protomap.Mapping // by fields
 	versions []dataset.Version
 	content  map[dataset.Version]records
 }
 
 func newWorld(t testing.TB, store blob.Store, every int) *world {
-	return &world{t: t, store: store, every: every, fields: plain, content: map[dataset.Version]records{}}
+	return &world{t: t, store: store, every: every, fields: plain, mappings: map[string]*protomap.Mapping{}, content: map[dataset.Version]records{}}
 }
 
 // publish makes the next version and returns it.
 func (w *world) publish(r records) dataset.Version {
 	w.t.Helper()
-	m := mapping(w.t, w.fields)
+	if w.mappings[w.fields] == nil {
+		w.mappings[w.fields] = mapping(w.t, w.fields)
+	}
+	m := w.mappings[w.fields]
 	c, err := cycle.Open(w.t.Context(), cycle.Config{
 		Dataset: "n", Store: w.store, Mapping: m, Author: announce.Author{Name: "test"},
 		SnapshotEvery: w.every, Now: time.Now, Logger: slog.New(slog.DiscardHandler),

@@ -163,7 +163,7 @@ func (r *Replica) At(ctx context.Context, v dataset.Version) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.add(view, set.current)
+	r.add(set, view, set.current)
 	return view, nil
 }
 
@@ -198,10 +198,9 @@ func (s *liveSet) nearest(v dataset.Version) *View {
 
 func distance(a, b dataset.Version) dataset.Version { return max(a-b, b-a) }
 
-// add makes a view reachable, with current as the current one. The refresh
-// mutex is held.
-func (r *Replica) add(view, current *View) {
-	old := r.live.Load()
+// add makes a view reachable beside those of old, with current as the current
+// one. The refresh mutex is held.
+func (r *Replica) add(old *liveSet, view, current *View) {
 	views := slices.Clone(old.views)
 	if !slices.Contains(views, view) {
 		views = append(views, view)
@@ -210,8 +209,8 @@ func (r *Replica) add(view, current *View) {
 		i := slices.IndexFunc(views, func(v *View) bool { return v != current && v != view })
 		views = slices.Delete(views, i, i+1)
 	}
-	r.live.Store(&liveSet{current: current, views: views})
-	if current != old.current {
+	before := r.live.Swap(&liveSet{current: current, views: views})
+	if current != before.current {
 		r.mu.Lock()
 		close(r.changed)
 		r.changed = make(chan struct{})
@@ -258,9 +257,9 @@ func (r *Replica) move(ctx context.Context, l *look) error {
 			return fmt.Errorf("refresh: %w", err)
 		}
 		if l.diverged {
-			r.live.Store(&liveSet{})
+			set = &liveSet{} // what is there is of another store
 		}
-		r.add(view, view)
+		r.add(set, view, view)
 	}
 	l.diverged = false
 	l.confirmed = start

@@ -135,7 +135,9 @@ func (r *Replica) Status() Status {
 		return s
 	}
 	s.Version, s.Records = view.Version(), view.Root().Len()
-	s.Age = r.cfg.Now().Sub(l.confirmed)
+	if !l.confirmed.IsZero() { // the first view is there before its look ends
+		s.Age = r.cfg.Now().Sub(l.confirmed)
+	}
 	switch {
 	case l.diverged:
 		s.State = StateDiverged
