@@ -220,7 +220,8 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	if !t.known {
 		t.learn()
 	}
-	if at, ok := t.table.find(t.content, t.equal); ok {
+	hash := contentHash(t.content)
+	if at, ok := t.table.find(hash, t.equal); ok {
 		if at < 0 {
 			return t.added[^at], nil
 		}
@@ -239,7 +240,7 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	t.added = append(t.added, o)
 	t.arena = append(t.arena, t.content...)
 	t.ends = append(t.ends, len(t.arena))
-	t.table.add(t.content, ^int32(len(t.added)-1), t.contentAt)
+	t.table.add(hash, ^int32(len(t.added)-1))
 	return o, nil
 }
 
@@ -249,19 +250,11 @@ func (t *typeBuilder) learn() {
 	if !t.same {
 		return
 	}
-	t.table.grow(tableSize(t.base.Len()), nil)
+	t.table.reserve(t.base.Len())
 	for o := range t.base.Ordinals() {
 		t.old = appendContent(t.old[:0], t.base.Record(o))
-		t.table.add(t.old, int32(o), t.contentAt)
+		t.table.add(contentHash(t.old), int32(o))
 	}
-}
-
-func tableSize(n int) int {
-	size := 64
-	for size/4*3 <= n {
-		size *= 2
-	}
-	return size
 }
 
 // contentAt returns the content of a record of the table, valid until the next

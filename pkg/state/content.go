@@ -7,8 +7,6 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -168,69 +166,5 @@ func (b *pageBuilder) loadEntries(content []byte, i int) {
 			e.value = next()
 		}
 		b.lists[i] = append(b.lists[i], e)
-	}
-}
-
-// contentTable finds the ordinal of a record by its content. It knows a record
-// by half of its hash; the caller compares.
-type contentTable struct {
-	slots []contentSlot // a power of two; at most 3/4 are in use
-	used  int
-}
-
-// contentSlot names a record: ordinal of the base if at >= 0, else ^at is the
-// position of an added one. The hash is never 0 in a used slot.
-type contentSlot struct {
-	hash uint32
-	at   int32
-}
-
-func contentHash(content []byte) (place uint64, hash uint32) {
-	h := xxhash.Sum64(content)
-	return h, uint32(h>>32) | 1
-}
-
-// find returns the first slot that equal accepts.
-func (t *contentTable) find(content []byte, equal func(at int32) bool) (at int32, ok bool) {
-	if len(t.slots) == 0 {
-		return 0, false
-	}
-	place, hash := contentHash(content)
-	mask := uint64(len(t.slots) - 1)
-	for i := place & mask; t.slots[i].hash != 0; i = (i + 1) & mask {
-		if t.slots[i].hash == hash && equal(t.slots[i].at) {
-			return t.slots[i].at, true
-		}
-	}
-	return 0, false
-}
-
-// add makes a record known. rehash returns the content of a known one.
-func (t *contentTable) add(content []byte, at int32, rehash func(at int32) []byte) {
-	if t.used >= len(t.slots)/4*3 {
-		t.grow(max(64, 2*len(t.slots)), rehash)
-	}
-	place, hash := contentHash(content)
-	t.put(place, contentSlot{hash, at})
-}
-
-func (t *contentTable) put(place uint64, s contentSlot) {
-	mask := uint64(len(t.slots) - 1)
-	i := place & mask
-	for t.slots[i].hash != 0 {
-		i = (i + 1) & mask
-	}
-	t.slots[i] = s
-	t.used++
-}
-
-func (t *contentTable) grow(size int, rehash func(at int32) []byte) {
-	old := t.slots
-	t.slots, t.used = make([]contentSlot, size), 0
-	for _, s := range old {
-		if s.hash != 0 {
-			place, _ := contentHash(rehash(s.at))
-			t.put(place, s)
-		}
 	}
 }

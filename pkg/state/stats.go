@@ -118,7 +118,7 @@ func (t *Type) tallyFrom(base *Type, c Change) {
 
 // typeStats are the widths and sizes of one type's frames.
 type typeStats struct {
-	*tally
+	all    *tally
 	max    Ordinal // the greatest ordinal, or NoOrdinal
 	widths []int   // OBJECT: bits per field
 }
@@ -128,12 +128,12 @@ func (t *typeTransition) statistics() *typeStats {
 	if t.stats != nil {
 		return t.stats
 	}
-	s := &typeStats{tally: t.next.tally(), max: t.next.Max()}
+	s := &typeStats{all: t.next.tally(), max: t.next.Max()}
 	if n := len(t.removed); n > 0 {
 		s.max = max(s.max, t.removed[n-1])
-		s.tally = s.tally.clone()
+		s.all = s.all.clone()
 		for _, o := range t.removed {
-			s.add(t.prev.Record(o), 1)
+			s.all.add(t.prev.Record(o), 1)
 		}
 	}
 	for f, field := range t.next.schema.Fields {
@@ -146,8 +146,8 @@ func (t *typeTransition) statistics() *typeStats {
 func (s *typeStats) fieldWidth(t FieldType, f int) int {
 	switch {
 	case t.variable():
-		return bits.Len64(s.texts[f]+1) + 1
-	case s.count == 0:
+		return bits.Len64(s.all.texts[f]+1) + 1
+	case s.all.count == 0:
 		return 0
 	case t == Boolean:
 		return 2
@@ -156,7 +156,7 @@ func (s *typeStats) fieldWidth(t FieldType, f int) int {
 	case t == Double:
 		return 64
 	}
-	return s.fields[f].widest()
+	return s.all.fields[f].widest()
 }
 
 // textSize returns the length of a value in a blob.
@@ -174,7 +174,7 @@ func textSize(t FieldType, text []byte) uint64 {
 
 // totals returns, for n shards, the number of elements or buckets in each.
 func (t *typeTransition) totals(n int) []uint64 {
-	if all := t.statistics().places; len(all) == n {
+	if all := t.statistics().all.places; len(all) == n {
 		return all
 	}
 	out := make([]uint64, n)
@@ -197,16 +197,16 @@ func (r Record) places() uint64 {
 
 // elementBits, valueBits and sizeBits are the widths of a collection's parts;
 // a hash table's elements have one number more, for empty buckets.
-func (s *typeStats) elementBits() int { return max(1, s.elements.widest()) }
+func (s *typeStats) elementBits() int { return max(1, s.all.elements.widest()) }
 
 func (s *typeStats) valueBits(k Kind) int {
 	if k == Map {
-		return max(1, s.values.widest())
+		return max(1, s.all.values.widest())
 	}
 	return 0
 }
 
-func (s *typeStats) sizeBits() int { return s.sizes.widest() }
+func (s *typeStats) sizeBits() int { return s.all.sizes.widest() }
 
 func pointerBits(k Kind, totals []uint64) int {
 	most := slices.Max(totals)
@@ -238,7 +238,7 @@ func (t *typeTransition) projectedBytes() uint64 {
 		row, texts := 0, uint64(0)
 		for f, w := range s.widths {
 			row += w
-			texts += s.texts[f]
+			texts += s.all.texts[f]
 		}
 		return uint64(row)*m/8 + texts
 	}
