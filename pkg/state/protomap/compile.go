@@ -23,6 +23,29 @@ import (
 // google/protobuf and holdfast/v1/options.proto need no file. A nil source
 // reads files. Errors name file and line.
 func Compile(ctx context.Context, filename string, source func(path string) ([]byte, error)) (*Mapping, error) {
+	m, err := compileMapping(ctx, filename, source, declared)
+	if err != nil {
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
+	file, err := Redeclare(m, "dataset") // so that what is published can be served
+	if err == nil {
+		_, err = Source(file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
+	return m, nil
+}
+
+// origin is who wrote a declaration.
+type origin bool
+
+const (
+	declared origin = false // the dataset's owner
+	derived  origin = true  // Derive
+)
+
+func compileMapping(ctx context.Context, filename string, source func(path string) ([]byte, error), by origin) (*Mapping, error) {
 	if source == nil {
 		source = os.ReadFile
 	}
@@ -37,16 +60,20 @@ func Compile(ctx context.Context, filename string, source func(path string) ([]b
 		return b, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("compile schema: %w", err)
+		return nil, err
 	}
-	if _, err := newMapping(file); err != nil { // here positions are known
-		return nil, fmt.Errorf("compile schema: %w", err)
+	m, err := newMapping(file) // here positions are known
+	if err == nil && by == declared {
+		err = m.exactKey()
+	}
+	if err != nil {
+		return nil, err
 	}
 	var files descriptorpb.FileDescriptorSet
 	appendFiles(&files, map[string]bool{}, file)
 	set, err := proto.MarshalOptions{Deterministic: true}.Marshal(&files)
 	if err != nil {
-		return nil, fmt.Errorf("compile schema: encode descriptors: %w", err)
+		return nil, fmt.Errorf("encode descriptors: %w", err)
 	}
 	return FromDescriptorSet(set)
 }

@@ -45,28 +45,32 @@ func Derived(schemas map[string]*state.Schema, root string) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Compile(context.Background(), "derived.proto", func(path string) ([]byte, error) {
+	m, err := compileMapping(context.Background(), "derived.proto", func(path string) ([]byte, error) {
 		if path != "derived.proto" {
 			return nil, os.ErrNotExist
 		}
 		return []byte(text), nil
-	})
+	}, derived)
+	if err != nil {
+		return nil, fmt.Errorf("compile derived schema: %w", err)
+	}
+	return m, nil
 }
 
 type deriver struct {
 	schemas map[string]*state.Schema
 	text    strings.Builder
-	names   map[declared]string
-	taken   map[string]bool   // names of messages
-	done    map[declared]bool // messages that are written or will be
+	names   map[role]string
+	taken   map[string]bool // names of messages
+	done    map[role]bool   // messages that are written or will be
 	waiting []func()
 }
 
-// declared is what a message stands for: a type; the elements of a collection
-// in a collection; an entry of a MAP.
-type declared struct {
-	typ  string
-	role string // empty, Elements or Entry
+// role is what a message stands for: a type; the elements of a collection in a
+// collection; an entry of a MAP.
+type role struct {
+	typ string
+	as  string // empty, Elements or Entry
 }
 
 var (
@@ -80,11 +84,11 @@ const words = " bool bytes double enum extend extensions fixed32 fixed64 float g
 	"stream string syntax uint32 uint64 "
 
 func newDeriver(schemas map[string]*state.Schema) *deriver {
-	d := &deriver{schemas: schemas, names: map[declared]string{}, taken: map[string]bool{}, done: map[declared]bool{}}
+	d := &deriver{schemas: schemas, names: map[role]string{}, taken: map[string]bool{}, done: map[role]bool{}}
 	for _, own := range []bool{true, false} { // types keep their names if they can
 		for _, name := range slices.Sorted(maps.Keys(schemas)) {
 			if identifier.MatchString(name) == own {
-				d.name(declared{name, ""})
+				d.name(role{name, ""})
 			}
 		}
 	}
@@ -92,11 +96,11 @@ func newDeriver(schemas map[string]*state.Schema) *deriver {
 }
 
 // name returns the name of a message, which no other has.
-func (d *deriver) name(x declared) string {
+func (d *deriver) name(x role) string {
 	if name := d.names[x]; name != "" {
 		return name
 	}
-	name := unnameable.ReplaceAllString(x.typ, "_") + x.role
+	name := unnameable.ReplaceAllString(x.typ, "_") + x.as
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "T" + name
 	}
@@ -129,7 +133,7 @@ func (d *deriver) key(s *state.Schema) (string, error) {
 	for _, path := range s.Key {
 		steps, err := state.ResolvePath(d.schemas, s.Name, path)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("%w: %w", ErrBadKey, err)
 		}
 		var names []string
 		for i, step := range steps {
@@ -144,7 +148,7 @@ func (d *deriver) key(s *state.Schema) (string, error) {
 }
 
 func (d *deriver) message(s *state.Schema, option string) {
-	d.done[declared{s.Name, ""}] = true
+	d.done[role{s.Name, ""}] = true
 	types := make([]string, len(s.Fields))
 	entries := map[string]bool{} // messages that stand inside this one
 	for i, f := range s.Fields {
@@ -152,7 +156,7 @@ func (d *deriver) message(s *state.Schema, option string) {
 			entries[entryName(f.Name)] = true
 		}
 	}
-	fmt.Fprintf(&d.text, "\nmessage %s {\n%s", d.name(declared{s.Name, ""}), option)
+	fmt.Fprintf(&d.text, "\nmessage %s {\n%s", d.name(role{s.Name, ""}), option)
 	names := map[string]string{} // of fields, by their names in JSON
 	for i, f := range s.Fields {
 		switch {
@@ -219,7 +223,7 @@ func (d *deriver) collection(s *state.Schema) string {
 	case state.Int, state.Long, state.Boolean, state.String:
 		return "map<" + scalarNames[t] + ", " + value + ">"
 	}
-	entry := declared{s.Name, "Entry"}
+	entry := role{s.Name, "Entry"}
 	name := d.name(entry)
 	d.later(entry, func() {
 		fmt.Fprintf(&d.text, "\nmessage %s {\n  %s key = 1;\n  %s value = 2;\n}\n", name, d.element(s.Element), value)
@@ -237,11 +241,11 @@ func (d *deriver) element(name string) string {
 		return ""
 	}
 	if s.Kind == state.Object {
-		x := declared{name, ""}
+		x := role{name, ""}
 		d.later(x, func() { d.message(s, "") })
 		return d.name(x)
 	}
-	x := declared{name, "Elements"} // a list of them is a type of its own
+	x := role{name, "Elements"} // a list of them is a type of its own
 	d.later(x, func() {
 		fmt.Fprintf(&d.text, "\nmessage %s {\n  %s elements = 1;\n}\n", d.name(x), d.collection(s))
 	})
@@ -265,7 +269,7 @@ func (d *deriver) loaded(name string) bool {
 	return true
 }
 
-func (d *deriver) later(x declared, write func()) {
+func (d *deriver) later(x role, write func()) {
 	if !d.done[x] {
 		d.done[x] = true
 		d.waiting = append(d.waiting, write)

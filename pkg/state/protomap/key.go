@@ -57,17 +57,28 @@ func keyFields(root protoreflect.MessageDescriptor, paths []string) ([]KeyField,
 			d = f.Message()
 		}
 		switch f := k.Field(); f.Kind() {
-		case protoreflect.MessageKind, protoreflect.GroupKind, protoreflect.FloatKind, protoreflect.DoubleKind:
-			return nil, schemaError(f, "cannot end a key: only integers, bool, string, bytes and enums can: %w", ErrBadKey)
+		case protoreflect.MessageKind, protoreflect.GroupKind:
+			return nil, schemaError(f, "cannot end a key: it is a message: %w", ErrBadKey)
 		}
 		out = append(out, k)
 	}
 	return out, nil
 }
 
+// exactKey says whether keys are equal only if they are the same.
+func (m *Mapping) exactKey() error {
+	for _, k := range m.keys {
+		switch f := k.Field(); f.Kind() {
+		case protoreflect.FloatKind, protoreflect.DoubleKind:
+			return schemaError(f, "cannot be in a key: only integers, bool, string, bytes and enums can: %w", ErrBadKey)
+		}
+	}
+	return nil
+}
+
 // Key reads a key from text, one argument per key field: strings and enum names
-// as they are, integers in decimal, true or false, bytes in base64. Errors are
-// a *ValueError that names the field, and wrap ErrBadKey.
+// as they are, numbers in decimal, true or false, bytes in base64. Errors wrap
+// ErrBadKey and, if one field is to blame, a *ValueError that names it.
 func (m *Mapping) Key(args []string) ([]state.Value, error) {
 	if len(args) != len(m.keys) {
 		var names []string
@@ -104,6 +115,12 @@ func parseKey(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value
 			err = strconv.ErrSyntax
 		}
 		return protoreflect.ValueOfBool(text == "true"), keyError("true or false", text, err)
+	case protoreflect.FloatKind:
+		x, err := strconv.ParseFloat(text, 32)
+		return protoreflect.ValueOfFloat32(float32(x)), keyError("a number", text, err)
+	case protoreflect.DoubleKind:
+		x, err := strconv.ParseFloat(text, 64)
+		return protoreflect.ValueOfFloat64(x), keyError("a number", text, err)
 	case protoreflect.EnumKind:
 		x := f.Enum().Values().ByName(protoreflect.Name(text))
 		if x == nil {
