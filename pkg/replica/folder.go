@@ -93,33 +93,46 @@ func (f *Folder) Verify(ctx context.Context) (*Verification, error) {
 			states[v] = s
 		}
 	}
-	for _, reverse := range []bool{false, true} {
-		steps := slices.Clone(f.Steps)
-		if reverse {
-			slices.Reverse(steps)
-		}
-		for _, t := range steps {
-			if err := ctx.Err(); err != nil {
+	left := f.Steps
+	for _, t := range left {
+		versions[t.From], versions[t.To] = true, true
+	}
+	for before := -1; len(left) != before; { // there and back, until nothing more is reached
+		before = len(left)
+		for range 2 {
+			var err error
+			if left, err = f.verifySteps(ctx, out, left, states); err != nil {
 				return nil, err
 			}
-			versions[t.From], versions[t.To] = true, true
-			if (t.To < t.From) != reverse {
-				continue
-			}
-			if states[t.From] == nil {
-				out.Orphans = append(out.Orphans, blobName(t))
-				continue
-			}
-			if s := f.verify(out, t, states[t.From], states[t.To]); s != nil && states[t.To] == nil {
-				states[t.To] = s
-			}
+			slices.Reverse(left)
 		}
+	}
+	for _, t := range left {
+		out.Orphans = append(out.Orphans, blobName(t))
 	}
 	out.Versions = len(versions)
 	if len(f.Snapshots) == 0 {
 		out.problem("there is no snapshot")
 	}
 	return out, nil
+}
+
+// verifySteps verifies the steps that start from a known state, in order, and
+// returns the others.
+func (f *Folder) verifySteps(ctx context.Context, out *Verification, steps []dataset.Transition, states map[dataset.Version]*state.State) (left []dataset.Transition, err error) {
+	for _, t := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if states[t.From] == nil {
+			left = append(left, t)
+			continue
+		}
+		if s := f.verify(out, t, states[t.From], states[t.To]); s != nil && states[t.To] == nil {
+			states[t.To] = s
+		}
+	}
+	return left, nil
 }
 
 // verify decodes one blob and compares the state that it leads to with the one

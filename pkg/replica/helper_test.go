@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
@@ -199,4 +201,18 @@ func pin(ctx context.Context, t testing.TB, store blob.Store, v dataset.Version)
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// encoded returns a snapshot of a version.
+func encoded(t testing.TB, r *replica.Replica, v dataset.Version) []byte {
+	t.Helper()
+	view, err := r.At(t.Context(), v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := (state.Transition{Next: view.State}).WriteSnapshot(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }

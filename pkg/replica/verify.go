@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,22 +30,24 @@ func (v *Verification) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
 
-// Verify reads all that a store has of a dataset: digests, decoding, content
-// checksums, and that snapshots, deltas and reverse deltas lead to the same
-// states. An error means that it could not be checked.
+// Verify reads all that a store has of a dataset: the log entry by entry,
+// digests, decoding, content checksums, that snapshots, deltas and reverse
+// deltas lead to the same states, and that the names that Hollow's consumers
+// read are those blobs. An error means that it could not be checked.
 func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func(version, of int)) (*Verification, error) {
-	out := &Verification{Dataset: string(n)}
-	c := NewCatalog(store, n)
-	f, err := announce.Open(store, n).Refresh(ctx)
+	w := newVerifier(ctx, store, n)
+	f, err := w.log()
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", n, err)
 	}
-	points, err := c.History(ctx, f)
-	if err != nil {
-		out.problem("manifests: %v", err)
+	points, err := w.c.History(ctx, f)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("verify %s: %w", n, err)
 	}
-	out.Versions = len(points)
-	w := &verifier{ctx: ctx, c: c, out: out, known: map[string]bool{}}
+	if err != nil {
+		w.out.problem("manifests: %v", err)
+	}
+	w.chain(points)
 	for i, p := range points {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -54,18 +57,35 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 			progress(i+1, len(points))
 		}
 	}
-	return out, w.orphans()
+	if err := errors.Join(w.orphans(), w.hollow(f)); err != nil {
+		return nil, fmt.Errorf("verify %s: %w", n, err)
+	}
+	return w.out, nil
 }
 
 // verifier walks a chain from its oldest version on.
 type verifier struct {
 	ctx   context.Context
+	store blob.Store
 	c     *Catalog
 	out   *Verification
-	known map[string]bool // keys that the chain names
+
+	known     map[string]bool                // keys that the chain names
+	names     map[string][]string            // Hollow's names, and their keys
+	versions  map[dataset.Version]bool       // of the chain
+	announced []announce.Announcement        // by the log, the valid ones
+	late      map[dataset.Version][]blob.Ref // snapshots that were announced later
 
 	prev     *blob.Manifest
 	previous *state.State // nil if it could not be loaded
+}
+
+func newVerifier(ctx context.Context, store blob.Store, n dataset.Name) *verifier {
+	return &verifier{
+		ctx: ctx, store: store, c: NewCatalog(store, n), out: &Verification{Dataset: string(n)},
+		known: map[string]bool{}, names: map[string][]string{},
+		versions: map[dataset.Version]bool{}, late: map[dataset.Version][]blob.Ref{},
+	}
 }
 
 func (w *verifier) version(p Point) {
@@ -77,13 +97,18 @@ func (w *verifier) version(p Point) {
 			w.out.problem("%s: schema: %v", m.Version, err)
 		}
 	}
+	before := len(w.out.Problems)
+	w.name(m)
 	snapshot, delta := w.fetch(m, "snapshot", m.Snapshot), w.fetch(m, "delta", m.Delta)
 	reverse, header := w.fetch(m, "reverse delta", m.ReverseDelta), w.fetch(m, "header", m.Header)
 	var now *state.State
 	if snapshot != nil {
-		now = w.decoded(m, "snapshot", m.Checksum, func() (*state.State, error) {
-			return state.ReadSnapshot(snapshot, state.ReadOptions{})
-		})
+		now = w.snapshot(m, "snapshot", snapshot)
+	}
+	for _, ref := range w.late[m.Version] {
+		if data := w.fetch(m, "later snapshot", &ref); data != nil {
+			now = cmp.Or(w.snapshot(m, "later snapshot", data), now)
+		}
 	}
 	if header != nil {
 		if _, _, err := state.ReadHeader(header); err != nil {
@@ -102,7 +127,16 @@ func (w *verifier) version(p Point) {
 	if reverse != nil && now != nil && w.previous != nil && m.Segment == w.prev.Segment {
 		w.decoded(m, "reverse delta", w.prev.Checksum, func() (*state.State, error) { return now.Apply(reverse) })
 	}
+	if now == nil && len(w.out.Problems) == before && w.previous != nil {
+		w.out.problem("%s: no blob leads to it", m.Version)
+	}
 	w.prev, w.previous = m, now
+}
+
+func (w *verifier) snapshot(m *blob.Manifest, what string, data []byte) *state.State {
+	return w.decoded(m, what, m.Checksum, func() (*state.State, error) {
+		return state.ReadSnapshot(data, state.ReadOptions{})
+	})
 }
 
 // fetch returns a blob whose digest is right, else nil.
@@ -112,7 +146,7 @@ func (w *verifier) fetch(m *blob.Manifest, what string, ref *blob.Ref) []byte {
 	}
 	key := blob.BlobKey(w.c.name, m.Version, ref.Digest)
 	w.known[key] = true
-	data, err := blob.Get(w.ctx, w.c.store, key, *ref)
+	data, err := blob.Get(w.ctx, w.store, key, *ref)
 	if err != nil {
 		w.out.problem("%s: %s: %v", m.Version, what, err)
 		return nil
@@ -143,9 +177,9 @@ func (w *verifier) decoded(m *blob.Manifest, what string, want dataset.Digest, r
 // orphans lists the blobs and manifests that the chain does not name.
 func (w *verifier) orphans() error {
 	for _, folder := range []string{"blobs", "versions", "schemas"} {
-		infos, err := w.c.store.List(w.ctx, string(w.c.name)+"/"+folder+"/")
+		infos, err := w.store.List(w.ctx, string(w.c.name)+"/"+folder+"/")
 		if err != nil {
-			return fmt.Errorf("verify %s: %w", w.c.name, err)
+			return err
 		}
 		for _, info := range infos {
 			if !w.known[info.Key] {
