@@ -99,13 +99,15 @@ func (c *Cycle) Restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
-	if c.base, err = c.catalog.Load(ctx, c.base, head); err != nil {
+	view, err := c.catalog.Load(ctx, c.base, head)
+	if err != nil {
 		return fmt.Errorf("restore: %w", err)
 	}
-	c.since, err = c.sinceSnapshot(ctx, head.Manifest)
+	since, err := c.sinceSnapshot(ctx, head.Manifest)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
+	c.base, c.since = view, since
 	return nil
 }
 
@@ -200,7 +202,7 @@ func (c *Cycle) judge(d *draft) error {
 	if d.prev == nil {
 		r.Added = r.Records
 	} else {
-		x, err := diff.States(d.prev.State, d.view.State, diff.Options{Type: d.view.Root().Schema().Name})
+		x, err := d.diff()
 		if err != nil {
 			return err
 		}
@@ -216,6 +218,21 @@ func (c *Cycle) judge(d *draft) error {
 		return nil
 	}
 	return c.cfg.Validate(*r)
+}
+
+// diff compares with the version before. Records with another key, or of
+// another root type, are none of those before.
+func (d *draft) diff() (*diff.Result, error) {
+	before, now := d.prev.Root(), d.view.Root()
+	anew := &diff.Result{Added: now.Len(), Removed: before.Len()}
+	if before.Schema().Name != now.Schema().Name {
+		return anew, nil
+	}
+	x, err := diff.States(d.prev.State, d.view.State, diff.Options{Type: now.Schema().Name})
+	if errors.Is(err, diff.ErrKeysDiffer) {
+		return anew, nil
+	}
+	return x, err
 }
 
 // Author returns who makes the versions.
