@@ -92,12 +92,8 @@ func (b *Builder) addElements(typeName string, k Kind, elements []Ordinal) (Ordi
 	if err != nil {
 		return NoOrdinal, err
 	}
-	t.entries = t.entries[:0]
-	for _, o := range elements {
-		if !b.types[t.schema.Element].has(o) {
-			return NoOrdinal, fmt.Errorf("add %s: element %s %d: %w", typeName, t.schema.Element, o, ErrDangling)
-		}
-		t.entries = append(t.entries, collectionEntry{element: uint32(o)})
+	if err := t.setElements(b.types[t.schema.Element].has, elements); err != nil {
+		return NoOrdinal, err
 	}
 	t.content = appendEntryContent(t.content[:0], t.entries, k)
 	return t.add()
@@ -110,21 +106,42 @@ func (b *Builder) AddMap(typeName string, entries []Entry) (Ordinal, error) {
 	if err != nil {
 		return NoOrdinal, err
 	}
+	if err := t.setEntries(b.types[t.schema.Element].has, b.types[t.schema.Value].has, entries); err != nil {
+		return NoOrdinal, err
+	}
+	t.content = appendEntryContent(t.content[:0], t.entries, Map)
+	return t.add()
+}
+
+// setElements makes t.entries those of a LIST or SET; has knows the records of
+// the element type.
+func (t *typeBuilder) setElements(has func(Ordinal) bool, elements []Ordinal) error {
+	t.entries = t.entries[:0]
+	for _, o := range elements {
+		if !has(o) {
+			return fmt.Errorf("add %s: element %s %d: %w", t.schema.Name, t.schema.Element, o, ErrDangling)
+		}
+		t.entries = append(t.entries, collectionEntry{element: uint32(o)})
+	}
+	return nil
+}
+
+// setEntries makes t.entries those of a MAP, in ascending order of keys.
+func (t *typeBuilder) setEntries(hasKey, hasValue func(Ordinal) bool, entries []Entry) error {
 	t.entries = t.entries[:0]
 	for _, e := range entries {
-		if !b.types[t.schema.Element].has(e.Key) || !b.types[t.schema.Value].has(e.Value) {
-			return NoOrdinal, fmt.Errorf("add %s: entry %s %d, %s %d: %w", typeName, t.schema.Element, e.Key, t.schema.Value, e.Value, ErrDangling)
+		if !hasKey(e.Key) || !hasValue(e.Value) {
+			return fmt.Errorf("add %s: entry %s %d, %s %d: %w", t.schema.Name, t.schema.Element, e.Key, t.schema.Value, e.Value, ErrDangling)
 		}
 		t.entries = append(t.entries, collectionEntry{element: uint32(e.Key), value: uint32(e.Value)})
 	}
 	slices.SortFunc(t.entries, func(x, y collectionEntry) int { return cmp.Compare(x.element, y.element) })
 	for i := 1; i < len(t.entries); i++ {
 		if t.entries[i].element == t.entries[i-1].element {
-			return NoOrdinal, fmt.Errorf("add %s: key %s %d occurs twice: %w", typeName, t.schema.Element, t.entries[i].element, ErrNotStorable)
+			return fmt.Errorf("add %s: key %s %d occurs twice: %w", t.schema.Name, t.schema.Element, t.entries[i].element, ErrNotStorable)
 		}
 	}
-	t.content = appendEntryContent(t.content[:0], t.entries, Map)
-	return t.add()
+	return nil
 }
 
 func (b *Builder) typeOf(name string, k Kind) (*typeBuilder, error) {
@@ -154,13 +171,7 @@ func (b *Builder) Finish(h Header) (*State, error) {
 		}
 	}
 	s := newState(h, slices.Collect(maps.Values(types)))
-	for _, t := range s.types {
-		if b.base == nil || b.base.Type(t.schema.Name) == nil {
-			if t.shards = shardsFor(&typeTransition{next: t}); t.shards > 1 {
-				t.counts = new(lazyTally) // it counts by shard
-			}
-		}
-	}
+	s.chooseShards(b.base)
 	if b.base == nil || !SameModel(b.base, s) {
 		return s, nil
 	}
@@ -168,6 +179,18 @@ func (b *Builder) Finish(h Header) (*State, error) {
 		return nil, fmt.Errorf("build state: update index: %w", err)
 	}
 	return s, nil
+}
+
+// chooseShards gives the types that base does not have their shard counts.
+func (s *State) chooseShards(base *State) {
+	for _, t := range s.types {
+		if base != nil && base.Type(t.schema.Name) != nil {
+			continue
+		}
+		if t.shards = shardsFor(&typeTransition{next: t}); t.shards > 1 {
+			t.counts = new(lazyTally) // it counts by shard
+		}
+	}
 }
 
 // SameModel says whether two states have the same types with equal schemas, so

@@ -168,3 +168,40 @@ func (b *pageBuilder) loadEntries(content []byte, i int) {
 		b.lists[i] = append(b.lists[i], e)
 	}
 }
+
+// eachReference calls f for each record that one with this content refers to,
+// with its type.
+func eachReference(s *Schema, content []byte, f func(typeName string, o Ordinal)) {
+	next := func() uint64 {
+		n, k := binary.Uvarint(content)
+		content = content[k:]
+		return n
+	}
+	if s.Kind != Object {
+		for range next() {
+			f(s.Element, Ordinal(next()))
+			if s.Kind == Map {
+				f(s.Value, Ordinal(next()))
+			}
+		}
+		return
+	}
+	for _, field := range s.Fields {
+		switch field.Type {
+		case Float:
+			content = content[4:]
+		case Double:
+			content = content[8:]
+		case String, Bytes:
+			if n := next(); n > 0 {
+				content = content[n-1:]
+			}
+		case Reference:
+			if n := next(); n > 0 {
+				f(field.Ref, Ordinal(n-1))
+			}
+		default:
+			next()
+		}
+	}
+}

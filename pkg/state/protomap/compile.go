@@ -27,14 +27,20 @@ func Compile(ctx context.Context, filename string, source func(path string) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
-	file, err := Redeclare(m, "dataset") // so that what is published can be served
-	if err == nil {
-		_, err = Source(file)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("compile schema: %w", err)
-	}
 	return m, nil
+}
+
+// servable says why a dataset that is declared so could not be served.
+func (m *Mapping) servable() error {
+	if err := m.exactKey(); err != nil {
+		return err
+	}
+	file, err := Redeclare(m, "dataset")
+	if err != nil {
+		return err
+	}
+	_, err = Source(file)
+	return err
 }
 
 // origin is who wrote a declaration.
@@ -64,7 +70,7 @@ func compileMapping(ctx context.Context, filename string, source func(path strin
 	}
 	m, err := newMapping(file) // here positions are known
 	if err == nil && by == declared {
-		err = m.exactKey()
+		err = m.servable()
 	}
 	if err != nil {
 		return nil, err

@@ -1,0 +1,351 @@
+package state
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// An Editor makes versions out of changes: each costs what changed. It keeps,
+// beside the newest state, which record has which content, and how often each
+// one is referred to; records that nothing refers to and nobody holds leave the
+// state.
+//
+// One version is made so: add records (as with a Builder, children first), Hold
+// the new root records, Release the old ones, Build. Then either Commit, and
+// the next version starts from this one, or Abort, and all is as it was before.
+// An Editor is for one goroutine.
+type Editor struct {
+	base    *State
+	next    *State // built, and neither committed nor aborted
+	changes Changes
+	schemas map[string]*Schema
+	types   map[string]*typeEditor
+	order   []*typeEditor // a type comes after those that it refers to
+	journal []editStep    // what Abort takes back
+	values  []Ordinal     // scratch
+}
+
+// editStep is one step of a version that is being made.
+type editStep struct {
+	t    *typeEditor
+	o    Ordinal
+	kind uint8
+}
+
+const (
+	undoRef  uint8 = iota // a reference was added
+	undoDrop              // a reference was dropped
+	undoHold              // a record was held
+	undoFree              // a hold was dropped
+	undoLive              // a record came to life
+	undoDead              // a record died
+)
+
+// NewEditor starts from base, which is nil before the first version. The
+// schemas must be those of base, if there is one: a change of schemas takes a
+// Builder. Records of base that no other record refers to are held. It reads
+// all of base once.
+func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
+	e := &Editor{base: base, schemas: map[string]*Schema{}, types: map[string]*typeEditor{}}
+	for _, s := range DependencyOrder(schemas) {
+		e.schemas[s.Name] = s
+		t := &typeEditor{typeBuilder: typeBuilder{schema: s}, at: map[Ordinal]int{}}
+		e.types[s.Name] = t
+		e.order = append(e.order, t)
+	}
+	if base != nil && !maps.EqualFunc(base.schemas, e.schemas, (*Schema).Equal) {
+		return nil, fmt.Errorf("edit state: the schemas are not those of the state")
+	}
+	for _, t := range e.order {
+		for _, name := range t.schema.References() {
+			if e.types[name] == nil {
+				return nil, fmt.Errorf("edit state: type %s refers to type %s, which is not declared", t.schema.Name, name)
+			}
+		}
+		if err := t.resolveHashKey(e.schemas); err != nil {
+			return nil, fmt.Errorf("edit state: %w", err)
+		}
+		t.base = newType(t.schema, 1)
+		if base != nil {
+			t.base = base.Type(t.schema.Name)
+		}
+	}
+	for _, t := range e.order {
+		e.learn(t)
+	}
+	for _, t := range e.order {
+		for o := range t.base.Ordinals() {
+			if t.refs[o] == 0 {
+				t.setHeld(o, true)
+				t.refs[o]++
+			}
+		}
+	}
+	return e, nil
+}
+
+// learn counts what the records of a type refer to, and remembers their
+// contents.
+func (e *Editor) learn(t *typeEditor) {
+	t.table.reserve(t.base.Len())
+	t.room(t.base.Max())
+	for o := range t.base.Ordinals() {
+		t.old = appendContent(t.old[:0], t.base.Record(o))
+		t.table.add(contentHash(t.old), int32(o))
+		t.mark(o)
+		e.children(t, t.old, func(child *typeEditor, c Ordinal) {
+			child.room(c)
+			child.refs[c]++
+		})
+	}
+}
+
+// State returns the newest committed version, nil if there is none.
+func (e *Editor) State() *State { return e.base }
+
+// AddObject, AddList, AddSet and AddMap are as a Builder's.
+func (e *Editor) AddObject(typeName string, values []Value) (Ordinal, error) {
+	t, err := e.typeOf(typeName, Object)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	if len(values) != len(t.schema.Fields) {
+		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(t.schema.Fields), ErrNotStorable)
+	}
+	t.content = t.content[:0]
+	for f, field := range t.schema.Fields {
+		if t.content, err = appendValueContent(t.content, field, values[f]); err != nil {
+			return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
+		}
+		if o := values[f].Reference(); field.Type == Reference && !values[f].IsNull() && !e.types[field.Ref].has(o) {
+			return NoOrdinal, fmt.Errorf("add %s: field %s names %s %d: %w", typeName, field.Name, field.Ref, o, ErrDangling)
+		}
+	}
+	return e.add(t)
+}
+
+// AddList adds a record of a LIST type.
+func (e *Editor) AddList(typeName string, elements []Ordinal) (Ordinal, error) {
+	return e.addElements(typeName, List, elements)
+}
+
+// AddSet adds a record of a SET type.
+func (e *Editor) AddSet(typeName string, elements []Ordinal) (Ordinal, error) {
+	e.values = append(e.values[:0], elements...)
+	slices.Sort(e.values)
+	return e.addElements(typeName, Set, slices.Compact(e.values))
+}
+
+func (e *Editor) addElements(typeName string, k Kind, elements []Ordinal) (Ordinal, error) {
+	t, err := e.typeOf(typeName, k)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	if err := t.setElements(e.types[t.schema.Element].has, elements); err != nil {
+		return NoOrdinal, err
+	}
+	t.content = appendEntryContent(t.content[:0], t.entries, k)
+	return e.add(t)
+}
+
+// AddMap adds a record of a MAP type.
+func (e *Editor) AddMap(typeName string, entries []Entry) (Ordinal, error) {
+	t, err := e.typeOf(typeName, Map)
+	if err != nil {
+		return NoOrdinal, err
+	}
+	if err := t.setEntries(e.types[t.schema.Element].has, e.types[t.schema.Value].has, entries); err != nil {
+		return NoOrdinal, err
+	}
+	t.content = appendEntryContent(t.content[:0], t.entries, Map)
+	return e.add(t)
+}
+
+func (e *Editor) typeOf(name string, k Kind) (*typeEditor, error) {
+	t := e.types[name]
+	if t == nil || t.schema.Kind != k {
+		return nil, fmt.Errorf("add record: there is no %v type %s", k, name)
+	}
+	if e.next != nil {
+		return nil, fmt.Errorf("add record: %w", errBuilt)
+	}
+	return t, nil
+}
+
+// recordOf returns the type of a record that is in the version under way.
+func (e *Editor) recordOf(name string, o Ordinal) (*typeEditor, error) {
+	t := e.types[name]
+	if t == nil || !t.has(o) {
+		return nil, fmt.Errorf("%s %d: %w", name, o, ErrDangling)
+	}
+	if e.next != nil {
+		return nil, errBuilt
+	}
+	return t, nil
+}
+
+var errBuilt = errors.New("the version is built: commit or abort it first")
+
+// add adds the record whose content is in t.content. Nothing refers to it yet.
+func (e *Editor) add(t *typeEditor) (Ordinal, error) {
+	hash := contentHash(t.content)
+	if at, ok := t.table.find(hash, t.sameContent); ok {
+		o := Ordinal(at)
+		if !t.has(o) {
+			e.enliven(t, o)
+		}
+		return o, nil
+	}
+	o := t.vacant()
+	if o > MaxOrdinal {
+		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
+	}
+	t.at[o] = len(t.added)
+	t.added = append(t.added, o)
+	t.arena = append(t.arena, t.content...)
+	t.ends = append(t.ends, len(t.arena))
+	t.table.add(hash, int32(o))
+	t.room(o)
+	e.enliven(t, o)
+	return o, nil
+}
+
+// enliven brings a record to life: it counts as referring to its children.
+func (e *Editor) enliven(t *typeEditor, o Ordinal) {
+	t.mark(o)
+	e.journal = append(e.journal, editStep{t, o, undoLive})
+	t.loose = append(t.loose, o)
+	e.children(t, t.contentOf(o), func(child *typeEditor, c Ordinal) { e.refer(child, c) })
+}
+
+func (e *Editor) refer(t *typeEditor, o Ordinal) {
+	t.refs[o]++
+	e.journal = append(e.journal, editStep{t, o, undoRef})
+}
+
+// drop takes a reference away; the last one takes the record away.
+func (e *Editor) drop(t *typeEditor, o Ordinal) {
+	t.refs[o]--
+	e.journal = append(e.journal, editStep{t, o, undoDrop})
+	if t.refs[o] == 0 {
+		e.bury(t, o)
+	}
+}
+
+// bury takes a record away, and its references.
+func (e *Editor) bury(t *typeEditor, o Ordinal) {
+	t.unmark(o)
+	e.journal = append(e.journal, editStep{t, o, undoDead})
+	content := bytes.Clone(t.contentOf(o)) // children of its own type overwrite the scratch
+	e.children(t, content, func(child *typeEditor, c Ordinal) { e.drop(child, c) })
+}
+
+// Hold keeps a record, which must be in the version, though nothing refers to
+// it. To hold it twice is to hold it once.
+func (e *Editor) Hold(typeName string, o Ordinal) error {
+	t, err := e.recordOf(typeName, o)
+	if err != nil {
+		return fmt.Errorf("hold record: %w", err)
+	}
+	if !t.isHeld(o) {
+		t.setHeld(o, true)
+		e.journal = append(e.journal, editStep{t, o, undoHold})
+		e.refer(t, o)
+	}
+	return nil
+}
+
+// Release ends a Hold. If nothing refers to the record it leaves the state,
+// with what only it referred to.
+func (e *Editor) Release(typeName string, o Ordinal) error {
+	t, err := e.recordOf(typeName, o)
+	if err != nil {
+		return fmt.Errorf("release record: %w", err)
+	}
+	if t.isHeld(o) {
+		t.setHeld(o, false)
+		e.journal = append(e.journal, editStep{t, o, undoFree})
+		e.drop(t, o)
+	}
+	return nil
+}
+
+// Build returns the version. The base stays the base until Commit.
+func (e *Editor) Build(h Header) (*State, error) {
+	for _, t := range slices.Backward(e.order) { // parents first: they keep children
+		for _, o := range t.loose {
+			if t.has(o) && t.refs[o] == 0 {
+				e.bury(t, o)
+			}
+		}
+		t.loose = t.loose[:0]
+	}
+	types := map[string]*Type{}
+	e.changes = Changes{}
+	for _, t := range e.order {
+		next, c, err := t.build(types)
+		if err != nil {
+			return nil, fmt.Errorf("build state: %w", err)
+		}
+		types[t.schema.Name] = next
+		if len(c.Added)+len(c.Removed) > 0 {
+			e.changes[t.schema.Name] = c
+		}
+	}
+	s := newState(h, slices.Collect(maps.Values(types)))
+	if e.base == nil {
+		s.chooseShards(nil)
+	} else if err := e.base.follow(s, e.changes); err != nil {
+		return nil, fmt.Errorf("build state: update index: %w", err)
+	}
+	e.next = s
+	return s, nil
+}
+
+// Changes says what the built version changes, by ordinal.
+func (e *Editor) Changes() Changes { return e.changes }
+
+// Commit makes the built version, with whatever indexes s has by now, the one
+// that the next starts from. s must be what Build returned, or that with
+// another index.
+func (e *Editor) Commit(s *State) {
+	for _, t := range e.order {
+		t.forget(e.changes[t.schema.Name].Removed)
+		t.base = s.Type(t.schema.Name)
+	}
+	e.base, e.next, e.changes = s, nil, nil
+	e.journal = e.journal[:0]
+}
+
+// Abort takes back everything since the last Commit.
+func (e *Editor) Abort() {
+	for _, j := range slices.Backward(e.journal) {
+		switch j.kind {
+		case undoRef:
+			j.t.refs[j.o]--
+		case undoDrop:
+			j.t.refs[j.o]++
+		case undoHold:
+			j.t.setHeld(j.o, false)
+		case undoFree:
+			j.t.setHeld(j.o, true)
+		case undoLive:
+			j.t.unmark(j.o)
+		case undoDead:
+			j.t.mark(j.o)
+		}
+	}
+	for _, t := range e.order {
+		t.forget(nil)
+	}
+	e.next, e.changes = nil, nil
+	e.journal = e.journal[:0]
+}
+
+// children calls f for each record that one with this content refers to.
+func (e *Editor) children(t *typeEditor, content []byte, f func(*typeEditor, Ordinal)) {
+	eachReference(t.schema, content, func(name string, o Ordinal) { f(e.types[name], o) })
+}

@@ -1,0 +1,184 @@
+package state
+
+import (
+	"bytes"
+	"math/bits"
+	"slices"
+)
+
+// typeEditor is what an Editor knows of one type. Of the typeBuilder in it,
+// live has the ordinals of the version that is being made, and added those that
+// the base does not have, in any order.
+type typeEditor struct {
+	typeBuilder
+	at    map[Ordinal]int // position in added
+	refs  []uint32        // references and holds, by ordinal
+	held  []uint64        // ordinals that are held
+	loose []Ordinal       // came to life in this version: maybe nothing refers to them
+
+	free []Ordinal // where the next records go, last first
+	tail Ordinal   // or from here on
+	open bool      // free and tail are those of this version
+}
+
+// room makes refs long enough for o.
+func (t *typeEditor) room(o Ordinal) {
+	if n := int(o) + 1; n > len(t.refs) {
+		t.refs = append(t.refs, make([]uint32, max(n-len(t.refs), len(t.refs)/4))...)
+	}
+}
+
+func (t *typeEditor) unmark(o Ordinal) { t.live[o>>6] &^= 1 << (uint(o) & 63) }
+
+func (t *typeEditor) isHeld(o Ordinal) bool {
+	return int(o>>6) < len(t.held) && t.held[o>>6]>>(uint(o)&63)&1 != 0
+}
+
+func (t *typeEditor) setHeld(o Ordinal, held bool) {
+	for len(t.held) <= int(o>>6) {
+		t.held = append(t.held, 0)
+	}
+	if held {
+		t.held[o>>6] |= 1 << (uint(o) & 63)
+	} else {
+		t.held[o>>6] &^= 1 << (uint(o) & 63)
+	}
+}
+
+// contentOf returns the content of a record of the base or of this version,
+// valid until the next call.
+func (t *typeEditor) contentOf(o Ordinal) []byte {
+	if k, ok := t.at[o]; ok {
+		return t.addedContent(k)
+	}
+	t.old = appendContent(t.old[:0], t.base.Record(o))
+	return t.old
+}
+
+func (t *typeEditor) sameContent(at int32) bool {
+	return bytes.Equal(t.content, t.contentOf(Ordinal(at)))
+}
+
+// maxHoles is the part of a type's ordinals, in per cent, that may be free
+// before holes are filled. Fresh pages cost one page for 16 records; filling
+// pages that are a tenth empty costs ten copies a record.
+const maxHoles = 10
+
+// vacant returns the ordinal for a new record. As long as few are free it goes
+// behind all others, beside those that come with it; else into the emptiest
+// pages. An ordinal that the base has is not free, as Hollow's deltas need.
+func (t *typeEditor) vacant() Ordinal {
+	if !t.open {
+		t.open = true
+		t.tail = t.base.Max() + 1
+		t.free = t.free[:0]
+		if holes := int(t.tail) - t.base.Len(); holes*100 > int(t.tail)*maxHoles {
+			t.free = t.base.emptiest(t.free)
+		}
+	}
+	if n := len(t.free); n > 0 {
+		o := t.free[n-1]
+		t.free = t.free[:n-1]
+		return o
+	}
+	t.tail++
+	return t.tail - 1
+}
+
+// emptiest appends the free ordinals of a type's pages, those of the emptiest
+// pages last, each page's in descending order.
+func (t *Type) emptiest(list []Ordinal) []Ordinal {
+	var pages [pageSize + 1][]Ordinal // first ordinals, by number of free ones
+	last := t.Max() &^ (pageSize - 1)
+	for first := Ordinal(0); first < last; first += pageSize {
+		n := pageSize - bits.OnesCount16(t.liveBits(first))
+		pages[n] = append(pages[n], first)
+	}
+	for n := 1; n <= pageSize; n++ {
+		for _, first := range slices.Backward(pages[n]) {
+			word := t.liveBits(first)
+			for i := Ordinal(pageSize - 1); i >= 0; i-- {
+				if word>>uint(i)&1 == 0 {
+					list = append(list, first+i)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// liveBits says which ordinals of the page that begins with first are
+// populated.
+func (t *Type) liveBits(first Ordinal) uint16 {
+	b := t.live.get(int(first) / chunkOrdinals)
+	if b == nil {
+		return 0
+	}
+	return uint16(b[int(first)%chunkOrdinals/64] >> (uint(first) & 63))
+}
+
+// build makes the type. types has those that it refers to.
+func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
+	var c Change
+	c.Removed = t.removed()
+	for _, o := range t.added {
+		if t.has(o) {
+			c.Added = append(c.Added, o)
+		}
+	}
+	if len(c.Added)+len(c.Removed) == 0 {
+		return t.base, c, nil
+	}
+	slices.Sort(c.Added)
+	next, err := t.base.apply(typeChange{
+		removed: c.Removed, added: c.Added,
+		load: func(b *pageBuilder, k, i int) error {
+			b.loadContent(t.addedContent(t.at[c.Added[k]]), i)
+			if t.schema.Kind == Set || t.schema.Kind == Map {
+				return t.place(b.lists[i], types)
+			}
+			return nil
+		},
+	})
+	if err == nil {
+		next.tallyFrom(t.base, c)
+	}
+	return next, c, err
+}
+
+// removed returns the ordinals that the base has and this version has not.
+func (t *typeEditor) removed() []Ordinal {
+	var out []Ordinal
+	for i := range t.base.live.leaves() {
+		b := t.base.live.get(i)
+		if b == nil {
+			continue
+		}
+		for w := range b {
+			at := i*len(b) + w
+			var live uint64
+			if at < len(t.live) {
+				live = t.live[at]
+			}
+			out = appendOrdinals(out, Ordinal(at*64), b[w]&^live)
+		}
+	}
+	return out
+}
+
+// forget drops the contents of records that left, and of those that were added
+// and are not in the version; then it is ready for the next one.
+func (t *typeEditor) forget(removed []Ordinal) {
+	for _, o := range removed {
+		t.old = appendContent(t.old[:0], t.base.Record(o))
+		t.table.remove(contentHash(t.old), int32(o))
+	}
+	for k, o := range t.added {
+		if !t.has(o) {
+			t.table.remove(contentHash(t.addedContent(k)), int32(o))
+		}
+	}
+	clear(t.at)
+	t.added, t.ends, t.arena = t.added[:0], t.ends[:0], t.arena[:0]
+	t.loose, t.open = t.loose[:0], false
+}
