@@ -3,10 +3,12 @@ package logic
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"google.golang.org/protobuf/proto"
 
@@ -45,12 +47,27 @@ type Source struct {
 	Key     []state.Value
 }
 
+// A RunError says that a logic failed: its code, not what ran it.
+type RunError struct {
+	Logic string
+	Err   error
+}
+
+func (e *RunError) Error() string { return fmt.Sprintf("run logic %s: %v", e.Logic, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RunError) Unwrap() error { return e.Err }
+
 // ExecutableBuild names the running executable by its SHA-256.
 func ExecutableBuild() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("name build: %w", err)
 	}
+	return fileBuild(path)
+}
+
+func fileBuild(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("name build: %w", err)
@@ -79,15 +96,32 @@ func (l *Logic) populate(ctx context.Context, s *Session) func(protomap.Sink) er
 				return fmt.Errorf("run logic %s: %w", l.Name, err)
 			}
 		}
-		err := l.Run(ctx, s, func(m proto.Message) error {
+		watch := &watched{reader: s.from}
+		err := l.run(ctx, &Session{from: watch, clock: s.clock, seed: s.seed}, func(m proto.Message) error {
 			_, err := l.Output.Add(sink, m.ProtoReflect())
 			return err
 		})
-		if err != nil {
+		if err == nil {
+			err = watch.missed()
+		}
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil || errors.Is(err, errNotRun):
 			return fmt.Errorf("run logic %s: %w", l.Name, err)
 		}
-		return nil
+		return &RunError{l.Name, err}
 	}
+}
+
+// run runs the code; one that panics failed.
+func (l *Logic) run(ctx context.Context, s *Session, emit func(proto.Message) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return l.Run(ctx, s, emit)
 }
 
 // Evaluate runs l on s and makes the next version of its output, which c makes
@@ -97,6 +131,9 @@ func (l *Logic) Evaluate(ctx context.Context, s *Session, c *cycle.Cycle) (datas
 	e := l.evaluation(s)
 	lineage := dataset.Lineage{Producer: c.Author().Name, Evaluation: &e}
 	r, err := c.Run(ctx, lineage, l.populate(ctx, s))
+	if errors.Is(err, cycle.ErrDuplicateKey) {
+		err = &RunError{l.Name, err}
+	}
 	if err != nil {
 		return e, r, err
 	}
@@ -123,5 +160,12 @@ func (l *Logic) Compute(ctx context.Context, s *Session) (*replica.View, error) 
 	if err != nil {
 		return nil, fmt.Errorf("run logic %s: %w", l.Name, err)
 	}
-	return replica.NewView(&blob.Manifest{}, out, l.Output)
+	v, err := replica.NewView(&blob.Manifest{}, out, l.Output)
+	if err != nil {
+		return nil, fmt.Errorf("run logic %s: %w", l.Name, err)
+	}
+	for o := range v.Index.Duplicates() {
+		return nil, &RunError{l.Name, fmt.Errorf("%s %v: %w", v.Root().Schema().Name, v.Index.KeyOf(v.Root().Record(o)), cycle.ErrDuplicateKey)}
+	}
+	return v, nil
 }

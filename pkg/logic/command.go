@@ -1,0 +1,242 @@
+package logic
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
+)
+
+// Where a command finds its session; see proto/holdfast/v1/logic.proto.
+const (
+	EnvAddress = "HOLDFAST_ADDRESS" // of a gRPC server, such as unix:/run/x
+	EnvSession = "HOLDFAST_SESSION"
+)
+
+// keySession is the metadata that names the session in each call.
+const keySession = "holdfast-session"
+
+var (
+	// ErrCrashed says that a command did not end with exit code 0.
+	ErrCrashed = errors.New("the command failed")
+	// ErrTimeout says that a command was killed because it took too long.
+	ErrTimeout = errors.New("the command took too long")
+	// errNotRun says that nothing is known about the logic.
+	errNotRun = errors.New("command was not run")
+	// errSession says that a call does not name the session.
+	errSession = errors.New("the call does not name the session of " + EnvSession + " in its metadata " + keySession)
+)
+
+// maxMessage is the largest message that either side takes, in bytes.
+const maxMessage = 256 << 20
+
+// A Command is a logic in a process of its own: any program that reads its
+// session and hands in its output by holdfast.v1.Logic. Its environment is ours
+// without HOLDFAST_…, so that it knows no store.
+type Command struct {
+	// Args are the program and its arguments.
+	Args []string
+	// Timeout kills the command and all that it started; 0 means never.
+	Timeout time.Duration
+	// Print gets what the command prints, if it is not nil.
+	Print io.Writer
+}
+
+// Build names the code by a digest of the program and its arguments, and of the
+// files among these.
+func (c *Command) Build() (string, error) {
+	if len(c.Args) == 0 {
+		return "", errors.New("name build: there is no command")
+	}
+	path, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		return "", fmt.Errorf("name build: %w", err)
+	}
+	if len(c.Args) == 1 {
+		return fileBuild(path)
+	}
+	parts := c.Args[1:]
+	for i, name := range append([]string{path}, c.Args[1:]...) {
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		build, err := fileBuild(name)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts[:len(parts):len(parts)], fmt.Sprintf("%d %s", i, build))
+	}
+	return "sha256:" + dataset.DigestOf([]byte(strings.Join(parts, "\x00"))).String(), nil
+}
+
+// Logic returns the logic that c is, for an output of that name and schema.
+func (c *Command) Logic(output dataset.Name, m *protomap.Mapping) *Logic {
+	return &Logic{Name: filepath.Base(c.Args[0]), Output: m, Run: func(ctx context.Context, s *Session, emit func(proto.Message) error) error {
+		return c.run(ctx, &host{session: s, output: output, mapping: m, emit: emit})
+	}}
+}
+
+// run starts the command and serves it until it ends.
+func (c *Command) run(ctx context.Context, h *host) error {
+	dir, err := os.MkdirTemp("", "hf") // for the own user only
+	if err != nil {
+		return fmt.Errorf("%w: make folder: %w", errNotRun, err)
+	}
+	defer os.RemoveAll(dir)
+	socket, token := filepath.Join(dir, "s"), rand.Text()
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNotRun, err)
+	}
+	server, err := h.server(token)
+	if err != nil {
+		_ = listener.Close()
+		return fmt.Errorf("%w: %w", errNotRun, err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	failed := c.execute(ctx, []string{EnvAddress + "=unix:" + socket, EnvSession + "=" + token})
+	server.Stop() // waits for the calls, which emit
+	<-served
+	return outcome(h.outcome(), failed)
+}
+
+// outcome returns why there is no output: of what the session saw and of how the
+// process ended whichever says more.
+func outcome(fault, failed error) error {
+	switch {
+	case failed == nil:
+		return fault
+	case fault == nil || errors.Is(fault, ErrNotCommitted) || !errors.Is(failed, ErrCrashed):
+		return failed
+	}
+	return fault
+}
+
+// server serves the session to who knows the token.
+func (h *host) server(token string) (*grpc.Server, error) {
+	look, err := newLookup(h)
+	if err != nil {
+		return nil, err
+	}
+	allow := func(ctx context.Context) error {
+		if values := metadata.ValueFromIncomingContext(ctx, keySession); len(values) != 1 || values[0] != token {
+			return h.fail(errSession)
+		}
+		return nil
+	}
+	s := grpc.NewServer(
+		grpc.WaitForHandlers(true), grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.UnaryInterceptor(func(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+			if err := allow(ctx); err != nil {
+				return nil, err
+			}
+			return next(ctx, in)
+		}),
+		grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+			if err := allow(stream.Context()); err != nil {
+				return err
+			}
+			return next(srv, stream)
+		}),
+		grpc.UnknownServiceHandler(look.handle),
+	)
+	holdfastv1.RegisterLookupServer(s, look)
+	holdfastv1.RegisterLogicServer(s, h)
+	return s, nil
+}
+
+// execute runs the command to its end, and ends with it all that it started.
+func (c *Command) execute(ctx context.Context, env []string) error {
+	run, cancel := ctx, context.CancelFunc(func() {})
+	if c.Timeout > 0 {
+		run, cancel = context.WithTimeout(ctx, c.Timeout)
+	}
+	defer cancel()
+	said := &tail{to: c.Print}
+	cmd := exec.CommandContext(run, c.Args[0], c.Args[1:]...)
+	cmd.Env = append(ownEnv(), env...)
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = kill
+	cmd.WaitDelay = time.Second // for what it started and left behind
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%w: %w", errNotRun, err)
+	}
+	err := cmd.Wait()
+	_ = kill() // fails if nothing is left
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("command %s: %w", c.Args[0], ctx.Err())
+	case run.Err() != nil:
+		return fmt.Errorf("command %s: %w: more than %s%s", c.Args[0], ErrTimeout, c.Timeout, said)
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return fmt.Errorf("command %s: %w: %w%s", c.Args[0], ErrCrashed, err, said)
+	}
+	return nil
+}
+
+// ownEnv returns our environment without our own variables.
+func ownEnv() []string {
+	var out []string
+	for _, x := range os.Environ() {
+		if !strings.HasPrefix(x, "HOLDFAST_") {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// maxTail is how much of what a command prints goes into an error, in bytes.
+const maxTail = 500
+
+// tail passes on what is written and remembers the end of it.
+type tail struct {
+	to  io.Writer // may be nil
+	mu  sync.Mutex
+	end []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.end = append(t.end, b...)
+	t.end = t.end[max(0, len(t.end)-maxTail):]
+	if t.to == nil {
+		return len(b), nil
+	}
+	return t.to.Write(b)
+}
+
+// String returns the last line for the end of an error, and perhaps nothing.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	end := bytes.TrimSpace(t.end)
+	if i := bytes.LastIndexByte(end, '\n'); i >= 0 {
+		end = end[i+1:]
+	}
+	if len(end) == 0 {
+		return ""
+	}
+	return ": " + strings.ToValidUTF8(string(end), "")
+}
