@@ -105,6 +105,10 @@ func TestEditorAgainstBuilder(t *testing.T) {
 			next, nextRoots := cloneMap(all), cloneMap(roots)
 			for range rapid.IntRange(0, 6).Draw(t, "changes") {
 				id := rapid.IntRange(0, 5).Draw(t, "id")
+				if rapid.IntRange(0, 5).Draw(t, "stray") == 0 {
+					addPerson(t, e, drawPerson(t, id, 1)) // nobody holds it
+					continue
+				}
 				changePerson(t, e, next, nextRoots, id)
 			}
 			s, err := e.Build(state.Header{Origin: -1, Tag: int64(version + 1)})
