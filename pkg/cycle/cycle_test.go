@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
@@ -210,6 +211,32 @@ func TestConflict(t *testing.T) {
 	}
 	if points := history(t, store); len(points) != 2 {
 		t.Errorf("%d versions", len(points))
+	}
+	verify(t, store)
+}
+
+// TestKeyChanges finds records by the new key, and duplicates of it only.
+func TestKeyChanges(t *testing.T) {
+	store := blob.NewMemory()
+	narrow := mapping(t, plain)
+	wide := mapping(t, `message N { option (holdfast.v1.dataset) = {key: ["id", "v"]}; string id = 1; int32 v = 2; repeated string tags = 3; }`)
+	c := open(t.Context(), t, config(store, narrow, 1))
+	run(t, c, lines(narrow, a1))
+	both := lines(wide, a1, a2)
+	for i := range 2 { // to begin a segment, and within it
+		c = open(t.Context(), t, config(store, wide, 1))
+		run(t, c, both)
+		if got := content(t, c.Base()); len(got) != 2+i {
+			t.Errorf("%v", got)
+		}
+		if _, ok := c.Base().Index.Record(state.StringValue("a"), state.IntValue(2)); !ok {
+			t.Errorf("no record is found by the new key %v", c.Base().Index.Paths())
+		}
+		both = lines(wide, a1, a2, b1)
+	}
+	c = open(t.Context(), t, config(store, narrow, 1))
+	if _, err := c.Run(t.Context(), dataset.Lineage{}, lines(narrow, a1, a2)); !errors.Is(err, cycle.ErrDuplicateKey) {
+		t.Errorf("error %v, want ErrDuplicateKey", err)
 	}
 	verify(t, store)
 }
