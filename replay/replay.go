@@ -2,6 +2,8 @@ package replay
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -27,10 +29,15 @@ type Config struct {
 	// Candidate is the logic under test; Outputs is where its versions go.
 	Candidate *logic.Logic
 	Outputs   blob.Store
-	// Gate is the rule; Values are the fields whose changes of value are
-	// counted; Examples is how many records of each kind are shown.
-	Gate     compare.Gate
-	Values   []string
+	// Runs is how often the candidate runs on a session, to see whether it
+	// makes the same output each time; 0 means 2. A run after the first begins
+	// at least Apart after it did, so that a logic that looks at the time of
+	// day makes another output.
+	Runs  int
+	Apart time.Duration
+	// Rules are what is compared and judged by; Examples is how many records of
+	// each kind are shown.
+	Rules    compare.Rules
 	Examples int
 	// Now returns the time that the candidate's versions are named after.
 	Now    func() time.Time
@@ -43,7 +50,7 @@ type Runner struct {
 	inputs  *logic.Opener
 	outputs *logic.Opener
 	cycle   *cycle.Cycle
-	checked *compare.Check
+	checked map[string]compare.Check // by evaluation
 }
 
 // Open returns a Runner.
@@ -55,15 +62,40 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	return &Runner{cfg: cfg, inputs: logic.NewOpener(cfg.Store), outputs: logic.NewOpener(cfg.Store), cycle: c}, nil
+	return &Runner{
+		cfg: cfg, inputs: logic.NewOpener(cfg.Store), outputs: logic.NewOpener(cfg.Store), cycle: c,
+		checked: map[string]compare.Check{},
+	}, nil
 }
 
+// Candidate returns the name of the build under test.
+func (r *Runner) Candidate() string { return r.cfg.Candidate.Build }
+
+// Control returns the name of the build that PROD's output is made again with,
+// nothing if there is none.
+func (r *Runner) Control() string {
+	if r.cfg.Control == nil {
+		return ""
+	}
+	return r.cfg.Control.Build
+}
+
+// Rules returns what is compared and judged by.
+func (r *Runner) Rules() compare.Rules { return r.cfg.Rules }
+
 // Check runs the control on the session of e and says whether it makes the
-// same content.
+// same content. It is run once for each evaluation.
 func (r *Runner) Check(ctx context.Context, e dataset.Evaluation) (compare.Check, error) {
 	out := compare.Check{Version: e.Output}
 	if r.cfg.Control == nil {
 		return out, nil
+	}
+	key, err := json.Marshal(e)
+	if err != nil {
+		return out, fmt.Errorf("replay control: %w", err)
+	}
+	if known, ok := r.checked[string(key)]; ok {
+		return known, nil
 	}
 	want, err := r.outputs.View(ctx, r.cfg.Output, e.Output)
 	if err != nil {
@@ -74,65 +106,151 @@ func (r *Runner) Check(ctx context.Context, e dataset.Evaluation) (compare.Check
 		return out, fmt.Errorf("replay control: %w", err)
 	}
 	got, err := r.cfg.Control.Compute(ctx, s)
-	if err != nil {
+	var failed *logic.RunError
+	switch {
+	case errors.As(err, &failed):
+		out.Reason = failed.Error()
+	case err != nil:
 		return out, fmt.Errorf("replay control: %w", err)
+	default:
+		if out.Checksum, err = got.State.Checksum(); err != nil {
+			return out, fmt.Errorf("replay control: %w", err)
+		}
+		out.Reproduced = out.Checksum == want.Manifest.Checksum
 	}
-	if out.Checksum, err = got.State.Checksum(); err != nil {
-		return out, fmt.Errorf("replay control: %w", err)
-	}
-	out.Reproduced = out.Checksum == want.Manifest.Checksum
-	r.checked = &out
+	r.checked[string(key)] = out
 	return out, nil
 }
 
 // Replay runs the candidate on the session of e and compares. The verdict is
-// inconclusive unless the last Check reproduced PROD's output.
+// inconclusive if an input is not there any more, if the control does not make
+// PROD's output again, and if the candidate fails or makes another output when
+// it runs again. An error says that the comparison itself could not be made.
 func (r *Runner) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error) {
 	start := r.cfg.Now()
-	s, err := r.inputs.Session(ctx, e)
-	if err != nil {
-		return nil, fmt.Errorf("replay candidate: %w", err)
-	}
-	want, err := r.outputs.View(ctx, r.cfg.Output, e.Output)
-	if err != nil {
-		return nil, fmt.Errorf("replay candidate: %w", err)
-	}
-	if _, _, err := r.cfg.Candidate.Evaluate(ctx, s, r.cycle); err != nil {
-		return nil, fmt.Errorf("replay candidate: %w", err)
-	}
-	got := r.cycle.Base()
-	d, err := diff.States(want.State, got.State, diff.Options{
-		Type: got.Root().Schema().Name, Examples: r.cfg.Examples, Values: r.cfg.Values,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("replay candidate: %w", err)
-	}
 	out := &compare.Report{
-		Candidate: r.Candidate(), Output: e.Output, Evaluation: e,
-		Added: d.Added, Removed: d.Removed, Changed: d.Changed, Unchanged: d.Unchanged,
-		Fields: d.Fields, Transitions: d.Transitions,
+		Candidate: r.Candidate(), Control: r.Control(), Rules: r.cfg.Rules, Output: e.Output, Evaluation: e,
+		Verdict: compare.Inconclusive,
 	}
-	if out.Examples, err = r.examples(s, want, got, d); err != nil {
+	err := r.replay(ctx, e, out)
+	var failed *logic.RunError
+	switch {
+	case errors.As(err, &failed):
+		out.Verdict = compare.Inconclusive
+		out.Reasons = append(out.Reasons, "the candidate failed: "+failed.Error())
+	case err != nil && missing(err) != "":
+		out.Verdict = compare.Inconclusive
+		out.Reasons = append(out.Reasons, missing(err))
+	case err != nil:
 		return nil, fmt.Errorf("replay candidate: %w", err)
 	}
-	out.Verdict, out.Reasons = r.judge(d)
 	out.Seconds = r.cfg.Now().Sub(start).Seconds()
 	return out, nil
 }
 
-// Candidate returns the name of the build under test.
-func (r *Runner) Candidate() string { return r.cfg.Candidate.Build }
+// missing says what of the recorded evaluation is not there any more; nothing
+// if the error has another cause.
+func missing(err error) string {
+	for _, cause := range []error{
+		replica.ErrNoVersion, replica.ErrEmpty, blob.ErrNotFound, blob.ErrDigest, logic.ErrInputChanged, state.ErrCorrupt,
+	} {
+		if errors.Is(err, cause) {
+			return "a version is missing: " + err.Error()
+		}
+	}
+	return ""
+}
 
-func (r *Runner) judge(d *diff.Result) (compare.Verdict, []string) {
+func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.Report) error {
+	s, err := r.inputs.Session(ctx, e)
+	if err != nil {
+		return err
+	}
+	want, err := r.outputs.View(ctx, r.cfg.Output, e.Output)
+	if err != nil {
+		return err
+	}
+	first := time.Now()
+	if _, _, err := r.cfg.Candidate.Evaluate(ctx, s, r.cycle); err != nil {
+		return err
+	}
+	got := r.cycle.Base()
+	d, err := diff.States(want.State, got.State, r.cfg.Rules.Options(got.Root().Schema().Name, r.cfg.Examples))
+	if err != nil {
+		return err
+	}
+	out.Added, out.Removed, out.Changed, out.Unchanged = d.Added, d.Removed, d.Changed, d.Unchanged
+	out.Transitions, out.Fields = d.Transitions, d.Fields
+	if out.Fields == nil {
+		out.Fields = map[string]int{}
+	}
+	if out.Examples, err = r.examples(s, want, got, d); err != nil {
+		return err
+	}
+	check, err := r.Check(ctx, e)
+	if err != nil {
+		return err
+	}
+	if out.Unstable, err = r.unstable(ctx, s, first, got); err != nil {
+		return err
+	}
+	out.Verdict, out.Reasons = r.judge(d, check, out.Unstable)
+	return nil
+}
+
+// unstable runs the candidate again and says whether it makes another output.
+func (r *Runner) unstable(ctx context.Context, s *logic.Session, first time.Time, got *replica.View) (bool, error) {
+	runs := r.cfg.Runs
+	if runs == 0 {
+		runs = 2
+	}
+	for range runs - 1 {
+		if err := wait(ctx, r.cfg.Apart-time.Since(first)); err != nil {
+			return false, err
+		}
+		again, err := r.cfg.Candidate.Compute(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		sum, err := again.State.Checksum()
+		if err != nil {
+			return false, err
+		}
+		if sum != got.Manifest.Checksum {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (r *Runner) judge(d *diff.Result, check compare.Check, unstable bool) (compare.Verdict, []string) {
+	var reasons []string
 	switch {
 	case r.cfg.Control == nil:
-		return compare.Inconclusive, []string{"there is no control to compare with"}
-	case r.checked == nil:
-		return compare.Inconclusive, []string{"the control was not run"}
-	case !r.checked.Reproduced:
-		return compare.Inconclusive, []string{"the control did not reproduce PROD's output"}
+		reasons = append(reasons, "there is no control to compare with")
+	case check.Reason != "":
+		reasons = append(reasons, "the control did not reproduce PROD's output: "+check.Reason)
+	case !check.Reproduced:
+		reasons = append(reasons, "the control did not reproduce PROD's output")
 	}
-	return r.cfg.Gate.Judge(d)
+	if unstable {
+		reasons = append(reasons, "the candidate is not deterministic: it made another output of the same session")
+	}
+	if len(reasons) > 0 {
+		return compare.Inconclusive, reasons
+	}
+	return r.cfg.Rules.Judge(d)
 }
 
 func (r *Runner) examples(s *logic.Session, want, got *replica.View, d *diff.Result) ([]compare.Example, error) {

@@ -10,26 +10,37 @@ import (
 
 // A Replayer runs the candidate on the inputs of an evaluation and compares.
 type Replayer interface {
-	// Candidate names the build.
+	// Candidate and Control name the builds, Rules are what is judged by.
 	Candidate() string
+	Control() string
+	Rules() compare.Rules
 	Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error)
 }
 
 // Follow runs the candidate on each evaluation that runs does not have yet, in
-// order, keeps the reports and returns those of all evaluations.
-func Follow(ctx context.Context, r Replayer, evaluations []dataset.Evaluation, runs *Store) ([]*compare.Report, error) {
+// order, keeps each report and returns those of all evaluations. seen, if it is
+// not nil, gets each new one.
+func Follow(ctx context.Context, r Replayer, evaluations []dataset.Evaluation, runs *Store, seen func(*compare.Report)) ([]*compare.Report, error) {
+	all, err := runs.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("shadow: %w", err)
+	}
+	kept := map[string]*compare.Report{}
+	for _, report := range all {
+		kept[ID(report)] = report
+	}
 	var out []*compare.Report
 	for _, e := range evaluations {
-		report, err := runs.Get(r.Candidate(), e)
-		if err != nil {
-			return nil, fmt.Errorf("shadow: %w", err)
-		}
+		report := kept[ID(&compare.Report{Candidate: r.Candidate(), Control: r.Control(), Rules: r.Rules(), Evaluation: e})]
 		if report == nil {
 			if report, err = r.Replay(ctx, e); err != nil {
 				return nil, fmt.Errorf("shadow: %w", err)
 			}
-			if err := runs.Put(report); err != nil {
+			if err := runs.Put(ctx, report); err != nil {
 				return nil, fmt.Errorf("shadow: %w", err)
+			}
+			if seen != nil {
+				seen(report)
 			}
 		}
 		out = append(out, report)

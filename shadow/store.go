@@ -1,9 +1,14 @@
 package shadow
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -11,80 +16,104 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
-// A Store keeps the reports of a candidate's runs in an embedded Badger
-// database, by evaluation. It is safe for concurrent use.
+// ErrBusy says that another process had the kept runs open for too long.
+var ErrBusy = errors.New("another process has the kept runs open")
+
+// How long an operation waits for the one of another process, and how often it
+// looks.
+const busyWait, busyPoll = 10 * time.Second, 20 * time.Millisecond
+
+// A Store keeps the reports of candidates' runs in an embedded Badger database.
+// It has the database open during each operation only, so that a person can look
+// at it while a shadow runs. It is safe for concurrent use, also by several
+// processes.
 type Store struct {
-	db *badger.DB
+	dir string
 }
 
-// OpenStore opens the database in a folder, which is made if need be. Only one
-// process can have it open.
-func OpenStore(dir string) (*Store, error) {
-	db, err := badger.Open(badger.DefaultOptions(dir).
-		WithLogger(nil).
-		WithMetricsEnabled(false).
-		WithMemTableSize(8 << 20). // reports are small
-		WithValueLogFileSize(64 << 20).
-		WithNumVersionsToKeep(1))
-	if err != nil {
-		return nil, fmt.Errorf("open kept runs in %s: %w", dir, err)
-	}
-	return &Store{db}, nil
+// OpenStore returns the store in a folder, which is made if need be.
+func OpenStore(ctx context.Context, dir string) (*Store, error) {
+	s := &Store{dir}
+	return s, s.use(ctx, func(*badger.DB) error { return nil })
 }
 
-// Close closes the database.
-func (s *Store) Close() error { return s.db.Close() }
-
-// runKey names a run by its build and the content of the evaluation.
-func runKey(candidate string, e dataset.Evaluation) ([]byte, error) {
-	b, err := json.Marshal(e)
-	if err != nil {
-		return nil, err
+// use runs f on the open database.
+func (s *Store) use(ctx context.Context, f func(*badger.DB) error) error {
+	end := time.Now().Add(busyWait)
+	for {
+		db, err := badger.Open(badger.DefaultOptions(s.dir).
+			WithLogger(nil).
+			WithMetricsEnabled(false).
+			WithMemTableSize(8 << 20). // reports are small
+			WithValueLogFileSize(64 << 20).
+			WithNumVersionsToKeep(1))
+		if err == nil {
+			return errors.Join(f(db), db.Close())
+		}
+		if !strings.Contains(err.Error(), "directory lock") {
+			return fmt.Errorf("open kept runs in %s: %w", s.dir, err)
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("open kept runs in %s: %w", s.dir, ErrBusy)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(busyPoll):
+		}
 	}
-	b = append(b, candidate...)
-	d := dataset.DigestOf(b)
-	return append([]byte("run/"), d[:]...), nil
 }
 
-// Put keeps a report in the place of an earlier one of the same evaluation.
-func (s *Store) Put(r *compare.Report) error {
-	key, err := runKey(r.Candidate, r.Evaluation)
+// runPrefix begins the key of each report.
+const runPrefix = "run/"
+
+// ID names a run: by the builds, the rules and the evaluation whose inputs it
+// was run on.
+func ID(r *compare.Report) string {
+	b, err := json.Marshal([]any{r.Candidate, r.Control, r.Rules, r.Evaluation})
 	if err != nil {
-		return fmt.Errorf("keep run: %w", err)
+		panic(err) // there is nothing in it that has no JSON
 	}
+	return dataset.DigestOf(b).String()[:20]
+}
+
+// Put keeps a report in the place of an earlier one of the same run.
+func (s *Store) Put(ctx context.Context, r *compare.Report) error {
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("keep run: %w", err)
 	}
-	if err := s.db.Update(func(tx *badger.Txn) error { return tx.Set(key, b) }); err != nil {
+	err = s.use(ctx, func(db *badger.DB) error {
+		return db.Update(func(tx *badger.Txn) error { return tx.Set([]byte(runPrefix+ID(r)), b) })
+	})
+	if err != nil {
 		return fmt.Errorf("keep run: %w", err)
 	}
 	return nil
 }
 
-// Get returns the report of a candidate's run on an evaluation's inputs, nil if
-// none is kept.
-func (s *Store) Get(candidate string, e dataset.Evaluation) (*compare.Report, error) {
-	key, err := runKey(candidate, e)
-	if err != nil {
-		return nil, fmt.Errorf("read kept run: %w", err)
-	}
-	var out *compare.Report
-	err = s.db.View(func(tx *badger.Txn) error {
-		item, err := tx.Get(key)
-		if errors.Is(err, badger.ErrKeyNotFound) {
+// All returns every kept report, in order of the evaluations' clocks.
+func (s *Store) All(ctx context.Context) ([]*compare.Report, error) {
+	var out []*compare.Report
+	err := s.use(ctx, func(db *badger.DB) error {
+		return db.View(func(tx *badger.Txn) error {
+			it := tx.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 100, Prefix: []byte(runPrefix)})
+			defer it.Close()
+			for it.Rewind(); it.Valid(); it.Next() {
+				r := new(compare.Report)
+				if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, r) }); err != nil {
+					return fmt.Errorf("%s: %w", it.Item().Key(), err)
+				}
+				out = append(out, r)
+			}
 			return nil
-		}
-		if err != nil {
-			return err
-		}
-		return item.Value(func(b []byte) error {
-			out = new(compare.Report)
-			return json.Unmarshal(b, out)
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read kept run: %w", err)
+		return nil, fmt.Errorf("read kept runs: %w", err)
 	}
+	slices.SortFunc(out, func(a, b *compare.Report) int {
+		return cmp.Or(a.Evaluation.Clock.Compare(b.Evaluation.Clock), cmp.Compare(a.Output, b.Output), cmp.Compare(ID(a), ID(b)))
+	})
 	return out, nil
 }

@@ -360,8 +360,8 @@ func (d *demo) replay(ctx context.Context) error {
 	r, err := replay.Open(ctx, replay.Config{
 		Store: d.store, Output: featuregate.Output, Control: d.control,
 		Candidate: featuregate.Logic(d.mappings[featuregate.Output], featuregate.Candidate), Outputs: candidates,
-		Gate: compare.Gate{Fields: []string{"available"}, Keys: true}, Values: []string{"available"}, Examples: 2,
-		Now: time.Now, Logger: d.cfg.Logger,
+		Rules:    compare.Rules{Gate: compare.Gate{Fields: []string{"available"}, Keys: true}, Values: []string{"available"}},
+		Examples: 2, Now: time.Now, Logger: d.cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -386,13 +386,15 @@ func (d *demo) replay(ctx context.Context) error {
 }
 
 func (d *demo) shadow(ctx context.Context, r *replay.Runner, evaluations []dataset.Evaluation) error {
-	runs, err := shadow.OpenStore(filepath.Join(d.dir, shadowDir))
+	runs, err := shadow.OpenStore(ctx, filepath.Join(d.dir, shadowDir))
 	if err != nil {
 		return err
 	}
-	defer runs.Close()
+	if err := runs.Put(ctx, d.result.Replay); err != nil {
+		return err
+	}
 	fmt.Fprintf(d.cfg.Progress, "shadowing %d evaluations\n", len(evaluations))
-	if d.result.Shadow, err = shadow.Follow(ctx, r, evaluations, runs); err != nil {
+	if d.result.Shadow, err = shadow.Follow(ctx, r, evaluations, runs, nil); err != nil {
 		return err
 	}
 	d.say("\nshadow: the candidate on every evaluation\n")

@@ -17,13 +17,19 @@ type Check struct {
 	Version    dataset.Version `json:"version"`
 	Checksum   dataset.Digest  `json:"checksum"`
 	Reproduced bool            `json:"reproduced"`
+	// Reason is why not, if the control did not even make an output.
+	Reason string `json:"reason,omitempty"`
 }
 
 // A Report is what one run of a candidate showed. Counts are of records of the
 // root type, by key.
 type Report struct {
-	// Candidate is the build that ran.
+	// Candidate is the build that ran, Control the one that PROD's output was
+	// made again with; empty if there was none.
 	Candidate string `json:"candidate"`
+	Control   string `json:"control,omitempty"`
+	// Rules are what was compared and judged by.
+	Rules Rules `json:"rules,omitzero"`
 	// Output is PROD's version that the candidate's output was compared with,
 	// Evaluation the run that made it.
 	Output     dataset.Version    `json:"output"`
@@ -35,12 +41,15 @@ type Report struct {
 	Unchanged int `json:"unchanged"`
 	// Fields counts changed records by field path, Transitions those of some
 	// fields by "from → to".
+	// Both are nil if nothing could be compared.
 	Fields      map[string]int            `json:"fields"`
 	Transitions map[string]map[string]int `json:"transitions,omitempty"`
 	Examples    []Example                 `json:"examples,omitempty"`
 
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons,omitempty"`
+	// Unstable says that the candidate made two outputs of one session.
+	Unstable bool `json:"unstable,omitempty"`
 	// Seconds is how long the run and the comparison took.
 	Seconds float64 `json:"seconds"`
 }
@@ -63,11 +72,50 @@ type Source struct {
 	Record  json.RawMessage `json:"record,omitempty"`
 }
 
+// Sum returns the verdict on all reports of a candidate: what speaks against a
+// release in one of them speaks against it, and what is unknown in one is not
+// known. If the candidate is not deterministic, no difference says anything.
+func Sum(reports []*Report) (Verdict, []string) {
+	if len(reports) == 0 {
+		return Inconclusive, []string{"nothing was compared"}
+	}
+	worst := map[Verdict]int{Inconclusive: 2, Different: 3, NoGo: 4}
+	total, reasons := reports[0], []string(nil)
+	for _, r := range reports {
+		if r.Unstable {
+			total = r
+			break
+		}
+		if worst[r.Verdict] > worst[total.Verdict] {
+			total = r
+		}
+	}
+	for _, r := range reports {
+		for _, reason := range r.Reasons {
+			if r.Verdict == total.Verdict && !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+		}
+	}
+	return total.Verdict, reasons
+}
+
 // maxLine is the greatest number of bytes of a record that Print shows.
 const maxLine = 160
 
 // Print writes the report for a person.
 func (r *Report) Print(w io.Writer) {
+	if r.Fields != nil { // otherwise nothing was compared
+		r.printDiff(w)
+	}
+	fmt.Fprintf(w, "  verdict: %s", r.Verdict)
+	if len(r.Reasons) > 0 {
+		fmt.Fprintf(w, " (%s)", strings.Join(r.Reasons, "; "))
+	}
+	fmt.Fprintln(w)
+}
+
+func (r *Report) printDiff(w io.Writer) {
 	fmt.Fprintf(w, "  %d added, %d removed, %d changed, %d unchanged\n", r.Added, r.Removed, r.Changed, r.Unchanged)
 	for _, f := range slices.Sorted(maps.Keys(r.Fields)) {
 		fmt.Fprintf(w, "    %-18s differs in %d\n", f, r.Fields[f])
@@ -80,11 +128,6 @@ func (r *Report) Print(w io.Writer) {
 	for _, e := range r.Examples {
 		e.print(w)
 	}
-	fmt.Fprintf(w, "  verdict: %s", r.Verdict)
-	if len(r.Reasons) > 0 {
-		fmt.Fprintf(w, " (%s)", strings.Join(r.Reasons, "; "))
-	}
-	fmt.Fprintln(w)
 }
 
 func (e *Example) print(w io.Writer) {

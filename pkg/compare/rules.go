@@ -1,0 +1,152 @@
+package compare
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+)
+
+// Rules say what is compared and how it is judged. The zero Rules compare
+// everything and have no gate.
+type Rules struct {
+	// Gate decides about the release.
+	Gate Gate `json:"gate,omitzero"`
+	// Ignore lists field paths, written as in diff.Result.Fields, that are not
+	// compared, each with all below it.
+	Ignore []string `json:"ignore,omitempty"`
+	// Values lists field paths whose changes of value are counted.
+	Values []string `json:"values,omitempty"`
+	// MinRecords is how many records PROD's output must have; fewer prove
+	// nothing. At least one is always wanted.
+	MinRecords int `json:"min_records,omitempty"`
+}
+
+// ParseRules reads a file of rules, which is YAML:
+//
+//	gate:
+//	  available: 0         # records in which the field may differ
+//	  full_percent: 0.5%   # or their part of all records
+//	  added: 10            # records that may be added; removed, changed likewise
+//	ignore: [computed_at]  # fields that are not compared
+//	values: [available]    # fields whose changes of value are counted
+//	min_records: 1000      # fewer prove nothing
+//
+// Every key may be left out. A gate refuses added and removed records unless it
+// says otherwise. Errors are ErrRule.
+func ParseRules(text []byte) (Rules, error) {
+	var file struct {
+		Gate       yaml.Node `yaml:"gate"`
+		Ignore     []string  `yaml:"ignore"`
+		Values     []string  `yaml:"values"`
+		MinRecords int       `yaml:"min_records"`
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return Rules{}, fmt.Errorf("read rules: %w: %w", ErrRule, err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Rules{}, fmt.Errorf("read rules: %w: something follows them", ErrRule)
+	}
+	r := Rules{Ignore: file.Ignore, Values: file.Values, MinRecords: file.MinRecords}
+	if file.MinRecords < 0 {
+		return r, fmt.Errorf("read rules: %w: min_records is negative", ErrRule)
+	}
+	switch file.Gate.Kind {
+	case 0:
+		return r, nil
+	case yaml.MappingNode:
+	default:
+		return r, fmt.Errorf("read rules: %w: line %d: gate is no mapping of fields to limits", ErrRule, file.Gate.Line)
+	}
+	for i := 0; i+1 < len(file.Gate.Content); i += 2 {
+		l, err := parseMax(file.Gate.Content[i].Value, file.Gate.Content[i+1].Value)
+		if err == nil {
+			err = r.Limit(l)
+		}
+		if err != nil {
+			return r, fmt.Errorf("read rules: line %d: %w", file.Gate.Content[i].Line, err)
+		}
+	}
+	return r, nil
+}
+
+// Limit adds a limit to the gate, which from then on refuses records that are
+// added or removed without a limit of their own.
+func (r *Rules) Limit(l Limit) error {
+	if slices.ContainsFunc(r.Gate.Limits, func(x Limit) bool { return x.Of == l.Of }) {
+		return fmt.Errorf("%w: there are two limits of %s", ErrRule, l.Of)
+	}
+	r.Gate.Limits = append(r.Gate.Limits, l)
+	r.Gate.Keys = true
+	return nil
+}
+
+// Options returns how a diff by these rules is made.
+func (r Rules) Options(typeName string, examples int) diff.Options {
+	return diff.Options{Type: typeName, Examples: examples, Ignore: r.Ignore, Values: r.Values}
+}
+
+// Judge returns the verdict on a diff whose first state is PROD's output.
+func (r Rules) Judge(d *diff.Result) (Verdict, []string) {
+	least := max(r.MinRecords, 1)
+	if n := d.Removed + d.Changed + d.Unchanged; n < least {
+		return Inconclusive, []string{fmt.Sprintf("too few records: PROD's output has %d, at least %d are needed", n, least)}
+	}
+	return r.Gate.Judge(d)
+}
+
+// Check fails with ErrRule if a rule names a field that no record of the root
+// type has in any of the schemas. A gate on a field that does not exist would
+// always pass.
+func (r Rules) Check(root string, schemas ...[]*state.Schema) error {
+	var paths []string
+	for _, l := range r.Gate.Limits {
+		if !l.ofRecords() {
+			paths = append(paths, l.Of)
+		}
+	}
+	for _, path := range slices.Concat(paths, r.Gate.Fields, r.Ignore, r.Values) {
+		if !slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return hasPath(list, root, path) }) {
+			return fmt.Errorf("%w: %s has no field %s", ErrRule, root, path)
+		}
+	}
+	return nil
+}
+
+// hasPath says whether a path, as diff.Result.Fields has them, leads to
+// something in a type.
+func hasPath(schemas []*state.Schema, typeName, path string) bool {
+	i := slices.IndexFunc(schemas, func(s *state.Schema) bool { return s.Name == typeName })
+	if i < 0 {
+		return false
+	}
+	t := schemas[i]
+	if t.Kind != state.Object {
+		rest, ok := strings.CutPrefix(path, "[]")
+		element := t.Element
+		if t.Kind == state.Map {
+			element = t.Value
+		}
+		rest = strings.TrimPrefix(rest, ".")
+		return ok && (rest == "" || hasPath(schemas, element, rest))
+	}
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	f := t.FieldIndex(path[:end])
+	if f < 0 {
+		return false
+	}
+	rest := strings.TrimPrefix(path[end:], ".")
+	return rest == "" || t.Fields[f].Type == state.Reference && hasPath(schemas, t.Fields[f].Ref, rest)
+}
