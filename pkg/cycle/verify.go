@@ -13,45 +13,71 @@ import (
 var ErrVerify = errors.New("blob leads to another state")
 
 // verify reads the blobs of a draft back and compares content checksums, which
-// it computes from what was decoded. Across a change of schemas only the
-// snapshot is compared: deltas then serve other consumers, which keep their
-// own schemas.
+// it computes from what was decoded: of a snapshot in full, of deltas from what
+// they changed. Across a change of schemas only the snapshot is compared: deltas
+// then serve other consumers, which keep their own schemas.
 func (c *Cycle) verify(d *draft) error {
-	want, err := d.view.State.Checksum()
+	m := d.view.Manifest
+	var prev *state.State // of the same segment
+	if d.prev != nil && !d.segment {
+		prev = d.prev.State
+	}
+	var err error
+	if prev == nil {
+		m.Checksum, err = d.view.State.Checksum()
+	} else {
+		m.Checksum, err = follow(d.prev.Manifest.Checksum, prev, d.view.State)
+	}
 	if err != nil {
 		return err
 	}
 	if d.snapshot != nil {
 		s, err := state.ReadSnapshot(d.snapshot, state.ReadOptions{})
-		if err := compare("snapshot", s, err, want); err != nil {
+		if err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+		sum, err := s.Checksum()
+		if err := compare("snapshot", sum, err, m.Checksum); err != nil {
 			return err
 		}
 	}
-	if d.prev != nil && !d.segment {
-		s, err := d.prev.State.Apply(d.delta)
-		if err := compare("delta", s, err, want); err != nil {
-			return err
-		}
-		s, err = d.view.State.Apply(d.reverse)
-		if err := compare("reverse delta", s, err, d.prev.Manifest.Checksum); err != nil {
+	if prev != nil {
+		if err := c.verifyDeltas(d, prev); err != nil {
 			return err
 		}
 	}
-	m := d.view.Manifest
-	m.Checksum, m.Fingerprint = want, d.view.State.Fingerprint()
+	m.Fingerprint = d.view.State.Fingerprint()
 	m.Records = map[string]int{}
 	for _, t := range d.view.State.Types() {
 		m.Records[t.Schema().Name] = t.Len()
 	}
-	d.result.Checksum = want
+	d.result.Checksum = m.Checksum
 	return nil
 }
 
-func compare(what string, s *state.State, err error, want dataset.Digest) error {
+func (c *Cycle) verifyDeltas(d *draft, prev *state.State) error {
+	before, after := d.prev.Manifest.Checksum, d.view.Manifest.Checksum
+	s, err := prev.Apply(d.delta)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("delta: %w", err)
 	}
-	got, err := s.Checksum()
+	sum, err := follow(before, prev, s)
+	if err := compare("delta", sum, err, after); err != nil {
+		return err
+	}
+	if s, err = d.view.State.Apply(d.reverse); err != nil {
+		return fmt.Errorf("reverse delta: %w", err)
+	}
+	sum, err = follow(after, d.view.State, s)
+	return compare("reverse delta", sum, err, before)
+}
+
+// follow returns the checksum of to, a version next to from.
+func follow(sum dataset.Digest, from, to *state.State) (dataset.Digest, error) {
+	return state.NextChecksum(sum, from, to, state.ChangesBetween(from, to))
+}
+
+func compare(what string, got dataset.Digest, err error, want dataset.Digest) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
