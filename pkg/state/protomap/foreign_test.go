@@ -2,6 +2,8 @@ package protomap
 
 import (
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -135,11 +137,11 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	self := added(b.AddList("Self", nil))
-	for range 20 { // twice as many leaves at each level
+	for range 15 { // twice as many leaves at each level
 		self = added(b.AddList("Self", ordinals([]state.Value{self, self})))
 	}
 	bushy := object(b, "R", state.IntValue(1), self).Reference()
-	for range 100 {
+	for range 80 {
 		self = added(b.AddList("Self", ordinals([]state.Value{self})))
 	}
 	deep := object(b, "R", state.IntValue(2), self).Reference()
@@ -153,16 +155,81 @@ func TestLimits(t *testing.T) {
 	}
 	m = m.WithLimits(Limits{Depth: 30, Size: 1000})
 	if _, err := m.Append(nil, s.Type("R").Record(bushy)); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("a record of a million lists: %v", err)
+		t.Errorf("a record of 65535 lists: %v", err)
 	}
 	if _, err := m.Append(nil, s.Type("R").Record(deep)); !errors.Is(err, ErrTooDeep) {
-		t.Errorf("a record of 120 levels: %v", err)
+		t.Errorf("a record of 95 levels: %v", err)
 	}
 	if got, err := m.Append(nil, s.Type("R").Record(bushy)); err == nil {
 		t.Errorf("%d bytes after a failure", len(got))
 	}
 	small, err := m.WithLimits(DefaultLimits()).Append(nil, s.Type("R").Record(bushy))
-	if err != nil || len(small) < 1<<20 {
+	if err != nil || len(small) < 1<<16 {
 		t.Errorf("%d bytes (%v)", len(small), err)
 	}
+}
+
+// TestDepth takes as many levels in as it gives out.
+func TestDepth(t *testing.T) {
+	m := rich(t).WithLimits(Limits{Depth: 10, Size: 1 << 20})
+	for levels := 8; levels <= 12; levels++ {
+		text := `{"id":"1","owner":{"code":"x"}` + strings.Repeat(`,"parent":{"id":"1"`, levels-1) + strings.Repeat("}", levels)
+		msg, err := m.ParseJSON([]byte(text))
+		if (err == nil) != (levels <= 10) {
+			t.Errorf("%d levels in: %v", levels, err)
+		}
+		if err != nil {
+			if msg, err = m.WithLimits(DefaultLimits()).ParseJSON([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err = build(m, msg); (err == nil) != (levels <= 10) {
+			t.Errorf("%d levels stored: %v", levels, err)
+		}
+		records, err := build(m.WithLimits(DefaultLimits()), msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = m.JSON(records[0]); (err == nil) != (levels <= 10) {
+			t.Errorf("%d levels out: %v", levels, err)
+		}
+	}
+}
+
+// TestAppendTogether encodes records of two states with one mapping, from many
+// goroutines.
+func TestAppendTogether(t *testing.T) {
+	m := rich(t)
+	var records []state.Record
+	var want [][]byte
+	for _, tags := range []string{`["b","a"]`, `["long tag","c","d"]`} {
+		msg, err := m.ParseJSON([]byte(strings.Replace(richRecord, `["t","s"]`, tags, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		built, err := build(m, msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, built[0])
+		b, err := m.Append(nil, built[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, b)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			var b []byte
+			var err error
+			for i := range 200 {
+				if b, err = m.Append(b[:0], records[i%2]); err != nil || string(b) != string(want[i%2]) {
+					t.Errorf("record %d is %x (%v), want %x", i%2, b, err, want[i%2])
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }

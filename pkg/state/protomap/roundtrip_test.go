@@ -100,7 +100,7 @@ func drawMessage(t *rapid.T, d protoreflect.MessageDescriptor, depth int) protor
 			continue
 		case f.Message() != nil && !f.IsMap() && depth <= 0:
 			continue
-		case rapid.IntRange(0, 3).Draw(t, "present") > 0:
+		case rapid.IntRange(0, 7).Draw(t, "present") > 0:
 			continue
 		}
 		drawField(t, msg, f, depth-1)
@@ -216,7 +216,7 @@ func TestRoundTrip(t *testing.T) {
 	redeclared := file.Messages().ByName("Every")
 	rapid.Check(t, func(t *rapid.T) {
 		var messages []protoreflect.Message
-		for range rapid.IntRange(1, 3).Draw(t, "messages") {
+		for range rapid.IntRange(1, 2).Draw(t, "messages") {
 			msg := drawMessage(t, m.Message(), 2)
 			fillKey(t, msg)
 			messages = append(messages, msg)
