@@ -53,11 +53,14 @@ type Runner struct {
 	checked map[string]compare.Check // by evaluation
 }
 
+// snapshotEvery is how many of the candidate's versions have one snapshot.
+const snapshotEvery = 100
+
 // Open returns a Runner.
 func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	c, err := cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Output, Store: cfg.Outputs, Mapping: cfg.Candidate.Output,
-		Author: announce.Author{Name: "replay"}, SnapshotEvery: 1, Now: cfg.Now, Logger: cfg.Logger,
+		Author: announce.Author{Name: "replay"}, SnapshotEvery: snapshotEvery, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
@@ -170,6 +173,10 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if err != nil {
 		return err
 	}
+	watch, err := newGuard(ctx, r.cfg.Store, append(s.Datasets(), r.cfg.Output))
+	if err != nil {
+		return err
+	}
 	first := time.Now()
 	if _, _, err := r.cfg.Candidate.Evaluate(ctx, s, r.cycle); err != nil {
 		return err
@@ -187,14 +194,42 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if out.Examples, err = r.examples(s, want, got, d); err != nil {
 		return err
 	}
-	check, err := r.Check(ctx, e)
+	return r.conclude(ctx, out, judged{e: e, session: s, first: first, got: got, diff: d, watch: watch})
+}
+
+// judged is a candidate's first run and what it showed.
+type judged struct {
+	e       dataset.Evaluation
+	session *logic.Session
+	first   time.Time // when the run began
+	got     *replica.View
+	diff    *diff.Result
+	watch   *guard
+}
+
+// conclude looks for whatever makes the comparison worthless, then judges.
+func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) error {
+	check, err := r.Check(ctx, j.e)
 	if err != nil {
 		return err
 	}
-	if out.Unstable, err = r.unstable(ctx, s, first, got); err != nil {
+	if r.cfg.Control != nil {
+		out.Check = &check
+	}
+	out.Reasons = r.doubts(check)
+	if out.Unstable, err = r.unstable(ctx, j.session, j.first, j.got); err != nil {
 		return err
 	}
-	out.Verdict, out.Reasons = r.judge(d, check, out.Unstable)
+	if out.Unstable {
+		out.Reasons = append(out.Reasons, "the candidate is not deterministic: it made another output of the same session")
+	}
+	intruders, err := j.watch.intruders(ctx)
+	if err != nil {
+		return err
+	}
+	if out.Reasons = append(out.Reasons, intruders...); len(out.Reasons) == 0 {
+		out.Verdict, out.Reasons = r.cfg.Rules.Judge(j.diff)
+	}
 	return nil
 }
 
@@ -234,23 +269,17 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func (r *Runner) judge(d *diff.Result, check compare.Check, unstable bool) (compare.Verdict, []string) {
-	var reasons []string
+// doubts says why PROD's output is no measure.
+func (r *Runner) doubts(check compare.Check) []string {
 	switch {
 	case r.cfg.Control == nil:
-		reasons = append(reasons, "there is no control to compare with")
+		return []string{"there is no control to compare with"}
 	case check.Reason != "":
-		reasons = append(reasons, "the control did not reproduce PROD's output: "+check.Reason)
+		return []string{"the control did not reproduce PROD's output: " + check.Reason}
 	case !check.Reproduced:
-		reasons = append(reasons, "the control did not reproduce PROD's output")
+		return []string{"the control did not reproduce PROD's output"}
 	}
-	if unstable {
-		reasons = append(reasons, "the candidate is not deterministic: it made another output of the same session")
-	}
-	if len(reasons) > 0 {
-		return compare.Inconclusive, reasons
-	}
-	return r.cfg.Rules.Judge(d)
+	return nil
 }
 
 func (r *Runner) examples(s *logic.Session, want, got *replica.View, d *diff.Result) ([]compare.Example, error) {

@@ -28,6 +28,8 @@ type Report struct {
 	// made again with; empty if there was none.
 	Candidate string `json:"candidate"`
 	Control   string `json:"control,omitempty"`
+	// Check is the control's run; nil if there was none.
+	Check *Check `json:"check,omitempty"`
 	// Rules are what was compared and judged by.
 	Rules Rules `json:"rules,omitzero"`
 	// Output is PROD's version that the candidate's output was compared with,

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+	"github.com/holdfast-data/holdfast/replay"
+)
+
+const verdictHelp = `
+The verdict is SAME or DIFFERENT, with a gate GO or NO-GO, and INCONCLUSIVE if it
+cannot be known: an input version is missing, there is no control or it does not
+make PROD's output again, the candidate fails, is killed by --timeout, reads what
+it was not given, writes what is not its output, or makes two outputs of the same
+inputs, or there are too few records. Exit codes: 0 SAME or GO, 1 DIFFERENT or
+NO-GO, 3 INCONCLUSIVE, 2 if the comparison itself could not be made.`
+
+// apart is the least time from one run of a candidate to the next: clocks are
+// often read in whole seconds.
+const apart = 1100 * time.Millisecond
+
+// judgeFlags are the flags of commands that judge a candidate.
+type judgeFlags struct {
+	store, output, control, rules, schema string
+	gates                                 []string
+	timeout                               time.Duration
+	runs, examples                        int
+	format                                string
+}
+
+func (j *judgeFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&j.store, "store", os.Getenv("HOLDFAST_STORE"), "folder of PROD's store (HOLDFAST_STORE; required)")
+	f.StringVar(&j.control, "control", "", "command line of PROD's logic, which must make PROD's output again; without it every verdict is INCONCLUSIVE")
+	f.StringArrayVar(&j.gates, "gate", nil, `limit such as "available: 0" or "added: 1%"; may be given more than once`)
+	f.StringVar(&j.rules, "rules", "", "file of rules: gate, ignore, values, min_records")
+	f.StringVar(&j.schema, "schema", "", ".proto file of the candidate's output, if it is not PROD's")
+	f.DurationVar(&j.timeout, "timeout", 10*time.Minute, "longest run of a command; one that takes longer is killed")
+	f.IntVar(&j.runs, "runs", 2, "how often the candidate runs on the same inputs, to see whether it always makes the same output; at least 2")
+	f.IntVar(&j.examples, "examples", 3, "differing records to show of each kind")
+	f.StringVarP(&j.format, "format", "o", "table", "output format: table or json")
+}
+
+// commands opens what the flags and the arguments after -- describe; dir is
+// where the candidate's outputs go.
+func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Name, dir string) (*replay.Commands, blob.Store, error) {
+	if err := checkOutput(j.format); err != nil {
+		return nil, nil, err
+	}
+	if c.ArgsLenAtDash() != 0 || len(args) == 0 {
+		return nil, nil, fmt.Errorf("write the candidate's command at the end, after --\nTry: %s --help", c.CommandPath())
+	}
+	if j.store == "" {
+		return nil, nil, errors.New("name PROD's store with --store")
+	}
+	if j.runs < 2 || j.timeout <= 0 || j.examples < 0 {
+		return nil, nil, errors.New("--runs must be at least 2, --timeout greater than 0, --examples not negative")
+	}
+	store, err := blob.OpenDir(j.store)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := (&storeSource{store}).replica(c.Context(), output); err != nil {
+		return nil, nil, err
+	}
+	cfg := replay.CommandConfig{Dir: dir, CandidateCommand: j.command(c, args)}
+	cfg.Store, cfg.Output, cfg.Runs, cfg.Apart, cfg.Examples = store, output, j.runs, apart, j.examples
+	cfg.Now, cfg.Logger = time.Now, quiet(c)
+	if j.control != "" {
+		words, err := splitWords(j.control)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--control: %w", err)
+		}
+		cfg.ControlCommand = j.command(c, words)
+	}
+	if cfg.Rules, err = j.readRules(); err != nil {
+		return nil, nil, err
+	}
+	if j.schema != "" {
+		if cfg.Schema, err = protomap.Compile(c.Context(), j.schema, nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	r, err := replay.OpenCommands(cfg)
+	return r, store, err
+}
+
+func (j *judgeFlags) command(c *cobra.Command, words []string) *logic.Command {
+	return &logic.Command{Args: words, Timeout: j.timeout, Print: c.ErrOrStderr()}
+}
+
+// readRules reads the file, to which --gate adds.
+func (j *judgeFlags) readRules() (r compare.Rules, err error) {
+	if j.rules != "" {
+		text, err := os.ReadFile(j.rules)
+		if err != nil {
+			return r, fmt.Errorf("read rules: %w", err)
+		}
+		if r, err = compare.ParseRules(text); err != nil {
+			return r, fmt.Errorf("%s: %w", j.rules, err)
+		}
+	}
+	for _, text := range j.gates {
+		l, err := compare.ParseLimit(text)
+		if err == nil {
+			err = r.Limit(l)
+		}
+		if err != nil {
+			return r, fmt.Errorf("--gate: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// splitWords splits a command line as a shell does, without expanding anything.
+func splitWords(text string) ([]string, error) {
+	var words []string
+	var word strings.Builder
+	in, quote := false, rune(0)
+	escaped := false
+	for _, x := range text {
+		switch {
+		case escaped:
+			word.WriteRune(x)
+			escaped = false
+		case x == '\\' && quote != '\'':
+			in, escaped = true, true
+		case quote != 0 && x == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(x)
+		case x == '\'' || x == '"':
+			in, quote = true, x
+		case x == ' ' || x == '\t' || x == '\n':
+			if in {
+				words = append(words, word.String())
+			}
+			in = false
+			word.Reset()
+		default:
+			in = true
+			word.WriteRune(x)
+		}
+	}
+	if quote != 0 || escaped {
+		return nil, fmt.Errorf("a quote in %q is not closed", text)
+	}
+	if in {
+		words = append(words, word.String())
+	}
+	if len(words) == 0 {
+		return nil, errors.New("the command is empty")
+	}
+	return words, nil
+}
+
+// replayResult is what replay prints as JSON.
+type replayResult struct {
+	Verdict compare.Verdict   `json:"verdict"`
+	Reasons []string          `json:"reasons,omitempty"`
+	Reports []*compare.Report `json:"reports"`
+}
+
+func newReplay() *cobra.Command {
+	var j judgeFlags
+	var last int
+	var keep string
+	c := &cobra.Command{
+		Use:   "replay --store DIR --output DATASET[@VERSION] [--control 'CMD…'] -- CMD…",
+		Short: "Run a candidate logic on the inputs of a version and compare",
+		Long: `Replay runs a command on exactly the inputs, clock and seed that PROD's logic had
+when it made a version (without one: the newest), and compares its output with
+that version, record by record. First the control, PROD's own logic, must make
+that version again. The command gets its inputs and gives its output over the
+socket that HOLDFAST_ADDRESS names; see docs/replay.md. Its output goes to a store
+of its own.
+
+A gate refuses more differing records than its limit. As soon as there is one,
+added and removed records are refused, too, unless they have a limit.
+` + verdictHelp,
+		Example: `  holdfast replay --store ./store --output availability --control ./prod -- ./candidate
+  holdfast replay --store ./store --output availability@20260102150405000 --last 10 \
+    --control './prod --fast' --gate 'available: 0' --gate 'full_percent: 0.5%' -o json -- ./candidate`,
+	}
+	j.add(c)
+	f := c.Flags()
+	f.StringVar(&j.output, "output", "", "the dataset, and perhaps the version, that PROD's logic made (required)")
+	f.IntVar(&last, "last", 1, "how many evaluations to replay, the last one being that of the version")
+	f.StringVar(&keep, "keep", "", "folder to keep the candidate's outputs in, one store for each build and schema (default: they are removed)")
+	_ = c.MarkFlagRequired("output")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		t, err := parseTarget(j.output)
+		if err != nil {
+			return err
+		}
+		if last < 1 {
+			return errors.New("--last must be at least 1")
+		}
+		dir := keep
+		if dir == "" {
+			if dir, err = os.MkdirTemp("", "holdfast-replay-"); err != nil {
+				return fmt.Errorf("make temporary folder: %w", err)
+			}
+			defer os.RemoveAll(dir)
+		} else if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		r, store, err := j.commands(c, args, t.name, dir)
+		if err != nil {
+			return err
+		}
+		all, err := logic.Evaluations(c.Context(), store, t.name)
+		if err != nil {
+			return err
+		}
+		chosen, err := replay.Select(all, t.version, last)
+		if err != nil {
+			return fmt.Errorf("replay %s: %w", j.output, err)
+		}
+		return runReplay(c, r, t.name, chosen, j.format)
+	}
+	return c
+}
+
+func runReplay(c *cobra.Command, r *replay.Commands, output dataset.Name, chosen []dataset.Evaluation, format string) error {
+	var out replayResult
+	for i, e := range chosen {
+		fmt.Fprintf(c.ErrOrStderr(), "replaying %d of %d: %s@%s\n", i+1, len(chosen), output, e.Output)
+		report, err := r.Replay(c.Context(), e)
+		if err != nil {
+			return err
+		}
+		out.Reports = append(out.Reports, report)
+		if format == "table" {
+			printReport(c.OutOrStdout(), output, report)
+		}
+	}
+	out.Verdict, out.Reasons = compare.Sum(out.Reports)
+	if format == "json" {
+		if err := printJSON(c.OutOrStdout(), out); err != nil {
+			return err
+		}
+	} else {
+		printSum(c.OutOrStdout(), out)
+	}
+	return exitOf(out.Verdict)
+}
+
+func printReport(w io.Writer, output dataset.Name, r *compare.Report) {
+	fmt.Fprintf(w, "%s@%s, made by %s of", output, r.Output, r.Evaluation.Build)
+	for _, in := range r.Evaluation.Inputs {
+		fmt.Fprintf(w, " %s@%s", in.Dataset, in.Version)
+	}
+	fmt.Fprintln(w)
+	if r.Check != nil && r.Check.Reproduced {
+		fmt.Fprintf(w, "  the control made it again: content checksum %.16s…\n", r.Check.Checksum)
+	}
+	r.Print(w)
+}
+
+func printSum(w io.Writer, out replayResult) {
+	if len(out.Reports) > 1 {
+		fmt.Fprintf(w, "verdict on %d evaluations: %s\n", len(out.Reports), out.Verdict)
+		for _, reason := range out.Reasons {
+			fmt.Fprintf(w, "  %s\n", reason)
+		}
+	}
+}
+
+// exitOf ends a command by its verdict.
+func exitOf(v compare.Verdict) error {
+	switch {
+	case v.Good():
+		return nil
+	case v == compare.Inconclusive:
+		return &answerNo{code: exitInconclusive}
+	}
+	return &answerNo{code: exitNo}
+}
+
+// runsDir and outputsDir are the folders that a shadow keeps in its own.
+const runsDir, outputsDir = "runs", "outputs"
+
+func shadowRuns(dir string) string { return filepath.Join(dir, runsDir) }
+
+// sleep waits for d or until ctx ends, and says which.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/replay"
+	"github.com/holdfast-data/holdfast/shadow"
+)
+
+func newShadow() *cobra.Command {
+	var j judgeFlags
+	var dir string
+	var once bool
+	var last int
+	var poll time.Duration
+	c := &cobra.Command{
+		Use:   "shadow --store DIR --output DATASET --dir RUNS [--control 'CMD…'] -- CMD…",
+		Short: "Let a candidate logic follow PROD and compare each output",
+		Long: `Shadow replays each evaluation of PROD's logic with a candidate, those that are
+there and those that come, and keeps what each run showed in a folder. It goes on
+where it stopped: a run is kept by candidate, control, rules and evaluation.
+
+With --once it ends when it has caught up, with the exit code of the verdict on
+all evaluations; otherwise it follows until it is interrupted.
+` + verdictHelp,
+		Example: `  holdfast shadow --store ./store --output availability --dir ./runs --control ./prod -- ./candidate
+  holdfast shadow --store ./store --output availability --dir ./runs --control ./prod --once -- ./candidate
+  holdfast shadow ls --dir ./runs`,
+		Args: cobra.ArbitraryArgs,
+	}
+	j.add(c)
+	f := c.Flags()
+	f.StringVar(&j.output, "output", "", "the dataset that PROD's logic makes (required)")
+	f.StringVar(&dir, "dir", "", "folder that keeps the runs and the candidate's outputs; it is made if it is missing (required)")
+	f.BoolVar(&once, "once", false, "end when all evaluations are compared")
+	f.IntVar(&last, "last", 0, "begin with the newest so many evaluations; 0 means all")
+	f.DurationVar(&poll, "poll", time.Second, "how often to look for new evaluations")
+	_ = c.MarkFlagRequired("output")
+	_ = c.MarkFlagRequired("dir")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := dataset.ParseName(j.output)
+		if err != nil {
+			return err
+		}
+		if poll <= 0 || last < 0 {
+			return errors.New("--poll must be greater than 0, --last not negative")
+		}
+		if err := os.MkdirAll(filepath.Join(dir, outputsDir), 0o755); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+		r, store, err := j.commands(c, args, n, filepath.Join(dir, outputsDir))
+		if err != nil {
+			return err
+		}
+		runs, err := shadow.OpenStore(c.Context(), shadowRuns(dir))
+		if err != nil {
+			return err
+		}
+		s := &follower{c: c, replayer: r, store: store, output: n, runs: runs, format: j.format, last: last}
+		return s.run(c.Context(), once, poll)
+	}
+	c.AddCommand(newShadowLs(), newShadowShow())
+	return c
+}
+
+// follower is a shadow at work.
+type follower struct {
+	c        *cobra.Command
+	replayer *replay.Commands
+	store    blob.Store
+	output   dataset.Name
+	runs     *shadow.Store
+	format   string
+	last     int // of the first look; 0 means all
+
+	skip     int   // evaluations before the first one
+	position int64 // of the log when it was looked at last
+	looked   bool
+}
+
+func (s *follower) run(ctx context.Context, once bool, poll time.Duration) error {
+	for {
+		reports, err := s.catchUp(ctx)
+		if err != nil && ctx.Err() != nil {
+			return nil // interrupted; the next start goes on from here
+		}
+		if err != nil {
+			return err
+		}
+		if once {
+			verdict, reasons := compare.Sum(reports)
+			if s.format == "table" {
+				fmt.Fprintf(s.c.OutOrStdout(), "verdict on %d evaluations: %s\n", len(reports), verdict)
+				for _, reason := range reasons {
+					fmt.Fprintf(s.c.OutOrStdout(), "  %s\n", reason)
+				}
+			}
+			return exitOf(verdict)
+		}
+		if !sleep(ctx, poll) {
+			return nil
+		}
+	}
+}
+
+// catchUp replays what is new and returns the reports of all evaluations, or
+// none if nothing is new.
+func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
+	f, err := announce.Open(s.store, s.output).Refresh(ctx)
+	if err != nil || s.looked && f.Position == s.position {
+		return nil, err
+	}
+	all, err := logic.Evaluations(ctx, s.store, s.output)
+	if err != nil {
+		return nil, err
+	}
+	if !s.looked && s.last > 0 {
+		s.skip = max(0, len(all)-s.last)
+	}
+	reports, err := shadow.Follow(ctx, s.replayer, all[min(s.skip, len(all)):], s.runs, s.show)
+	if err == nil {
+		s.looked, s.position = true, f.Position
+	}
+	return reports, err
+}
+
+// show prints a new report: one line of JSON, or a line for a person.
+func (s *follower) show(r *compare.Report) {
+	if s.format == "json" {
+		_ = printJSON(s.c.OutOrStdout(), r) // whose reader may be gone
+		return
+	}
+	fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s\n",
+		shadow.ID(r), s.output, r.Output, r.Added, r.Removed, r.Changed, r.Unchanged, r.Verdict, because(r))
+}
+
+func because(r *compare.Report) string {
+	if len(r.Reasons) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(r.Reasons, "; ")
+}
+
+// keptRuns makes a command of f over the runs of --dir.
+func keptRuns(c *cobra.Command, f func(args []string, all []*compare.Report, format string) error) *cobra.Command {
+	dir := c.Flags().String("dir", "", "folder that keeps the runs (required)")
+	_ = c.MarkFlagRequired("dir")
+	output := outputFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		if _, err := os.Stat(shadowRuns(*dir)); err != nil {
+			return fmt.Errorf("%s has no kept runs: %w", *dir, err)
+		}
+		runs, err := shadow.OpenStore(c.Context(), shadowRuns(*dir))
+		if err != nil {
+			return err
+		}
+		all, err := runs.All(c.Context())
+		if err != nil {
+			return err
+		}
+		return f(args, all, *output)
+	}
+	return c
+}
+
+// keptRun is a run as ls prints it in JSON.
+type keptRun struct {
+	ID string `json:"id"`
+	*compare.Report
+}
+
+func newShadowLs() *cobra.Command {
+	c := &cobra.Command{
+		Use: "ls --dir RUNS", Short: "List the kept runs, oldest evaluation first",
+		Example: "  holdfast shadow ls --dir ./runs", Args: cobra.NoArgs,
+	}
+	return keptRuns(c, func(_ []string, all []*compare.Report, format string) error {
+		rows := [][]string{{"RUN", "OUTPUT", "CANDIDATE", "ADDED", "REMOVED", "CHANGED", "UNCHANGED", "VERDICT"}}
+		list := []keptRun{}
+		for _, r := range all {
+			list = append(list, keptRun{shadow.ID(r), r})
+			rows = append(rows, []string{
+				shadow.ID(r), r.Output.String(), fmt.Sprintf("%.19s", r.Candidate), strconv.Itoa(r.Added), strconv.Itoa(r.Removed),
+				strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged), string(r.Verdict),
+			})
+		}
+		if format == "json" {
+			return printJSON(c.OutOrStdout(), list)
+		}
+		return printTable(c.OutOrStdout(), rows)
+	})
+}
+
+func newShadowShow() *cobra.Command {
+	c := &cobra.Command{
+		Use: "show RUN --dir RUNS", Short: "Show what a run showed",
+		Long:    `Show prints a run, which is named by the beginning of its name in ls, or by "newest".`,
+		Example: "  holdfast shadow show newest --dir ./runs", Args: cobra.ExactArgs(1),
+	}
+	return keptRuns(c, func(args []string, all []*compare.Report, format string) error {
+		var found []*compare.Report
+		for _, r := range all {
+			if strings.HasPrefix(shadow.ID(r), args[0]) {
+				found = append(found, r)
+			}
+		}
+		if args[0] == "newest" && len(all) > 0 {
+			found = all[len(all)-1:]
+		}
+		switch {
+		case len(found) == 0:
+			return &answerNo{exitNo, fmt.Sprintf("there is no run %s", args[0])}
+		case len(found) > 1:
+			return fmt.Errorf("%d runs begin with %s", len(found), args[0])
+		}
+		r := found[0]
+		if format == "json" {
+			return printJSON(c.OutOrStdout(), keptRun{shadow.ID(r), r})
+		}
+		w := c.OutOrStdout()
+		fmt.Fprintf(w, "run        %s\ncandidate  %s\ncontrol    %s\noutput     %s, made by %s\nclock      %s\n",
+			shadow.ID(r), r.Candidate, r.Control, r.Output, r.Evaluation.Build, timeText(r.Evaluation.Clock))
+		for _, in := range r.Evaluation.Inputs {
+			fmt.Fprintf(w, "input      %s@%s\n", in.Dataset, in.Version)
+		}
+		r.Print(w)
+		return nil
+	})
+}
