@@ -18,6 +18,11 @@ import (
 func look(c *cobra.Command, f func(ctx context.Context, s source, args []string) error) *cobra.Command {
 	open := sourceFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if output := c.Flags().Lookup("output"); output != nil {
+			if err := checkOutput(output.Value.String()); err != nil {
+				return err
+			}
+		}
 		s, closeSource, err := open()
 		if err != nil {
 			return err
@@ -41,9 +46,6 @@ integers are strings, default values are printed.`,
 	}
 	output := outputFlag(c)
 	return look(c, func(ctx context.Context, s source, args []string) error {
-		if err := checkOutput(*output); err != nil {
-			return err
-		}
 		t, err := parseTarget(args[0])
 		if err != nil {
 			return err

@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -15,9 +20,57 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"holdfast": func() { os.Exit(run()) }})
 }
 
-// TestScripts runs the commands as a person does; see testdata.
+// TestScripts runs the commands as a person does; see testdata. Besides
+// testscript's own commands there are
+//
+//	code N COMMAND…   the exit code of a command is N
+//	until COMMAND…    a command ends well within a minute, however often tried
+//	save NAME REGEXP  puts what the group of a match on standard output has into
+//	                  a variable
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata"})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		"code": code, "until": until, "save": save,
+	}})
+}
+
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND…")
+	}
+	got := "0"
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = strconv.Itoa(exit.ExitCode())
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: until COMMAND…")
+	}
+	deadline := time.Now().Add(time.Minute)
+	for ts.Exec(args[0], args[1:]...) != nil {
+		if time.Now().After(deadline) {
+			ts.Fatalf("it never ended well")
+		}
+		<-time.After(20 * time.Millisecond) // the other side is a process
+	}
+}
+
+func save(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: save NAME REGEXP")
+	}
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("no match with one group for %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 // TestPin pins the first of two versions, which a script cannot name.

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -52,7 +55,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if cfg.Dataset, err = dataset.ParseName(args[0]); err != nil {
 			return err
 		}
-		if cfg.MaxRemoved < 0 || cfg.MaxRemoved > 1 || cfg.MaxLine < 1 || cfg.SnapshotEvery < 1 {
+		if !(cfg.MaxRemoved >= 0 && cfg.MaxRemoved <= 1) || cfg.MaxLine < 1 || cfg.SnapshotEvery < 1 {
 			return fmt.Errorf("--max-removed must be in 0 to 1, --max-line and --snapshot-every at least 1")
 		}
 		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
@@ -62,7 +65,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 			return err
 		}
 		cfg.Author, cfg.Logger = announce.Author{Name: name}, logger(c)
-		cfg.Files = producer.Files(args[1:]...)
+		cfg.Files = sources(c, args[1:])
 		return publish(c, cfg, *output)
 	}
 	return c
@@ -80,6 +83,38 @@ func publish(c *cobra.Command, cfg producer.Config, output string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	return printResult(c, r)
+}
+
+// sources returns what to read. What can be read once only, standard input and
+// pipes, is kept in memory, because a publish that loses a race starts over.
+func sources(c *cobra.Command, paths []string) []producer.File {
+	files := producer.Files(paths...)
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		switch {
+		case path == "-":
+			files[i] = kept("standard input", func() (io.ReadCloser, error) { return io.NopCloser(c.InOrStdin()), nil })
+		case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+			files[i] = kept(path, files[i].Open)
+		}
+	}
+	return files
+}
+
+// kept is a source that is opened once.
+func kept(name string, open func() (io.ReadCloser, error)) producer.File {
+	read := sync.OnceValues(func() ([]byte, error) {
+		in, err := open()
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		return io.ReadAll(in)
+	})
+	return producer.File{Name: name, Open: func() (io.ReadCloser, error) {
+		b, err := read()
+		return io.NopCloser(bytes.NewReader(b)), err
+	}}
 }
 
 func printResult(c *cobra.Command, r cycle.Result) error {

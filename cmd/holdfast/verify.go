@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,7 +74,7 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := blob.Datasets(c.Context(), store)
+	names, err := verifiable(c.Context(), store)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +90,27 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 	}
 	v, err := f.Verify(c.Context())
 	return []*replica.Verification{v}, err
+}
+
+// verifiable returns the datasets of a store, also those whose log has lost its
+// beginning.
+func verifiable(ctx context.Context, store *blob.Dir) ([]dataset.Name, error) {
+	names, err := blob.Datasets(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(store.Root())
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		n, err := dataset.ParseName(e.Name())
+		if err == nil && !slices.Contains(names, n) && (isDir(store.Path(e.Name()+"/log")) || isDir(store.Path(e.Name()+"/versions"))) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 func rewriteDir(c *cobra.Command, path string) ([]*replica.Verification, error) {

@@ -84,7 +84,7 @@ func (f *Folder) read(t dataset.Transition) ([]byte, error) {
 // a change of schemas Hollow's states depend on the path, so only states with
 // the same schemas are compared.
 func (f *Folder) Verify(ctx context.Context) (*Verification, error) {
-	out := &Verification{Dataset: f.Path}
+	out := newVerification(f.Path)
 	states := map[dataset.Version]*state.State{}
 	versions := map[dataset.Version]bool{}
 	for _, v := range f.Snapshots {

@@ -15,7 +15,7 @@ import (
 // writers' files; a blob that was written by different rules, such as
 // compaction, is a problem that does not make the folder bad.
 func (f *Folder) Rewrite(ctx context.Context) (*Verification, error) {
-	out := &Verification{Dataset: f.Path}
+	out := newVerification(f.Path)
 	prev := map[dataset.Version]dataset.Version{}
 	states := map[dataset.Version]*state.State{}
 	load := func(v dataset.Version) *state.State {

@@ -26,6 +26,10 @@ type Verification struct {
 	Problems []string `json:"problems"`
 }
 
+func newVerification(name string) *Verification {
+	return &Verification{Dataset: name, Orphans: []string{}, Problems: []string{}}
+}
+
 func (v *Verification) problem(format string, args ...any) {
 	v.Problems = append(v.Problems, fmt.Sprintf(format, args...))
 }
@@ -82,7 +86,7 @@ type verifier struct {
 
 func newVerifier(ctx context.Context, store blob.Store, n dataset.Name) *verifier {
 	return &verifier{
-		ctx: ctx, store: store, c: NewCatalog(store, n), out: &Verification{Dataset: string(n)},
+		ctx: ctx, store: store, c: NewCatalog(store, n), out: newVerification(string(n)),
 		known: map[string]bool{}, names: map[string][]string{},
 		versions: map[dataset.Version]bool{}, late: map[dataset.Version][]blob.Ref{},
 	}
