@@ -43,12 +43,11 @@ func (d *Digest) UnmarshalText(b []byte) error {
 		return nil
 	}
 	var got Digest
-	if n, err := hex.Decode(got[:], b); len(b) != hex.EncodedLen(len(got)) || err != nil || n != len(got) {
-		return fmt.Errorf("digest %.70q is not 64 lower-case hexadecimal digits", b)
+	if len(b) == hex.EncodedLen(len(got)) { // Decode panics on more
+		if _, err := hex.Decode(got[:], b); err == nil && got.String() == string(b) {
+			*d = got
+			return nil
+		}
 	}
-	if got.String() != string(b) {
-		return fmt.Errorf("digest %.70q is not 64 lower-case hexadecimal digits", b)
-	}
-	*d = got
-	return nil
+	return fmt.Errorf("digest %.70q is not 64 lower-case hexadecimal digits", b)
 }

@@ -3,6 +3,7 @@ package dataset
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -59,8 +60,8 @@ func (s *Seed) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &text); err != nil {
 		return fmt.Errorf("read seed: %w", err)
 	}
-	var n uint64
-	if _, err := fmt.Sscanf(text, "%016x", &n); err != nil || len(text) != 16 {
+	n, err := strconv.ParseUint(text, 16, 64)
+	if err != nil || len(text) != 16 {
 		return fmt.Errorf("seed %.30q is not 16 hexadecimal digits", text)
 	}
 	*s = Seed(n)
