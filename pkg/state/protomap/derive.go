@@ -74,12 +74,12 @@ type role struct {
 }
 
 var (
-	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	identifier = regexp.MustCompile(`^_*[A-Za-z][A-Za-z0-9_]*$`) // compilers derive names without the underscores
 	unnameable = regexp.MustCompile(`[^A-Za-z0-9_]`)
 )
 
 // words mean something else where the name of a message stands.
-const words = " bool bytes double enum extend extensions fixed32 fixed64 float group holdfast import int32 int64 map " +
+const words = " bool bytes double enum extend extensions fixed32 fixed64 float google group holdfast import int32 int64 map " +
 	"message oneof option optional package repeated required reserved rpc service sfixed32 sfixed64 sint32 sint64 " +
 	"stream string syntax uint32 uint64 "
 

@@ -75,6 +75,8 @@ func (r *redeclarer) declare() error {
 		for _, f := range plan.fields {
 			r.field(msg, plan, f.desc)
 		}
+	}
+	for _, msg := range r.file.MessageType { // now that all their enums are there
 		synthetic(msg)
 	}
 	r.service()
@@ -165,13 +167,35 @@ func packable(k protoreflect.Kind) bool {
 }
 
 // synthetic gives each optional scalar the oneof that proto3 wants, after the
-// real ones.
+// real ones, with the name that compilers give it.
 func synthetic(msg *descriptorpb.DescriptorProto) {
+	taken := map[string]bool{}
 	for _, f := range msg.Field {
-		if f.GetProto3Optional() {
-			f.OneofIndex = new(int32(len(msg.OneofDecl)))
-			msg.OneofDecl = append(msg.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new("_" + f.GetName())})
+		taken[f.GetName()] = true
+	}
+	for _, o := range msg.OneofDecl {
+		taken[o.GetName()] = true
+	}
+	for _, nested := range msg.NestedType {
+		taken[nested.GetName()] = true
+	}
+	for _, e := range msg.EnumType {
+		taken[e.GetName()] = true
+		for _, v := range e.Value {
+			taken[v.GetName()] = true
 		}
+	}
+	for _, f := range msg.Field {
+		if !f.GetProto3Optional() {
+			continue
+		}
+		name := "_" + strings.TrimPrefix(f.GetName(), "_")
+		for taken[name] {
+			name = "X" + name
+		}
+		taken[name] = true
+		f.OneofIndex = new(int32(len(msg.OneofDecl)))
+		msg.OneofDecl = append(msg.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new(name)})
 	}
 }
 
