@@ -12,6 +12,8 @@ const (
 	hintLife = 10 * time.Second
 	// lookPause is the least time between two deliveries for one dataset.
 	lookPause = 100 * time.Millisecond
+	// sweepPause is the least time between two looks for expired hints.
+	sweepPause = time.Second
 	// maxUnconfirmed bounds the datasets that strangers can make us remember.
 	maxUnconfirmed = 4096
 )
@@ -23,6 +25,7 @@ const (
 type inbox struct {
 	confirmed   Table
 	unconfirmed map[dataset.Name]unconfirmed
+	swept       time.Time // when what had expired was last forgotten
 }
 
 // unconfirmed is what is known of a dataset by hearsay.
@@ -61,12 +64,16 @@ func (in *inbox) receive(h Hint, now time.Time) bool {
 	return true
 }
 
-// room says whether another dataset can be remembered, and forgets what has
-// expired if need be.
+// room says whether another dataset can be remembered. If need be it forgets
+// what has expired, but not often: a flood must not make every hint costly.
 func (in *inbox) room(now time.Time) bool {
 	if len(in.unconfirmed) < maxUnconfirmed {
 		return true
 	}
+	if now.Sub(in.swept) < sweepPause {
+		return false
+	}
+	in.swept = now
 	for name, u := range in.unconfirmed {
 		if !u.waiting && !now.Before(u.until) {
 			delete(in.unconfirmed, name)
