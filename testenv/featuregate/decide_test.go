@@ -1,3 +1,8 @@
+//go:build !race
+
+// These tests compute hundreds of thousands of decisions in one goroutine; the
+// race detector would find nothing and take minutes.
+
 package featuregate
 
 import (
