@@ -20,13 +20,13 @@ type guard struct {
 	before   map[dataset.Name]int64 // positions of the logs
 }
 
-func newGuard(ctx context.Context, store blob.Store, watch []dataset.Name) (*guard, error) {
-	g := &guard{store: store, datasets: watch, before: map[dataset.Name]int64{}}
+func newGuard(ctx context.Context, store blob.Store) (*guard, error) {
+	g := &guard{store: store, before: map[dataset.Name]int64{}}
 	var err error
 	if g.known, err = blob.Datasets(ctx, store); err != nil {
 		return nil, fmt.Errorf("watch store: %w", err)
 	}
-	for _, n := range watch {
+	for _, n := range g.known {
 		f, err := announce.Open(store, n).Refresh(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("watch store: %w", err)
@@ -48,7 +48,7 @@ func (g *guard) intruders(ctx context.Context) ([]string, error) {
 			out = append(out, fmt.Sprintf("dataset %s appeared in the store while the candidate ran", n))
 		}
 	}
-	for _, n := range g.datasets {
+	for _, n := range g.known {
 		f, err := announce.Open(g.store, n).Refresh(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("watch store: %w", err)

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/compare"
@@ -173,7 +175,7 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if err != nil {
 		return err
 	}
-	watch, err := newGuard(ctx, r.cfg.Store, append(s.Datasets(), r.cfg.Output))
+	watch, err := newGuard(ctx, r.cfg.Store)
 	if err != nil {
 		return err
 	}
@@ -209,15 +211,22 @@ type judged struct {
 
 // conclude looks for whatever makes the comparison worthless, then judges.
 func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) error {
-	check, err := r.Check(ctx, j.e)
-	if err != nil {
+	var check compare.Check
+	var both errgroup.Group // neither needs what the other changes
+	both.Go(func() (err error) {
+		check, err = r.Check(ctx, j.e)
 		return err
-	}
+	})
+	both.Go(func() (err error) {
+		out.Unstable, err = r.unstable(ctx, j.session, j.first, j.got)
+		return err
+	})
+	err := both.Wait()
 	if r.cfg.Control != nil {
 		out.Check = &check
 	}
 	out.Reasons = r.doubts(check)
-	if out.Unstable, err = r.unstable(ctx, j.session, j.first, j.got); err != nil {
+	if err != nil {
 		return err
 	}
 	if out.Unstable {

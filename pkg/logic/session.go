@@ -65,15 +65,6 @@ func (s *Session) View(n dataset.Name) (*replica.View, error) { return s.from.vi
 // Inputs returns the versions of the session, by dataset.
 func (s *Session) Inputs() []dataset.Input { return s.from.inputs() }
 
-// Datasets returns the names of the session's datasets, sorted.
-func (s *Session) Datasets() []dataset.Name {
-	var out []dataset.Name
-	for _, in := range s.Inputs() {
-		out = append(out, in.Dataset)
-	}
-	return out
-}
-
 // Records yields the records of an input as messages of type M, which must be
 // the declared one: in no particular order. A record that cannot be read ends
 // the sequence with its error.
