@@ -27,6 +27,48 @@ func newDir(t *testing.T) *blob.Dir {
 	return dir
 }
 
+// publish announces versions, each with a manifest and blobs, and returns
+// their manifests. The first one has a snapshot.
+func publish(t *testing.T, store blob.Store, versions int) []*blob.Manifest {
+	t.Helper()
+	ctx, log := t.Context(), announce.Open(store, usage)
+	var out []*blob.Manifest
+	for range versions {
+		f, err := log.Refresh(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &blob.Manifest{Dataset: usage, Version: f.Head + 10, Previous: f.Head, PreviousManifest: f.Manifest, Segment: 10}
+		put := func(what string) *blob.Ref {
+			data := fmt.Appendf(nil, "%s of %s", what, m.Version)
+			ref := blob.RefOf(data)
+			if err := store.Put(ctx, blob.BlobKey(usage, m.Version, ref.Digest), data); err != nil {
+				t.Fatal(err)
+			}
+			return &ref
+		}
+		m.Header = put("header")
+		if f.Head == dataset.None {
+			m.Snapshot = put("snapshot")
+		} else {
+			m.Delta, m.ReverseDelta = put("delta"), put("reverse delta")
+		}
+		data, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := dataset.DigestOf(data)
+		if err := store.Put(ctx, blob.ManifestKey(usage, m.Version, d), data); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := log.Announce(ctx, who, announce.AnnouncementOf(m, d)); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
 // project projects the newest fold.
 func project(t *testing.T, dir *blob.Dir) announce.Fold {
 	t.Helper()
