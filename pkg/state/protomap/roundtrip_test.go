@@ -243,6 +243,9 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil || !bytes.Equal(got, other) {
 				t.Fatalf("equal records have bytes\n%x\n%x (%v)", got, other, err)
 			}
+			if i > 0 {
+				continue // ProtoJSON of one is enough
+			}
 			text, err := m.JSON(records[i])
 			if err != nil {
 				t.Fatal(err)
