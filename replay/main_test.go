@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		commands[os.Args[1]]()
 		os.Exit(0)
 	}
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // which the commands would do each
 	goleak.VerifyTestMain(m)
 }
 

@@ -147,12 +147,17 @@ func newStatus() *cobra.Command {
 
 func newVersions() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "versions DATASET",
-		Short:   "List every announced version, oldest first",
-		Example: "  holdfast versions usage --store ./store",
-		Args:    cobra.ExactArgs(1),
+		Use:   "versions DATASET",
+		Short: "List every announced version, oldest first",
+		Long: `Versions lists every announced version, oldest first. With --lineage it shows
+what made each: a producer at positions of its sources, or a logic of exactly
+these versions of its inputs.`,
+		Example: `  holdfast versions usage --store ./store
+  holdfast versions availability --lineage --store ./store`,
+		Args: cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
+	lineage := c.Flags().Bool("lineage", false, "show what made each version; needs --store")
 	return look(c, func(ctx context.Context, s source, args []string) error {
 		n, err := dataset.ParseName(args[0])
 		if err != nil {
@@ -161,6 +166,9 @@ func newVersions() *cobra.Command {
 		list, err := s.Versions(ctx, n)
 		if err != nil {
 			return err
+		}
+		if *lineage {
+			return printLineage(c, s, n, list, *output)
 		}
 		if *output == "json" {
 			return printJSON(c.OutOrStdout(), list)
