@@ -108,6 +108,11 @@ func TestPin(t *testing.T) {
 	if got := hold("get", "n", "x", "-o", "json"); got != `{"id":"x","v":1}`+"\n" {
 		t.Errorf("pinned to the first version, got %s", got)
 	}
+	var list []struct{ Version, Announced string }
+	if err := json.Unmarshal([]byte(hold("ls", "-o", "json")), &list); err != nil || len(list) != 1 ||
+		list[0].Version != versions[0].Version || list[0].Announced != versions[1].Version {
+		t.Errorf("pinned to the first version, ls says %+v, error %v", list, err)
+	}
 	announced, err := os.ReadFile(filepath.Join(store, "n", "announced.version"))
 	if err != nil || string(announced) != versions[0].Version {
 		t.Errorf("announced.version says %q (error %v), the pin is at %s", announced, err, versions[0].Version)

@@ -146,13 +146,17 @@ func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 	}
 	out := []datasetInfo{}
 	for _, n := range names {
-		v, err := s.open(ctx, target{name: n})
+		r, err := s.replica(ctx, n)
+		if err == nil {
+			err = r.Refresh(ctx)
+		}
 		if err != nil {
 			out = append(out, datasetInfo{Dataset: n, State: replica.StateLoading, Error: err.Error()})
 			continue
 		}
+		v := r.Current()
 		out = append(out, datasetInfo{
-			Dataset: n, Version: v.Version(), Announced: v.Version(), State: "stored", Records: v.Root().Len(),
+			Dataset: n, Version: v.Version(), Announced: r.Status().Announced, State: "stored", Records: v.Root().Len(),
 			Root: v.Root().Schema().Name, Key: v.Index.Paths(),
 		})
 	}
@@ -184,20 +188,36 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Refresh(ctx); err != nil {
-		return nil, err
-	}
-	root := r.Current().Root().Schema().Name
 	out := []versionInfo{}
 	for _, p := range points {
 		m := p.Manifest
-		info := versionInfo{
+		root, err := s.root(ctx, r, m)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, versionInfo{
 			Version: m.Version, Previous: m.Previous, Created: timeText(m.Created),
 			Records: m.Records[root], Checksum: m.Checksum,
-		}
-		out = append(out, info)
+		})
 	}
 	return out, nil
+}
+
+// root returns the root type of a version: what its declared schema says, else
+// what its records show.
+func (s *storeSource) root(ctx context.Context, r *replica.Replica, m *blob.Manifest) (string, error) {
+	declared, err := replica.NewCatalog(s.store, m.Dataset).Mapping(ctx, m.Schema)
+	if err != nil {
+		return "", err
+	}
+	if declared != nil {
+		return declared.Root(), nil
+	}
+	v, err := r.At(ctx, m.Version)
+	if err != nil {
+		return "", err
+	}
+	return v.Root().Schema().Name, nil
 }
 
 func (s *storeSource) Diff(ctx context.Context, from, to target, examples int) (*diffResult, error) {
