@@ -1,0 +1,349 @@
+package blob
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+	_ "gocloud.dev/blob/gcsblob"   // gs://
+	_ "gocloud.dev/blob/s3blob"    // s3://
+	"gocloud.dev/gcerrors"
+)
+
+// ErrNotCreateOnly says that a bucket lets a key be written twice, so that
+// nothing may be published into it.
+var ErrNotCreateOnly = errors.New("the store does not create only")
+
+// How long an operation on a bucket may take: a connection that neither works
+// nor breaks must not hold anybody for ever.
+const (
+	cloudTimeout  = time.Minute
+	cloudSlowest  = 256 << 10 // bytes a second, on top of it
+	conflictTries = 6         // of a Put that met another one
+)
+
+// probeFolder holds what probe writes. It begins with a dot, so it is no key.
+const probeFolder = ".holdfast-probe/"
+
+// cloud is a Store in a bucket. What the provider's client sends again after a
+// lost answer can meet its own bytes: then Put returns ErrExists although they
+// are from this very call.
+type cloud struct {
+	name   string // the URL without its parameters
+	bucket *blob.Bucket
+
+	mu     sync.Mutex
+	proven bool // the bucket is known to create only
+}
+
+var (
+	_ Store    = (*cloud)(nil)
+	_ foldered = (*cloud)(nil)
+)
+
+// openCloud opens the bucket at u, in which keys begin with u's path.
+func openCloud(ctx context.Context, u *url.URL) (*cloud, error) {
+	bare := *u
+	bare.Path, bare.RawPath = "", ""
+	prefix := strings.Trim(u.Path, "/")
+	name := strings.TrimSuffix(u.Scheme+"://"+u.Host+"/"+prefix, "/")
+	if prefix != "" {
+		if err := checkKey(prefix); err != nil {
+			return nil, fmt.Errorf("open store %s: prefix: %w", name, err)
+		}
+	}
+	bucket, err := blob.OpenBucket(ctx, bare.String())
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", name, masked(err))
+	}
+	if prefix != "" {
+		bucket = blob.PrefixedBucket(bucket, prefix+"/")
+	}
+	return &cloud{name: name, bucket: bucket}, nil
+}
+
+// Put implements Store.
+func (c *cloud) Put(ctx context.Context, key string, data []byte) error {
+	if err := checkKey(key); err != nil {
+		return fmt.Errorf("put: %w: %w", ErrNotWritten, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	}
+	if err := c.probe(ctx); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	}
+	if err := c.create(ctx, key, data); err != nil {
+		return fmt.Errorf("put %s: %w", key, err)
+	}
+	return nil
+}
+
+// create writes key if it is absent. Any error but ErrExists leaves the outcome
+// unknown: an attempt whose answer was lost may have written.
+func (c *cloud) create(ctx context.Context, key string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, timeFor(int64(len(data))))
+	defer cancel()
+	pause := 10 * time.Millisecond
+	for try := 1; ; try++ {
+		err := c.write(ctx, key, data)
+		if gcerrors.Code(err) == gcerrors.FailedPrecondition {
+			return ErrExists
+		}
+		if err == nil || !isConflict(err) || try == conflictTries {
+			return explained(ctx, err)
+		}
+		// Another create of the key is under way. It may still fail.
+		select {
+		case <-ctx.Done():
+			return explained(ctx, err)
+		case <-time.After(pause):
+			pause *= 4
+		}
+	}
+}
+
+// write sends data once. What is interrupted is not visible: the bytes appear
+// with the last request, or not at all.
+func (c *cloud) write(ctx context.Context, key string, data []byte) error {
+	ctx, abort := context.WithCancel(ctx) // a Close after it writes nothing
+	defer abort()
+	w, err := c.bucket.NewWriter(ctx, key, &blob.WriterOptions{
+		ContentType: "application/octet-stream", DisableContentTypeDetection: true, IfNotExist: true,
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(data); err != nil {
+		abort()
+		return errors.Join(err, w.Close())
+	}
+	return w.Close()
+}
+
+// isConflict says whether S3 has refused a create because another one of the
+// same key is under way.
+func isConflict(err error) bool {
+	var coded interface{ ErrorCode() string }
+	return errors.As(err, &coded) && coded.ErrorCode() == "ConditionalRequestConflict"
+}
+
+// Get implements Store.
+func (c *cloud) Get(ctx context.Context, key string) ([]byte, error) {
+	if err := c.ready(ctx, key); err != nil {
+		return nil, fmt.Errorf("get: %w", err)
+	}
+	b, err := c.read(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", key, err)
+	}
+	return b, nil
+}
+
+func (c *cloud) read(ctx context.Context, key string) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer watch.Stop()
+	r, err := c.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, explained(ctx, err)
+	}
+	defer r.Close()
+	watch.Reset(timeFor(r.Size()))
+	var b bytes.Buffer
+	if _, err := io.Copy(&b, r); err != nil {
+		return nil, explained(ctx, err)
+	}
+	if int64(b.Len()) != r.Size() {
+		return nil, fmt.Errorf("the store sent %d of %d bytes: %w", b.Len(), r.Size(), io.ErrUnexpectedEOF)
+	}
+	return append([]byte{}, b.Bytes()...), nil
+}
+
+// Stat implements Store.
+func (c *cloud) Stat(ctx context.Context, key string) (Info, error) {
+	if err := c.ready(ctx, key); err != nil {
+		return Info{}, fmt.Errorf("stat: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
+	defer cancel()
+	a, err := c.bucket.Attributes(ctx, key)
+	if err != nil {
+		return Info{}, fmt.Errorf("stat %s: %w", key, explained(ctx, err))
+	}
+	return Info{Key: key, Size: a.Size, Modified: a.ModTime}, nil
+}
+
+// List implements Store.
+func (c *cloud) List(ctx context.Context, prefix string) ([]Info, error) {
+	if err := checkPrefix(prefix); err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	var out []Info
+	err := c.each(ctx, blob.ListOptions{Prefix: prefix}, func(o *blob.ListObject) {
+		if !o.IsDir && checkKey(o.Key) == nil {
+			out = append(out, Info{Key: o.Key, Size: o.Size, Modified: o.ModTime})
+		}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", prefix, err)
+	}
+	slices.SortFunc(out, func(a, b Info) int { return cmp.Compare(a.Key, b.Key) })
+	return out, nil
+}
+
+// each calls f with what a listing yields.
+func (c *cloud) each(ctx context.Context, o blob.ListOptions, f func(*blob.ListObject)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer watch.Stop()
+	for list := c.bucket.List(&o); ; {
+		object, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return explained(ctx, err)
+		}
+		watch.Reset(cloudTimeout)
+		f(object)
+	}
+}
+
+// folders returns the first segments of the keys, sorted.
+func (c *cloud) folders(ctx context.Context) ([]string, error) {
+	var out []string
+	err := c.each(ctx, blob.ListOptions{Delimiter: "/"}, func(o *blob.ListObject) {
+		if name := strings.TrimSuffix(o.Key, "/"); o.IsDir && checkKey(name) == nil {
+			out = append(out, name)
+		}
+	})
+	slices.Sort(out)
+	return out, err
+}
+
+// Delete implements Store.
+func (c *cloud) Delete(ctx context.Context, key string) error {
+	if err := c.ready(ctx, key); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
+	defer cancel()
+	if err := explained(ctx, c.bucket.Delete(ctx, key)); err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("delete %s: %w", key, err)
+	}
+	return nil
+}
+
+func (c *cloud) ready(ctx context.Context, key string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// probe makes sure, once, that of two creates exactly one wins, whether they
+// meet or follow each other. What it leaves if it may not delete is tiny, and
+// no key.
+func (c *cloud) probe(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.proven {
+		return nil
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails
+	key := probeFolder + hex.EncodeToString(id[:])
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloudTimeout)
+		defer cancel()
+		_ = c.bucket.Delete(ctx, key) // nobody reads it
+	}()
+	values := []string{"first", "second", "third"}
+	var errs [3]error
+	var wait sync.WaitGroup
+	for i := range 2 {
+		wait.Go(func() { errs[i] = c.create(ctx, key, []byte(values[i])) })
+	}
+	wait.Wait()
+	errs[2] = c.create(ctx, key, []byte(values[2]))
+	won := -1
+	for i, err := range errs {
+		switch {
+		case err == nil && won >= 0:
+			return fmt.Errorf("%w: a key was created twice, so two producers could overwrite each other; it needs conditional writes (If-None-Match)", ErrNotCreateOnly)
+		case err == nil:
+			won = i
+		case !errors.Is(err, ErrExists):
+			return fmt.Errorf("try a create: %w", err)
+		}
+	}
+	if won < 0 {
+		return fmt.Errorf("try a create: no one of three won: %w", errs[0])
+	}
+	if got, err := c.read(ctx, key); err != nil || string(got) != values[won] {
+		return fmt.Errorf("%w: the create that won wrote %q, but %q is there (error %w)", ErrNotCreateOnly, values[won], got, err)
+	}
+	c.proven = true
+	return nil
+}
+
+// timeFor is how long it may take to move size bytes.
+func timeFor(size int64) time.Duration {
+	return cloudTimeout + time.Duration(max(size, 0)/cloudSlowest)*time.Second
+}
+
+// explained returns err, without secrets, as this package's error, and with
+// the reason why ctx has ended.
+func explained(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if gcerrors.Code(err) == gcerrors.NotFound && !isElsewhere(err) {
+		return ErrNotFound
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, masked(err))
+	}
+	return masked(err)
+}
+
+// isElsewhere says whether a driver's "not found" is not about the key: nobody
+// may take a missing bucket or host for an empty store.
+func isElsewhere(err error) bool {
+	text := err.Error()
+	return slices.ContainsFunc([]string{"NoSuchBucket", "ContainerNotFound", "no such host", "StatusCode: 301"}, func(s string) bool {
+		return strings.Contains(text, s)
+	})
+}
+
+// secret finds what signs a request in a URL.
+var secret = regexp.MustCompile(`(?i)((?:sig|signature|credential|security-token|access_token|x-amz-[a-z-]+|x-goog-[a-z-]+)=)[^&\s"']+`)
+
+// maskedError is an error whose text shows no signature.
+type maskedError struct{ error }
+
+func (e maskedError) Error() string { return secret.ReplaceAllString(e.error.Error(), "${1}…") }
+func (e maskedError) Unwrap() error { return e.error }
+
+func masked(err error) error {
+	if err == nil {
+		return nil
+	}
+	return maskedError{err}
+}

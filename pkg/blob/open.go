@@ -1,0 +1,99 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Open opens the store at a location to read it: a folder, as a path or as
+// file:///PATH, which must exist; or a bucket, with or without a prefix, as
+// s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or azblob://CONTAINER/PREFIX. The
+// parameters of such a URL are those of gocloud.dev's drivers, for example
+// ?region=…&endpoint=…&use_path_style=true for S3. Credentials come from the
+// environment, where each provider's own tools look for them; a URL that holds
+// any is refused.
+//
+// A bucket is not touched before the first operation, and a reader of it needs
+// no right to write. The first Put makes sure, as Create does, that the bucket
+// creates only.
+func Open(ctx context.Context, location string) (Store, error) {
+	u, err := parseLocation(location)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if u.Scheme == schemeFile {
+		return OpenDir(u.Path)
+	}
+	return openCloud(ctx, u)
+}
+
+// Create opens the store at a location to write to it. A missing folder is
+// made; a bucket must exist, and is tried: of two creates of one key exactly
+// one must win, else Create fails with ErrNotCreateOnly.
+func Create(ctx context.Context, location string) (Store, error) {
+	u, err := parseLocation(location)
+	if err != nil {
+		return nil, fmt.Errorf("create store: %w", err)
+	}
+	if u.Scheme == schemeFile {
+		return CreateDir(u.Path)
+	}
+	c, err := openCloud(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.probe(ctx); err != nil {
+		return nil, fmt.Errorf("create store %s: %w", c.name, err)
+	}
+	return c, nil
+}
+
+// schemeFile is the scheme of folders; a plain path has it, too.
+const schemeFile = "file"
+
+// scheme is how a URL begins. One letter is not enough for any that we know.
+var scheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]+://`)
+
+// parseLocation returns the URL of a store. Its errors do not show what may be
+// a secret.
+func parseLocation(location string) (*url.URL, error) {
+	if location == "" {
+		return nil, fmt.Errorf("name a folder or a URL")
+	}
+	if !scheme.MatchString(location) {
+		path, err := filepath.Abs(location)
+		return &url.URL{Scheme: schemeFile, Path: path}, err
+	}
+	u, err := url.Parse(location)
+	if err != nil {
+		return nil, fmt.Errorf("%s…: it is not a URL", scheme.FindString(location))
+	}
+	name := u.Scheme + "://" + u.Host
+	if u.User != nil {
+		return nil, fmt.Errorf("%s: the URL holds credentials: leave them to the environment, so that they are in no log", name)
+	}
+	switch u.Scheme {
+	case schemeFile:
+		if u.Host != "" && u.Host != "localhost" || u.Path == "" || u.RawQuery != "" {
+			return nil, fmt.Errorf("%s: use file:///PATH, or the path alone", name)
+		}
+		return u, nil
+	case "s3", "gs", "azblob":
+		if u.Host == "" {
+			return nil, fmt.Errorf("%s: it names no bucket", name)
+		}
+		return u, nil
+	case "mem":
+		return nil, fmt.Errorf("%s: a store in memory lives in one process only: use a folder", name)
+	}
+	return nil, fmt.Errorf("%s: scheme %q is unknown: use a folder, s3://, gs:// or azblob://", name, u.Scheme)
+}
+
+// IsURL says whether a location is the URL of a bucket rather than a folder.
+func IsURL(location string) bool {
+	return scheme.MatchString(location) && !strings.HasPrefix(strings.ToLower(location), schemeFile+"://")
+}
