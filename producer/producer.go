@@ -101,7 +101,11 @@ func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, e
 // gives it back.
 func (cfg *Config) takeOver(ctx context.Context, c *cycle.Cycle) (release func() error, err error) {
 	if !cfg.Takeover {
-		return func() error { return nil }, nil
+		f, err := c.Log().Refresh(ctx)
+		if err == nil && f.Claimed() {
+			err = fmt.Errorf("%w by %q: stop it, or take the dataset with --takeover", announce.ErrClaimed, f.Holder)
+		}
+		return func() error { return nil }, err
 	}
 	if _, err := c.Log().Claim(ctx, cfg.Author, cfg.Author.Name, true); err != nil {
 		return nil, err

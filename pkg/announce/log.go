@@ -125,6 +125,22 @@ func (l *Log) Append(ctx context.Context, derive func(Fold) (Entry, error)) (Ent
 	}
 }
 
+// Settle decides an append of unknown outcome, if there is one (ErrInDoubt if it
+// cannot). Until then nothing may be built on what this Log has read.
+func (l *Log) Settle(ctx context.Context) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
+	if l.pending == nil {
+		return nil
+	}
+	if _, err := l.decide(ctx); err != nil {
+		return fmt.Errorf("settle log of %s: %w", l.name, err)
+	}
+	return nil
+}
+
 // attempt appends once; won is false if another entry was faster.
 func (l *Log) attempt(ctx context.Context, derive func(Fold) (Entry, error)) (e Entry, won bool, err error) {
 	if err := l.refresh(ctx); err != nil {

@@ -112,11 +112,13 @@ func (p projection) make(ctx context.Context, fold Fold) error {
 		return err
 	}
 	last := p.projected()
-	if !whole && last.Horizon == fold.Horizon && last.Position <= fold.Position {
-		return nil
+	if whole || last.Horizon != fold.Horizon || last.Position > fold.Position {
+		if err := p.sweep(ctx, fold); err != nil {
+			return err
+		}
 	}
-	if err := p.sweep(ctx, fold); err != nil {
-		return err
+	if last == (projected{Position: fold.Position, Horizon: fold.Horizon}) {
+		return nil
 	}
 	b, err := json.Marshal(projected{Position: fold.Position, Horizon: fold.Horizon})
 	if err != nil {

@@ -169,3 +169,34 @@ func TestCrashWhileRestoring(t *testing.T) {
 		}
 	}
 }
+
+// TestDoubtIsSettledFirst loses the answer to an announcement. Whatever comes
+// next starts from what is announced, also what would change nothing on the
+// version before.
+func TestDoubtIsSettledFirst(t *testing.T) {
+	m := mapping(t, plain)
+	synctest.Test(t, func(t *testing.T) {
+		memory := blob.NewMemory()
+		first := run(t, open(t.Context(), t, config(memory, m, 1)), lines(m, a1))
+		lose := false
+		store := blobtest.NewFaulty(memory, func(op blobtest.Op) blobtest.Fault {
+			if lose && op.Verb == blobtest.Put && op.Key == blob.LogKey("n", 1) {
+				return blobtest.Lose
+			}
+			return blobtest.None
+		})
+		c := open(t.Context(), t, config(store, m, 1))
+		lose = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := c.Run(ctx, dataset.Lineage{}, lines(m, a2)); !errors.Is(err, announce.ErrInDoubt) {
+			t.Fatalf("error %v, want ErrInDoubt", err)
+		}
+		lose = false
+		r, err := c.Run(t.Context(), dataset.Lineage{}, lines(m, a1))
+		points := history(t, memory)
+		if err != nil || !r.Published || len(points) != 3 || r.Previous == first.Version {
+			t.Errorf("the content of the version before the doubtful one: %+v, %d versions, error %v", r, len(points), err)
+		}
+	})
+}

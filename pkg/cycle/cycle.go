@@ -64,6 +64,7 @@ type Cycle struct {
 	catalog *replica.Catalog
 	base    *replica.View // the announced version; nil if there is none
 	since   int           // versions since the last snapshot
+	doubt   bool          // the last announcement's outcome is not known
 }
 
 // Open returns a Cycle that starts from the newest announced version.
@@ -84,6 +85,9 @@ func (c *Cycle) Base() *replica.View { return c.base }
 // Restore moves to the newest announced version, whoever made it. It is needed
 // after announce.ErrConflict.
 func (c *Cycle) Restore(ctx context.Context) error {
+	if err := c.log.Settle(ctx); err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	}
 	f, err := c.log.Refresh(ctx)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
@@ -125,8 +129,15 @@ func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error
 
 // Run makes one version: populate adds all records. It fails with
 // announce.ErrConflict if somebody else announced a version meanwhile; then
-// nothing was announced, and Restore and Run may be tried again.
+// nothing was announced, and Restore and Run may be tried again. After
+// announce.ErrInDoubt the next Run settles first what became of this one.
 func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (Result, error) {
+	if c.doubt {
+		if err := c.Restore(ctx); err != nil {
+			return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
+		}
+		c.doubt = false
+	}
 	d, err := c.build(ctx, lineage, populate)
 	if err != nil {
 		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
@@ -139,6 +150,11 @@ func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(
 	}
 	if err := c.verify(d); err != nil {
 		return Result{}, fmt.Errorf("cycle of %s: verify: %w", c.cfg.Dataset, err)
+	}
+	if c.cfg.Validate != nil {
+		if err := c.cfg.Validate(d.result); err != nil {
+			return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
+		}
 	}
 	if err := c.publish(ctx, d); err != nil {
 		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
@@ -195,7 +211,7 @@ func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate fun
 	return d, c.judge(d)
 }
 
-// judge counts, decides whether anything changed, and validates.
+// judge counts, and decides whether anything changed.
 func (c *Cycle) judge(d *draft) error {
 	r := &d.result
 	r.Records, r.Version = d.view.Root().Len(), d.view.Version()
@@ -214,10 +230,7 @@ func (c *Cycle) judge(d *draft) error {
 			return nil
 		}
 	}
-	if c.cfg.Validate == nil {
-		return nil
-	}
-	return c.cfg.Validate(*r)
+	return nil
 }
 
 // diff compares with the version before. Records with another key, or of

@@ -58,6 +58,7 @@ func (c *Cycle) put(ctx context.Context, key string, data []byte) error {
 func (c *Cycle) announce(ctx context.Context, d *draft) error {
 	m := d.view.Manifest
 	f, err := c.log.Announce(ctx, c.cfg.Author, announce.AnnouncementOf(m, d.view.ManifestDigest))
+	c.doubt = errors.Is(err, announce.ErrInDoubt)
 	if err != nil {
 		return err
 	}
