@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -41,8 +42,8 @@ type Config struct {
 type DatasetConfig struct {
 	// Name is the dataset's name in its store.
 	Name dataset.Name `yaml:"name"`
-	// Store is the folder of the store; of a dataset that a Java producer owns,
-	// the folder that it publishes into.
+	// Store is the folder or the URL of the store, as blob.Open takes it; of a
+	// dataset that a Java producer owns, the folder that it publishes into.
 	Store string `yaml:"store"`
 	// Key names the key fields of a dataset that declares no schema; empty
 	// means its primary key.
@@ -163,11 +164,14 @@ func (c Config) validateDatasets(bad func(string, ...any)) {
 		}
 		seen[d.Name] = true
 		if d.Store == "" {
-			bad("%s.store: dataset %s needs the folder of its store", at, d.Name)
+			bad("%s.store: dataset %s needs the folder or the URL of its store", at, d.Name)
 		}
 		switch d.Owner {
 		case "", OwnerHoldfast:
 		case OwnerHollow:
+			if blob.IsURL(d.Store) {
+				bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
+			}
 		default:
 			bad("%s.owner: %q is not %s or %s", at, d.Owner, OwnerHoldfast, OwnerHollow)
 		}

@@ -17,7 +17,7 @@ import (
 func (s *Sidecar) open(ctx context.Context) error {
 	all := map[dataset.Name]*served{}
 	for _, d := range s.cfg.Datasets {
-		store, err := s.store(d.Store)
+		store, err := s.store(ctx, d.Store)
 		if err != nil {
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
@@ -36,15 +36,15 @@ func (s *Sidecar) open(ctx context.Context) error {
 }
 
 // store opens a store once.
-func (s *Sidecar) store(folder string) (blob.Store, error) {
-	if store := s.stores[folder]; store != nil {
+func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error) {
+	if store := s.stores[location]; store != nil {
 		return store, nil
 	}
-	store, err := blob.OpenDir(folder)
+	store, err := blob.Open(ctx, location)
 	if err != nil {
 		return nil, err
 	}
-	s.stores[folder] = store
+	s.stores[location] = store
 	return store, nil
 }
 
@@ -53,8 +53,8 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	cfg := replica.DefaultConfig()
 	cfg.Dataset, cfg.Store, cfg.Poll, cfg.Keep = d.Name, store, s.cfg.Poll, s.cfg.Limits.MaxVersions
 	cfg.Declared = replica.Declared{Root: d.Root, Key: d.Key}
-	if d.Owner == OwnerHollow {
-		cfg.Folder = d.Store
+	if dir, ok := store.(*blob.Dir); ok && d.Owner == OwnerHollow {
+		cfg.Folder = dir.Root()
 	}
 	cfg.Now, cfg.Logger = s.options.Now, s.log
 	cfg.Confirmed = func(h announce.Hint) {
@@ -68,7 +68,7 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 
 // discover returns the datasets of the followed store that are not known yet.
 func (s *Sidecar) discover(ctx context.Context, known map[dataset.Name]*served, required bool) (map[dataset.Name]*served, error) {
-	store, err := s.store(s.cfg.follow)
+	store, err := s.store(ctx, s.cfg.follow)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func newUnpin() *cobra.Command {
 // changeLog makes a command that appends one entry to a dataset's log.
 func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log, announce.Author, target) (announce.Fold, error)) *cobra.Command {
 	f := c.Flags()
-	store := f.String("store", "", "folder of the store (required)")
+	store := f.String("store", "", "store, a folder or a URL (required)")
 	reason := f.String("reason", "", "why, for the log (required)")
 	name := f.String("name", userName(), "who, as the log records it")
 	_ = c.MarkFlagRequired("store")
@@ -55,19 +55,21 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 		if err != nil {
 			return err
 		}
-		dir, err := blob.OpenDir(*store)
+		s, err := blob.Open(c.Context(), *store)
 		if err != nil {
 			return err
 		}
-		if _, err := (&storeSource{dir}).replica(c.Context(), t.name); err != nil {
+		if _, err := (&storeSource{s}).replica(c.Context(), t.name); err != nil {
 			return err // no log yet: do not begin one
 		}
-		fold, err := appendEntry(c.Context(), announce.Open(dir, t.name), announce.Author{Name: *name, Why: *reason}, t)
+		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), announce.Author{Name: *name, Why: *reason}, t)
 		if err != nil {
 			return err
 		}
-		if err := announce.Project(c.Context(), dir, t.name, fold); err != nil {
-			return err
+		if dir, ok := s.(*blob.Dir); ok { // only folders are read by Hollow
+			if err := announce.Project(c.Context(), dir, t.name, fold); err != nil {
+				return err
+			}
 		}
 		v, _ := fold.Effective()
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)

@@ -39,7 +39,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 	}
 	output := outputFlag(c)
 	f := c.Flags()
-	f.StringVar(&store, "store", "", "folder of the store; it is made if it is missing (required)")
+	f.StringVar(&store, "store", "", "store: a folder, made if it is missing, or a URL such as s3://bucket/prefix (required)")
 	f.StringVar(&schema, "schema", "", ".proto file that declares the records (required)")
 	f.StringVar(&name, "name", userName(), "who publishes, as the log records it")
 	f.Float64Var(&cfg.MaxRemoved, "max-removed", cfg.MaxRemoved, "part of the records, 0 to 1, that one version may remove")
@@ -61,7 +61,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
 			return err
 		}
-		if cfg.Store, err = blob.CreateDir(store); err != nil {
+		if cfg.Store, err = blob.Create(c.Context(), store); err != nil {
 			return err
 		}
 		cfg.Author, cfg.Logger = announce.Author{Name: name}, logger(c)

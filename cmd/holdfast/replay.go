@@ -69,7 +69,7 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 	if j.runs < 2 || j.timeout <= 0 || j.examples < 0 {
 		return nil, nil, errors.New("--runs must be at least 2, --timeout greater than 0, --examples not negative")
 	}
-	store, err := blob.OpenDir(j.store)
+	store, err := blob.Open(c.Context(), j.store)
 	if err != nil {
 		return nil, nil, err
 	}

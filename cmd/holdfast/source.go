@@ -83,15 +83,15 @@ func timeText(t time.Time) string {
 // sourceFlags adds --store and --address; the returned function opens what they
 // name.
 func sourceFlags(c *cobra.Command) func() (source, func(), error) {
-	store := c.Flags().String("store", os.Getenv("HOLDFAST_STORE"), "look at this store instead of a sidecar (HOLDFAST_STORE)")
+	store := c.Flags().String("store", os.Getenv("HOLDFAST_STORE"), "look at this store, a folder or a URL, instead of a sidecar (HOLDFAST_STORE)")
 	address := c.Flags().String("address", defaultAddress(), "sidecar to ask, host:port or unix:PATH (HOLDFAST_ADDRESS)")
 	return func() (source, func(), error) {
 		if *store != "" {
-			dir, err := blob.OpenDir(*store)
+			s, err := blob.Open(c.Context(), *store)
 			if err != nil {
 				return nil, nil, err
 			}
-			return &storeSource{dir}, func() {}, nil
+			return &storeSource{s}, func() {}, nil
 		}
 		return dialSidecar(*address)
 	}

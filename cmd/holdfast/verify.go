@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,8 +18,8 @@ import (
 
 func newVerify() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "verify DIR",
-		Short: "Check everything that is stored in a folder",
+		Use:   "verify DIR|URL",
+		Short: "Check everything that is stored in a folder or bucket",
 		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
 Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
@@ -26,7 +27,7 @@ behind are listed; they are no error. It exits with 1 if something is wrong.
 
 With --rewrite it decodes the snapshots, writes all blobs again and compares the
 bytes: a check of this program's writer on files of others.`,
-		Example: "  holdfast verify ./store\n  holdfast verify ./store/usage",
+		Example: "  holdfast verify ./store\n  holdfast verify ./store/usage\n  holdfast verify s3://bucket/store",
 		Args:    cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
@@ -59,6 +60,9 @@ bytes: a check of this program's writer on files of others.`,
 }
 
 func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
+	if blob.IsURL(path) {
+		return verifyBucket(c, path)
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -68,7 +72,11 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 		if err != nil {
 			return nil, err
 		}
-		return verifyStore(c, filepath.Dir(path), n)
+		store, err := blob.OpenDir(filepath.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		return verifyStore(c, store, n)
 	}
 	store, err := blob.OpenDir(path)
 	if err != nil {
@@ -79,7 +87,7 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 		return nil, err
 	}
 	if len(names) > 0 {
-		return verifyStore(c, path, names...)
+		return verifyStore(c, store, names...)
 	}
 	f, err := replica.OpenFolder(path)
 	if err != nil {
@@ -90,6 +98,21 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 	}
 	v, err := f.Verify(c.Context())
 	return []*replica.Verification{v}, err
+}
+
+func verifyBucket(c *cobra.Command, url string) ([]*replica.Verification, error) {
+	store, err := blob.Open(c.Context(), url)
+	if err != nil {
+		return nil, err
+	}
+	names, err := blob.Datasets(c.Context(), store)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, errors.New("the store has no datasets")
+	}
+	return verifyStore(c, store, names...)
 }
 
 // verifiable returns the datasets of a store, also those whose log has lost its
@@ -114,6 +137,9 @@ func verifiable(ctx context.Context, store *blob.Dir) ([]dataset.Name, error) {
 }
 
 func rewriteDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
+	if blob.IsURL(path) {
+		return nil, errors.New("--rewrite needs a folder")
+	}
 	folders := []string{path}
 	if store, err := blob.OpenDir(path); err == nil {
 		if names, err := blob.Datasets(c.Context(), store); err == nil && len(names) > 0 {
@@ -138,11 +164,7 @@ func rewriteDir(c *cobra.Command, path string) ([]*replica.Verification, error) 
 	return out, nil
 }
 
-func verifyStore(c *cobra.Command, path string, names ...dataset.Name) ([]*replica.Verification, error) {
-	store, err := blob.OpenDir(path)
-	if err != nil {
-		return nil, err
-	}
+func verifyStore(c *cobra.Command, store blob.Store, names ...dataset.Name) ([]*replica.Verification, error) {
 	var out []*replica.Verification
 	for _, n := range names {
 		v, err := verifyDataset(c.Context(), c, store, n)
