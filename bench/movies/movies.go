@@ -113,6 +113,9 @@ func title(r *rand.Rand) string {
 
 func artURL(r *rand.Rand) string { return fmt.Sprintf("/art/%017x.jpg", r.Uint64()) }
 
+// ID returns the id of movie i, whatever the catalogue.
+func ID(i int) int64 { return 60_000_000 + int64(i)*3 + int64(mix(uint64(i))%3) }
+
 // PersonName returns the name of a person.
 func (c *Catalogue) PersonName(id int64) string {
 	r := c.random(2, uint64(id))
@@ -123,7 +126,7 @@ func (c *Catalogue) PersonName(id int64) string {
 func (c *Catalogue) Movie(i, changes int) *Movie {
 	r := c.random(1, uint64(i))
 	m := &Movie{
-		ID: 60_000_000 + int64(i)*3 + int64(mix(uint64(i))%3), Title: title(r),
+		ID: ID(i), Title: title(r),
 		Year: int32(2026 - math.Abs(r.NormFloat64())*18), Runtime: int32(60 + r.IntN(120)),
 		Rating: ratings[r.IntN(len(ratings))], Popularity: float32(r.ExpFloat64()), Windows: windows(r),
 	}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/index"
+)
+
+// batch is how many keys one call of perOperation looks up.
+const batch = 1 << 14
+
+// reader looks up keys in random order.
+type reader struct {
+	x    *index.Unique
+	t    *state.Type
+	keys []int64
+	at   int
+}
+
+// next returns the keys of the next call.
+func (r *reader) next(n int) []int64 {
+	if r.at+n > len(r.keys) {
+		r.at = 0
+	}
+	r.at += n
+	return r.keys[r.at-n : r.at]
+}
+
+// get returns the record with that id.
+func (r *reader) get(id int64) state.Record {
+	rec, ok := r.x.Record(state.LongValue(id))
+	if !ok {
+		panic(fmt.Sprintf("key %d is lost", id))
+	}
+	return rec
+}
+
+// phaseRead times look-ups, whole records and a scan in a fresh state.
+func phaseRead(w workspace, args []string) error {
+	f, err := openFolder(w.file(args[0]))
+	if err != nil {
+		return err
+	}
+	s, err := f.load(w.kind.Root)
+	if err != nil {
+		return err
+	}
+	list, err := w.keys()
+	if err != nil {
+		return err
+	}
+	r := &reader{x: keys(s), t: s.Type(w.kind.Root), keys: list}
+	fields := [3]int{}
+	for i, name := range w.kind.Numbers {
+		fields[i] = r.t.Schema().FieldIndex(name)
+	}
+	get3 := func(r *reader) func() int64 { return r.numbers(fields) }
+	emit("get3", perOperation(batch, get3(r)))
+	emit("get3_2threads", both(r, get3))
+	text := r.t.Schema().FieldIndex(w.kind.Text)
+	emit("get_view", perOperation(batch, r.view(text)))
+	emit("get_copy", perOperation(batch, r.copied(text)))
+	emit("whole", perOperation(batch/16, r.whole(s)))
+	scan := r.t.Schema().FieldIndex(w.kind.Scan)
+	emit("scan", perOperation(r.t.Len(), r.scan(scan)))
+	write(sample{Metric: "whole_sum", Text: fmt.Sprint(r.wholeSum(s))})
+	return nil
+}
+
+// both returns the mean of two threads that work at the same time.
+func both(r *reader, call func(*reader) func() int64) float64 {
+	var wg sync.WaitGroup
+	var each [2]float64
+	var total atomic.Int64
+	for i := range each {
+		own := *r
+		own.at = i * len(r.keys) / 2
+		f := call(&own)
+		wg.Go(func() {
+			var sum int64
+			each[i] = perOperationOf(batch, f, &sum)
+			total.Add(sum)
+		})
+	}
+	wg.Wait()
+	sink += total.Load()
+	return (each[0] + each[1]) / 2
+}
+
+func (r *reader) numbers(fields [3]int) func() int64 {
+	schema := r.t.Schema()
+	read := func(rec state.Record, f int) int64 {
+		switch schema.Fields[f].Type {
+		case state.Int:
+			v, _ := rec.Int(f)
+			return int64(v)
+		case state.Long:
+			v, _ := rec.Long(f)
+			return v
+		case state.Float:
+			v, _ := rec.Float(f)
+			return int64(v)
+		default:
+			v, _ := rec.Double(f)
+			return int64(v)
+		}
+	}
+	return func() int64 {
+		var sum int64
+		for _, id := range r.next(batch) {
+			rec := r.get(id)
+			sum += read(rec, fields[0]) + read(rec, fields[1]) + read(rec, fields[2])
+		}
+		return sum
+	}
+}
+
+func (r *reader) view(f int) func() int64 {
+	return func() int64 {
+		var sum int64
+		for _, id := range r.next(batch) {
+			text, _ := r.get(id).StringView(f)
+			sum += int64(len(text)) + int64(text[0])
+		}
+		return sum
+	}
+}
+
+func (r *reader) copied(f int) func() int64 {
+	var b []byte
+	return func() int64 {
+		var sum int64
+		for _, id := range r.next(batch) {
+			b, _ = r.get(id).AppendString(b[:0], f)
+			sum += int64(len(b)) + int64(b[0])
+		}
+		return sum
+	}
+}
+
+func (r *reader) scan(f int) func() int64 {
+	return func() int64 {
+		var sum int64
+		for o := range r.t.Ordinals() {
+			v, _ := r.t.Record(o).Int(f)
+			sum += int64(v)
+		}
+		return sum
+	}
+}
+
+func (r *reader) whole(s *state.State) func() int64 {
+	visit := visitorOf(s, r.t.Schema().Name)
+	return func() int64 {
+		var sum int64
+		for _, id := range r.next(batch / 16) {
+			sum += visit(r.get(id))
+		}
+		return sum
+	}
+}
+
+// wholeSum visits every record once. Hollow's side must get the same.
+func (r *reader) wholeSum(s *state.State) int64 {
+	visit := visitorOf(s, r.t.Schema().Name)
+	var sum int64
+	for o := range r.t.Ordinals() {
+		sum += visit(r.t.Record(o))
+	}
+	return sum
+}

@@ -1,0 +1,35 @@
+package main
+
+import "fmt"
+
+// phases by name. Each runs in a process of its own.
+var phases = map[string]func(w workspace, args []string) error{
+	"prepare":   func(w workspace, _ []string) error { return w.prepare() },
+	"age":       phaseAge,
+	"populate":  phasePopulate,
+	"cycle":     phaseCycle,
+	"delta":     phaseDelta,
+	"aged":      phaseAged,
+	"aged_held": phaseAgedHeld,
+	"fresh":     phaseFresh,
+	"load":      phaseLoad,
+	"read":      phaseRead,
+	"diff":      phaseDiff,
+	"collect":   phaseCollect,
+}
+
+// runPhase runs one in the workspace args[0].
+func runPhase(name string, args []string) error {
+	f := phases[name]
+	if f == nil || len(args) == 0 {
+		return fmt.Errorf("there is no phase %q, or its folder is missing", name)
+	}
+	w, err := openWorkspace(args[0])
+	if err != nil {
+		return fmt.Errorf("run phase %s: %w", name, err)
+	}
+	if err := f(w, args[1:]); err != nil {
+		return fmt.Errorf("run phase %s: %w", name, err)
+	}
+	return nil
+}

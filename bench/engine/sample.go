@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// sample is one line of a phase's output.
+type sample struct {
+	Metric string  `json:"metric"`
+	Value  float64 `json:"value"`
+	Text   string  `json:"text,omitempty"` // of a digest
+}
+
+func emit(metric string, v float64) { write(sample{Metric: metric, Value: v}) }
+
+func write(s sample) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a number that is not finite
+	}
+	fmt.Println(string(b))
+}
+
+// emitSince emits the milliseconds since a time.
+func emitSince(metric string, t time.Time) { emit(metric, float64(time.Since(t))/1e6) }
+
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// sink keeps the compiler from leaving work out.
+var sink int64
+
+// perOperation returns the nanoseconds of one of the n operations of a call:
+// after a second of warming up, the median of five rounds.
+func perOperation(n int, call func() int64) float64 { return perOperationOf(n, call, &sink) }
+
+// perOperationOf is perOperation with another place for the results.
+func perOperationOf(n int, call func() int64, results *int64) float64 {
+	round := func(least time.Duration) float64 {
+		var calls int
+		start := time.Now()
+		for time.Since(start) < least || calls == 0 {
+			*results += call()
+			calls++
+		}
+		return float64(time.Since(start)) / float64(calls) / float64(n)
+	}
+	round(time.Second)
+	var rounds []float64
+	for range 5 {
+		rounds = append(rounds, round(300*time.Millisecond))
+	}
+	return median(rounds)
+}
+
+// live returns the bytes of live memory.
+func live() float64 {
+	var m runtime.MemStats
+	for range 2 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// held returns the bytes that the process has from the system.
+func held() float64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys - m.HeapReleased)
+}
+
+// resident returns the bytes of memory of the process by a name of
+// /proc/self/status: VmRSS or VmHWM. It is 0 where there is no such file.
+func resident(name string) float64 {
+	b, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kb * 1024
+		}
+	}
+	return 0
+}
