@@ -19,8 +19,6 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	"github.com/holdfast-data/holdfast/producer"
-	"github.com/holdfast-data/holdfast/replay"
-	"github.com/holdfast-data/holdfast/shadow"
 	"github.com/holdfast-data/holdfast/sidecar"
 	"github.com/holdfast-data/holdfast/testenv/featuregate"
 )
@@ -88,14 +86,13 @@ func Demo(ctx context.Context, cfg DemoConfig) (_ *DemoResult, err error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	stop, err := d.start(ctx)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
 	defer func() {
 		cancel()
 		stop()
 	}()
+	if err != nil {
+		return nil, err
+	}
 	for _, act := range []func(context.Context) error{d.produce, d.ask, d.replay, d.sum} {
 		if err := act(ctx); err != nil {
 			return nil, err
@@ -170,7 +167,8 @@ func (d *demo) open() (err error) {
 	return nil
 }
 
-// start opens two sidecars and the gossip of the producers.
+// start opens two sidecars and the gossip of the producers. stop ends what was
+// started, after ctx has ended, also if start fails.
 func (d *demo) start(ctx context.Context) (stop func(), err error) {
 	done := make(chan error, 2)
 	var stops []func()
@@ -183,8 +181,7 @@ func (d *demo) start(ctx context.Context) (stop func(), err error) {
 	for i := range 2 {
 		s, err := sidecar.Open(ctx, d.sidecarConfig(join), sidecar.Options{Logger: d.cfg.Logger})
 		if err != nil {
-			stop()
-			return nil, err
+			return stop, err
 		}
 		join = append(join, s.GossipAddr())
 		d.sidecars = append(d.sidecars, s)
@@ -327,82 +324,6 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 	}
 	return fmt.Sprintf("%d B", n)
-}
-
-// ask looks a decision up through the typed service of each sidecar.
-func (d *demo) ask(ctx context.Context) error {
-	slices.Sort(d.lags)
-	d.result.Gossip = DemoGossip{Sidecars: len(d.sidecars)}
-	if len(d.lags) > 0 {
-		d.result.Gossip.P50 = float64(d.lags[len(d.lags)/2].Microseconds()) / 1000
-	}
-	d.say("\nnews reached a sidecar and was applied in %.1f ms (median of %d)\n", d.result.Gossip.P50, len(d.lags))
-	for i, s := range d.sidecars {
-		text, took, err := lookUp(ctx, s.Addr(), d.mappings[featuregate.Output], featuregate.Output, "aac", "KR")
-		if err != nil {
-			return err
-		}
-		d.say("sidecar %d answered in %.2f ms: %s\n", i+1, took.Seconds()*1000, text)
-	}
-	return nil
-}
-
-// replay checks PROD's build, then replays and shadows the candidate.
-func (d *demo) replay(ctx context.Context) error {
-	candidates, err := blob.CreateDir(filepath.Join(d.dir, candidateDir))
-	if err != nil {
-		return err
-	}
-	evaluations, err := logic.Evaluations(ctx, d.store, featuregate.Output)
-	if err != nil {
-		return err
-	}
-	r, err := replay.Open(ctx, replay.Config{
-		Store: d.store, Output: featuregate.Output, Control: d.control,
-		Candidate: featuregate.Logic(d.mappings[featuregate.Output], featuregate.Candidate), Outputs: candidates,
-		Rules:    compare.Rules{Gate: compare.Gate{Fields: []string{"available"}, Keys: true}, Values: []string{"available"}},
-		Examples: 2, Now: time.Now, Logger: d.cfg.Logger,
-	})
-	if err != nil {
-		return err
-	}
-	newest := evaluations[len(evaluations)-1]
-	fmt.Fprintf(d.cfg.Progress, "replaying the newest of %d evaluations\n", len(evaluations))
-	if d.result.SelfCheck, err = r.Check(ctx, newest); err != nil {
-		return err
-	}
-	word := "is reproduced"
-	if !d.result.SelfCheck.Reproduced {
-		word = "is NOT reproduced"
-	}
-	d.say("\nself-check: PROD's build on the inputs of availability@%s: content checksum %s… %s\n",
-		newest.Output, d.result.SelfCheck.Checksum.String()[:16], word)
-	if d.result.Replay, err = r.Replay(ctx, newest); err != nil {
-		return err
-	}
-	d.say("\nreplay: the candidate on the same inputs, compared with availability@%s\n", newest.Output)
-	d.result.Replay.Print(d.cfg.Story)
-	return d.shadow(ctx, r, evaluations)
-}
-
-func (d *demo) shadow(ctx context.Context, r *replay.Runner, evaluations []dataset.Evaluation) error {
-	runs, err := shadow.OpenStore(ctx, filepath.Join(d.dir, shadowDir))
-	if err != nil {
-		return err
-	}
-	if err := runs.Put(ctx, d.result.Replay); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.cfg.Progress, "shadowing %d evaluations\n", len(evaluations))
-	if d.result.Shadow, err = shadow.Follow(ctx, r, evaluations, runs, nil); err != nil {
-		return err
-	}
-	d.say("\nshadow: the candidate on every evaluation\n")
-	for _, x := range d.result.Shadow {
-		d.say("  availability@%s: %d changed, %d unchanged, available differs in %d: %s\n",
-			x.Output, x.Changed, x.Unchanged, x.Fields["available"], x.Verdict)
-	}
-	return nil
 }
 
 // sum counts what is in the store.
