@@ -321,7 +321,7 @@ func TestCommandsFail(t *testing.T) {
 		t.Errorf("a candidate that is not there: error %v", err)
 	}
 	cfg = w.config("prod", "prod")
-	cfg.Rules = compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "avialable"}}}}
+	cfg.Rules = compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "avail"}}}}
 	r, err := replay.OpenCommands(cfg)
 	if err != nil {
 		t.Fatal(err)

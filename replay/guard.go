@@ -14,10 +14,9 @@ import (
 // session. PROD itself may go on meanwhile, so it looks for versions by writers
 // that a dataset did not have before, and for datasets that were not there.
 type guard struct {
-	store    blob.Store
-	datasets []dataset.Name
-	known    []dataset.Name         // in the store, before
-	before   map[dataset.Name]int64 // positions of the logs
+	store  blob.Store
+	known  []dataset.Name         // in the store, before
+	before map[dataset.Name]int64 // positions of the logs
 }
 
 func newGuard(ctx context.Context, store blob.Store) (*guard, error) {

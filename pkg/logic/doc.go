@@ -7,5 +7,11 @@
 // gives the same content, and that is checked (guarantee G9). Each run is
 // recorded as an evaluation, completely enough to run it again.
 //
-// Read session.go, logic.go, opener.go and history.go in that order.
+// A logic can also be a program of its own, in any language: a [Command]. Its
+// host, command.go, host.go and lookup.go, starts it and serves it its session
+// on a private socket; [Main] is the other side, in Go. To the rest of the
+// world it is a [Func] like any other. See docs/replay.md.
+//
+// Read session.go, logic.go, opener.go and history.go in that order, then
+// command.go, host.go, lookup.go and main.go.
 package logic
