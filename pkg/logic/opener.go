@@ -58,11 +58,7 @@ func (o *Opener) View(ctx context.Context, n dataset.Name, v dataset.Version) (*
 	if o.catalogs[n] == nil {
 		o.catalogs[n] = replica.NewCatalog(o.store, n)
 	}
-	at, err := o.catalogs[n].Find(ctx, f, v)
-	if err != nil {
-		return nil, err
-	}
-	view, err := o.catalogs[n].Load(ctx, o.last[n], at)
+	view, err := o.catalogs[n].LoadAt(ctx, f, v, o.last[n])
 	if err != nil {
 		return nil, err
 	}

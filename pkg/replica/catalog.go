@@ -20,9 +20,18 @@ import (
 var (
 	// ErrNoVersion says that a dataset never announced a version.
 	ErrNoVersion = errors.New("version was not announced")
+	// ErrPruned says that the blobs of a version were deleted, as the log has
+	// made known. It is an ErrNoVersion, too.
+	ErrPruned error = prunedError{}
 	// ErrEmpty says that a dataset has announced nothing yet.
 	ErrEmpty = errors.New("dataset has no version yet")
 )
+
+// prunedError is the type of ErrPruned.
+type prunedError struct{}
+
+func (prunedError) Error() string        { return "version was pruned" }
+func (prunedError) Is(target error) bool { return target == ErrNoVersion }
 
 // A Catalog reads the versions of one dataset from a store. It remembers
 // manifests and schemas, which never change. It is safe for concurrent use.
@@ -112,12 +121,16 @@ func (c *Catalog) Head(ctx context.Context, f announce.Fold) (Point, error) {
 	return Point{m, f.Manifest}, err
 }
 
-// Find returns an announced version. It fails with ErrNoVersion, also if the
-// version was pruned.
+// Find returns an announced version. It fails with ErrNoVersion if there is
+// none, and with ErrPruned if it may have been one. What is found below the
+// horizon may have lost its blobs nevertheless; LoadAt says so.
 func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) (Point, error) {
 	at, err := c.Head(ctx, f)
 	for err == nil && at.Manifest != nil && at.Manifest.Version > v {
 		at, err = c.earlier(ctx, f, at)
+	}
+	if err == nil && at.Manifest == nil && v < f.Horizon {
+		err = fmt.Errorf("dataset %s, version %s, below the horizon %s: %w", c.name, v, f.Horizon, ErrPruned)
 	}
 	if err == nil && (at.Manifest == nil || at.Manifest.Version != v) {
 		err = fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
@@ -197,6 +210,25 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	return v, nil
 }
 
+// LoadAt finds a version, as Find does, and loads it, as Load does. It fails
+// with ErrPruned if the version is below the horizon and its blobs are gone.
+func (c *Catalog) LoadAt(ctx context.Context, f announce.Fold, v dataset.Version, current *View) (*View, error) {
+	at, err := c.Find(ctx, f, v)
+	if err != nil {
+		return nil, err
+	}
+	view, err := c.Load(ctx, current, at)
+	return view, pruned(f, v, err)
+}
+
+// pruned adds to an error of Load that v's blobs may be gone by intention.
+func pruned(f announce.Fold, v dataset.Version, err error) error {
+	if err != nil && v < f.Horizon && (errors.Is(err, ErrNoPath) || errors.Is(err, blob.ErrNotFound)) {
+		return fmt.Errorf("%w: %w: the horizon is %s", err, ErrPruned, f.Horizon)
+	}
+	return err
+}
+
 // load tries one plan after the other, each without the blobs that were found
 // broken. If none works, what broke first is the error.
 func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state.State, error) {
@@ -204,6 +236,9 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 	broken := map[blob.Ref]bool{}
 	before := func(m *blob.Manifest) (*blob.Manifest, error) {
 		prev, err := c.Before(ctx, m)
+		if errors.Is(err, blob.ErrNotFound) {
+			return nil, nil // pruned, or lost: the chain begins here
+		}
 		return without(prev, broken), err
 	}
 	for {

@@ -140,7 +140,7 @@ func (r *Replica) Looked() <-chan struct{} {
 
 // At returns the view of a version: one in memory, else it is loaded and takes
 // the place of the one that was added first. It fails with ErrNoVersion if the
-// log does not name the version.
+// log does not name the version, ErrPruned if its blobs were deleted.
 func (r *Replica) At(ctx context.Context, v dataset.Version) (*View, error) {
 	if view := r.live.Load().find(v); view != nil {
 		return view, nil
@@ -161,7 +161,7 @@ func (r *Replica) At(ctx context.Context, v dataset.Version) (*View, error) {
 	}
 	view, err := r.catalog.Load(ctx, set.nearest(v), at)
 	if err != nil {
-		return nil, err
+		return nil, pruned(f, v, err)
 	}
 	r.add(set, view, set.current)
 	return view, nil

@@ -56,7 +56,7 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		w.version(p)
+		w.version(f, p)
 		if progress != nil {
 			progress(i+1, len(points))
 		}
@@ -79,6 +79,7 @@ type verifier struct {
 	versions  map[dataset.Version]bool       // of the chain
 	announced []announce.Announcement        // by the log, the valid ones
 	late      map[dataset.Version][]blob.Ref // snapshots that were announced later
+	pruned    map[string]bool                // keys that the log allows to be gone
 
 	prev     *blob.Manifest
 	previous *state.State // nil if it could not be loaded
@@ -89,10 +90,11 @@ func newVerifier(ctx context.Context, store blob.Store, n dataset.Name) *verifie
 		ctx: ctx, store: store, c: NewCatalog(store, n), out: newVerification(string(n)),
 		known: map[string]bool{}, names: map[string][]string{},
 		versions: map[dataset.Version]bool{}, late: map[dataset.Version][]blob.Ref{},
+		pruned: map[string]bool{},
 	}
 }
 
-func (w *verifier) version(p Point) {
+func (w *verifier) version(f announce.Fold, p Point) {
 	m := p.Manifest
 	w.known[blob.ManifestKey(w.c.name, m.Version, p.Digest)] = true
 	if !m.Schema.IsZero() {
@@ -131,7 +133,7 @@ func (w *verifier) version(p Point) {
 	if reverse != nil && now != nil && w.previous != nil && m.Segment == w.prev.Segment {
 		w.decoded(m, "reverse delta", w.prev.Checksum, func() (*state.State, error) { return now.Apply(reverse) })
 	}
-	if now == nil && len(w.out.Problems) == before && w.previous != nil {
+	if now == nil && len(w.out.Problems) == before && w.previous != nil && m.Version >= f.Horizon {
 		w.out.problem("%s: no blob leads to it", m.Version)
 	}
 	w.prev, w.previous = m, now
@@ -151,6 +153,9 @@ func (w *verifier) fetch(m *blob.Manifest, what string, ref *blob.Ref) []byte {
 	key := blob.BlobKey(w.c.name, m.Version, ref.Digest)
 	w.known[key] = true
 	data, err := blob.Get(w.ctx, w.store, key, *ref)
+	if w.pruned[key] && errors.Is(err, blob.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		w.out.problem("%s: %s: %v", m.Version, what, err)
 		return nil

@@ -42,6 +42,10 @@ func (w *verifier) entry(e announce.Entry) {
 		w.announced = append(w.announced, body)
 	case announce.Snapshot:
 		w.late[body.Version] = append(w.late[body.Version], body.Blob)
+	case announce.Prune:
+		for _, key := range body.Keys {
+			w.pruned[string(w.c.name)+"/"+key] = true
+		}
 	}
 }
 

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+func newPrune() *cobra.Command {
+	var store, name, reason string
+	var inputsOf []string
+	var dryRun bool
+	policy := blob.PrunePolicy{Keep: 100, KeepFor: 24 * time.Hour}
+	c := &cobra.Command{
+		Use:   "prune DATASET --store DIR|URL [--keep N] [--keep-for T] [--dry-run]",
+		Short: "Delete the blobs of old versions that nobody needs",
+		Long: `Prune deletes blobs and manifests of old versions of a dataset. It keeps the
+newest --keep versions, all that were in use within --keep-for, the pinned
+version, the inputs of every output that is kept in this store and in those of
+--inputs-of, and what is needed to load any of these. What goes is made known in
+the announcement log first. Producers and consumers may go on meanwhile.
+
+--keep-for must be longer than the longest evaluation of a logic.`,
+		Example: `  holdfast prune usage --store ./store --keep 100 --keep-for 168h --dry-run
+  holdfast prune usage --store ./store --keep 100 --inputs-of s3://bucket/outputs`,
+		Args: cobra.ExactArgs(1),
+	}
+	output := outputFlag(c)
+	f := c.Flags()
+	f.StringVar(&store, "store", "", "store, a folder or a URL (required)")
+	f.IntVar(&policy.Keep, "keep", policy.Keep, "newest versions to keep, at least 1")
+	f.DurationVar(&policy.KeepFor, "keep-for", policy.KeepFor, "keep what was in use within this time")
+	f.StringSliceVar(&inputsOf, "inputs-of", nil, "further stores whose outputs' inputs are kept")
+	f.BoolVar(&dryRun, "dry-run", false, "only say what would be deleted")
+	f.StringVar(&name, "name", userName(), "who, as the log records it")
+	f.StringVar(&reason, "reason", "", "why, for the log")
+	_ = c.MarkFlagRequired("store")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		if policy.Keep < 1 || policy.KeepFor < 0 {
+			return fmt.Errorf("--keep must be at least 1, --keep-for not negative")
+		}
+		p := announce.Pruner{Policy: policy}
+		var err error
+		if p.Dataset, err = dataset.ParseName(args[0]); err != nil {
+			return err
+		}
+		if p.Store, err = blob.Open(c.Context(), store); err != nil {
+			return err
+		}
+		for _, location := range inputsOf {
+			s, err := blob.Open(c.Context(), location)
+			if err != nil {
+				return fmt.Errorf("--inputs-of: %w", err)
+			}
+			p.InputsOf = append(p.InputsOf, s)
+		}
+		return prune(c, p, announce.Author{Name: name, Why: reason}, pruneOutput{dryRun, *output})
+	}
+	return c
+}
+
+// pruneOutput says whether to do it, and how to show it.
+type pruneOutput struct {
+	dryRun bool
+	format string
+}
+
+// prunedFiles is a plan, done or not, as JSON shows it.
+type prunedFiles struct {
+	Dataset dataset.Name      `json:"dataset"`
+	DryRun  bool              `json:"dry_run"`
+	Horizon dataset.Version   `json:"horizon"`
+	Kept    []dataset.Version `json:"kept"`
+	Keys    []string          `json:"keys"`
+	Bytes   int64             `json:"bytes"`
+}
+
+func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutput) error {
+	if _, err := (&storeSource{p.Store}).replica(c.Context(), p.Dataset); err != nil {
+		return err // no log yet: do not begin one
+	}
+	var plan blob.PrunePlan
+	var err error
+	if o.dryRun {
+		plan, err = p.Plan(c.Context())
+	} else {
+		plan, err = p.Run(c.Context(), who)
+	}
+	if err != nil {
+		return err
+	}
+	out := prunedFiles{
+		Dataset: p.Dataset, DryRun: o.dryRun, Horizon: plan.Horizon, Kept: plan.Kept,
+		Keys: []string{}, Bytes: plan.Bytes(),
+	}
+	for _, f := range plan.Files {
+		out.Keys = append(out.Keys, f.Key)
+	}
+	if o.format == "json" {
+		return printJSON(c.OutOrStdout(), out)
+	}
+	if o.dryRun {
+		rows := [][]string{{"FILE", "BYTES"}}
+		for _, f := range plan.Files {
+			rows = append(rows, []string{f.Key, strconv.FormatInt(f.Size, 10)})
+		}
+		if err := printTable(c.OutOrStdout(), rows); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s %d files, %d bytes; %d versions kept, the horizon is %s\n",
+		p.Dataset, map[bool]string{true: "would delete", false: "deleted"}[o.dryRun], len(out.Keys), out.Bytes, len(plan.Kept), text(plan.Horizon))
+	return err
+}

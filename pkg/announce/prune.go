@@ -1,0 +1,211 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// maxPruneKeys bounds the keys of one prune entry, which every reader reads: a
+// greater prune takes several entries.
+const maxPruneKeys = 256
+
+// Pruner deletes the files of versions that nobody needs any more. It is safe
+// beside producers and others of its kind.
+type Pruner struct {
+	Store   blob.Store
+	Dataset dataset.Name
+	// Policy says what stays; its Now is set at each plan.
+	Policy blob.PrunePolicy
+	// InputsOf are further stores whose kept outputs keep their inputs.
+	InputsOf []blob.Store
+	// Now returns the time; nil means time.Now.
+	Now func() time.Time
+}
+
+// Plan returns what Run would delete now. It changes nothing.
+func (p Pruner) Plan(ctx context.Context) (blob.PrunePlan, error) {
+	f, err := Open(p.Store, p.Dataset).Refresh(ctx)
+	if err != nil {
+		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
+	}
+	return p.plan(ctx, f)
+}
+
+// Run makes known in the log what goes, and then deletes exactly that; again
+// until nothing is left that can go. It returns what was deleted. If it is
+// interrupted, the next run deletes the rest.
+func (p Pruner) Run(ctx context.Context, who Author) (blob.PrunePlan, error) {
+	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}}
+	for {
+		more, err := r.step(ctx)
+		if err != nil {
+			return r.done, fmt.Errorf("prune %s: %w", p.Dataset, err)
+		}
+		if !more {
+			return r.done, nil
+		}
+	}
+}
+
+// pruning is one run of a Pruner.
+type pruning struct {
+	Pruner
+	log     *Log
+	who     Author
+	done    blob.PrunePlan
+	deleted map[string]bool // keys of done; a listing may still show them
+}
+
+// step deletes what one entry names; more is false if nothing was left.
+func (r *pruning) step(ctx context.Context) (more bool, err error) {
+	var files []blob.Info
+	fold, err := r.log.intend(ctx, r.who, func(f Fold) (Body, error) {
+		plan, err := r.plan(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		r.done.Horizon, r.done.Kept = plan.Horizon, plan.Kept
+		files = slices.DeleteFunc(plan.Files, func(f blob.Info) bool { return r.deleted[f.Key] })
+		files = files[:min(len(files), maxPruneKeys)]
+		if len(files) == 0 {
+			return nil, errDone
+		}
+		body := Prune{Horizon: plan.Horizon}
+		for _, f := range files {
+			body.Keys = append(body.Keys, f.Key)
+		}
+		return body, nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if len(files) == 0 {
+		r.done.Horizon = fold.Horizon
+		return false, r.project(ctx, fold)
+	}
+	for _, f := range files {
+		if err := r.Store.Delete(ctx, string(r.Dataset)+"/"+f.Key); err != nil {
+			return false, err
+		}
+		r.deleted[f.Key] = true
+		r.done.Files = append(r.done.Files, f)
+	}
+	return true, nil
+}
+
+// plan returns what can go after fold f.
+func (p Pruner) plan(ctx context.Context, f Fold) (blob.PrunePlan, error) {
+	in, err := p.prunable(ctx, f)
+	if err != nil {
+		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
+	}
+	policy := p.Policy
+	policy.Now = time.Now()
+	if p.Now != nil {
+		policy.Now = p.Now()
+	}
+	return blob.PlanPrune(in, policy), nil
+}
+
+func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err error) {
+	in.Horizon = f.Horizon
+	if f.Pin != nil {
+		in.Pin = f.Pin.Version
+	}
+	if s := f.Snapshot; s != nil {
+		in.Snapshot = blob.BlobKey(p.Dataset, s.Version, s.Blob.Digest)
+	}
+	// Inputs come last: what an output was made from before that is in it, and
+	// what is in use since is too young.
+	for _, folder := range []string{"blobs", "versions"} {
+		files, err := p.Store.List(ctx, fmt.Sprintf("%s/%s/", p.Dataset, folder))
+		if err != nil {
+			return in, err
+		}
+		in.Files = append(in.Files, files...)
+	}
+	if in.Chain, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
+		return in, err
+	}
+	in.Inputs = map[dataset.Version]bool{}
+	for _, store := range append([]blob.Store{p.Store}, p.InputsOf...) {
+		inputs, err := inputsOf(ctx, store, p.Dataset)
+		if err != nil {
+			return in, err
+		}
+		maps.Copy(in.Inputs, inputs)
+	}
+	return in, nil
+}
+
+// chain returns the announced versions whose manifests are there, oldest
+// first.
+func chain(ctx context.Context, store blob.Store, n dataset.Name, f Fold) ([]blob.Chained, error) {
+	var out []blob.Chained
+	for v, d := f.Head, f.Manifest; v != dataset.None; {
+		m, err := blob.GetManifest(ctx, store, n, v, d)
+		if errors.Is(err, blob.ErrNotFound) && v < f.Horizon {
+			break // pruned
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, blob.Chained{Manifest: m, Digest: d})
+		v, d = m.Previous, m.PreviousManifest
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// inputsOf returns the versions of dataset n that outputs in store were made
+// from, as far as those are not below the horizon of their own log.
+func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[dataset.Version]bool, error) {
+	names, err := blob.Datasets(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	out := map[dataset.Version]bool{}
+	for _, name := range names {
+		f, err := Open(store, name).Refresh(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
+		}
+		outputs, err := chain(ctx, store, name, f)
+		if err != nil {
+			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
+		}
+		for _, o := range outputs {
+			if o.Version < f.Horizon || o.Lineage.Evaluation == nil {
+				continue
+			}
+			for _, in := range o.Lineage.Evaluation.Inputs {
+				if in.Dataset == n {
+					out[in.Version] = true
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// project removes the names by which Hollow's consumers read what is gone.
+func (p Pruner) project(ctx context.Context, f Fold) error {
+	dir, ok := p.Store.(*blob.Dir)
+	if !ok || f.Horizon == dataset.None {
+		return nil
+	}
+	// Without this file the names are compared with what there is.
+	if err := os.Remove(filepath.Join(dir.Path(string(p.Dataset)), projectedFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("project names of %s: %w", p.Dataset, err)
+	}
+	return Project(ctx, dir, p.Dataset, f)
+}

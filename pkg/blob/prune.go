@@ -1,0 +1,186 @@
+package blob
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// PrunePolicy says what a prune keeps besides what it must.
+type PrunePolicy struct {
+	// Keep is how many of the newest versions stay; at least one does.
+	Keep int
+	// KeepFor is how long a version stays after a newer one has taken its
+	// place, and a file after it was written. It must be longer than the
+	// longest evaluation, which may have begun on the version just before.
+	KeepFor time.Duration
+	// Now is the time that ages are measured at.
+	Now time.Time
+}
+
+// Prunable is what a dataset has in a store, as far as a prune must know it.
+type Prunable struct {
+	// Chain is every announced version whose manifest is there, oldest first;
+	// the last one is the head.
+	Chain []Chained
+	// Pin is the version that consumers are held at; None if they are not.
+	Pin dataset.Version
+	// Horizon is the version below which files may be gone already.
+	Horizon dataset.Version
+	// Inputs are the versions that kept outputs of others were made from.
+	Inputs map[dataset.Version]bool
+	// Snapshot is the key of the newest snapshot that the log names, if any.
+	Snapshot string
+	// Files are the dataset's files in blobs/ and versions/.
+	Files []Info
+}
+
+// Chained is a version with the digest of its manifest.
+type Chained struct {
+	*Manifest
+	Digest dataset.Digest
+}
+
+// PrunePlan says what goes.
+type PrunePlan struct {
+	// Horizon is the version below which nothing is made any more.
+	Horizon dataset.Version
+	// Files are to be deleted, sorted by key; all are of versions below
+	// Horizon. Their keys are relative to the dataset's folder.
+	Files []Info
+	// Kept are the versions that can still be had, oldest first.
+	Kept []dataset.Version
+}
+
+// Bytes is the size of all files that go.
+func (p PrunePlan) Bytes() int64 {
+	var n int64
+	for _, f := range p.Files {
+		n += f.Size
+	}
+	return n
+}
+
+// PlanPrune returns what can go. These stay: the newest versions that the
+// policy keeps and all that are too young, what is pinned, the inputs of kept
+// outputs, every blob that is needed to reach one of them from a snapshot, and
+// every manifest from the oldest of those on, because history is found by
+// walking back. Files that no announced version names go like others.
+func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
+	if len(p.Chain) == 0 {
+		return PrunePlan{Horizon: p.Horizon}
+	}
+	r := pruner{Prunable: p, policy: policy, needed: map[string]bool{p.Snapshot: true}, there: map[string]bool{}}
+	for _, f := range p.Files {
+		r.there[f.Key] = true
+	}
+	first := r.first()
+	plan := PrunePlan{Horizon: p.Chain[first].Version}
+	if p.Pin != dataset.None {
+		plan.Horizon = min(plan.Horizon, p.Pin)
+	}
+	plan.Horizon = max(plan.Horizon, p.Horizon)
+	oldest := first
+	for i, m := range slices.Backward(p.Chain) {
+		if i >= first || m.Version >= plan.Horizon || m.Version == p.Pin || p.Inputs[m.Version] {
+			if base, ok := r.base(i); ok {
+				r.keep(i, base)
+				oldest = min(oldest, base)
+				plan.Kept = append(plan.Kept, m.Version)
+			}
+		}
+	}
+	slices.Reverse(plan.Kept)
+	for _, m := range p.Chain[oldest:] {
+		r.needed[ManifestKey(m.Dataset, m.Version, m.Digest)] = true
+	}
+	for _, f := range p.Files {
+		folder := string(p.Chain[0].Dataset) + "/"
+		if key, ok := strings.CutPrefix(f.Key, folder); ok && r.goes(f, plan.Horizon) {
+			f.Key = key
+			plan.Files = append(plan.Files, f)
+		}
+	}
+	slices.SortFunc(plan.Files, func(a, b Info) int { return cmp.Compare(a.Key, b.Key) })
+	return plan
+}
+
+// pruner gathers the keys that a plan must keep.
+type pruner struct {
+	Prunable
+	policy PrunePolicy
+	needed map[string]bool
+	there  map[string]bool // keys
+}
+
+// first returns the oldest of the newest versions that the policy keeps.
+func (r *pruner) first() int {
+	first := max(len(r.Chain)-max(r.policy.Keep, 1), 0)
+	for i := range first {
+		if r.young(r.Chain[i+1].Created) {
+			return i // i was in use until the one after it came
+		}
+	}
+	return first
+}
+
+func (r *pruner) young(t time.Time) bool {
+	return r.policy.KeepFor > 0 && r.policy.Now.Sub(t) < r.policy.KeepFor
+}
+
+// base returns the version whose snapshot is the nearest one that leads to
+// version i by deltas; false if nothing does any more.
+func (r *pruner) base(i int) (int, bool) {
+	for ; ; i-- {
+		m := r.Chain[i]
+		if r.has(m, m.Snapshot) {
+			return i, true
+		}
+		if i == 0 || m.Segment == m.Version || !r.has(m, m.Delta) {
+			return 0, false
+		}
+	}
+}
+
+// keep needs all blobs of version i, and those that lead to it from base.
+func (r *pruner) keep(i, base int) {
+	m := r.Chain[i]
+	r.need(m, m.Snapshot, m.Delta, m.ReverseDelta, m.Header)
+	for _, m := range r.Chain[base+1 : i+1] {
+		r.need(m, m.Delta)
+	}
+	r.need(r.Chain[base], r.Chain[base].Snapshot)
+}
+
+func (r *pruner) need(m Chained, refs ...*Ref) {
+	for _, ref := range refs {
+		if ref != nil {
+			r.needed[BlobKey(m.Dataset, m.Version, ref.Digest)] = true
+		}
+	}
+}
+
+func (r *pruner) has(m Chained, ref *Ref) bool {
+	return ref != nil && r.there[BlobKey(m.Dataset, m.Version, ref.Digest)]
+}
+
+// goes says whether a file can go.
+func (r *pruner) goes(f Info, horizon dataset.Version) bool {
+	folder, name := path.Split(f.Key)
+	if f := path.Base(folder); f != "blobs" && f != "versions" {
+		return false
+	}
+	version, digest, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
+	v, err := dataset.ParseVersion(version)
+	if err != nil || v >= horizon {
+		return false
+	}
+	if _, err := dataset.ParseDigest(digest); err != nil {
+		return false
+	}
+	return !r.needed[f.Key] && !r.young(f.Modified)
+}
