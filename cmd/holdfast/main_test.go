@@ -14,10 +14,17 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/testenv/featuregate"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"holdfast": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){
+		"holdfast":              func() { os.Exit(run()) },
+		"featuregate-prod":      func() { logic.Main(featuregate.Logic(nil, featuregate.Prod).Run) },
+		"featuregate-candidate": func() { logic.Main(featuregate.Logic(nil, featuregate.Candidate).Run) },
+	})
 }
 
 // TestScripts runs the commands as a person does; see testdata. Besides

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// exitCode returns the exit code of a command that ended with err.
+func exitCode(err error) int {
+	var no *answerNo
+	switch {
+	case err == nil:
+		return exitYes
+	case errors.As(err, &no):
+		return no.code
+	}
+	return exitError
+}
+
+// demoStore is a store in which the demo's logic ran on each edition.
+func demoStore(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "demo")
+	if _, err := command(t, "demo", "--json", "--data", smallEditions(t), "--dir", dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestJudge runs replay and shadow with commands in processes of their own; the
+// exit codes and what they print are what scripts rely on.
+func TestJudge(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // which each command would do
+	store := demoStore(t)
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	write(t, rules, "gate:\n  available: 100%\nvalues: [available]\nignore: [full_percent, partial_percent]\n")
+	many := filepath.Join(t.TempDir(), "many.yaml")
+	write(t, many, "min_records: 1000000\n")
+	var versions []versionLineage
+	text, err := command(t, "versions", "availability", "--lineage", "--store", store, "-o", "json")
+	if err != nil || json.Unmarshal([]byte(text), &versions) != nil || len(versions) == 0 {
+		t.Fatalf("versions: %s, error %v", text, err)
+	}
+	first := "availability@" + versions[0].Version.String()
+	prod, candidate := "featuregate-prod", "featuregate-candidate"
+	for _, x := range []struct {
+		name, args string // besides --store
+		candidate  string
+		exit       int
+		verdict    compare.Verdict
+		reports    int
+	}{
+		{"same", "--output availability --control " + prod, prod, 0, compare.Same, 1},
+		{"same at a version", "--output " + first + " --control " + prod, prod, 0, compare.Same, 1},
+		{"same for many", "--output availability --last 9 --control " + prod, prod, 0, compare.Same, 4},
+		{"different", "--output availability --control " + prod, candidate, 1, compare.Different, 1},
+		{"gate failed", "--output availability --gate full_percent:0 --control " + prod, candidate, 1, compare.NoGo, 1},
+		{"gate passed", "--output availability --rules " + rules + " --control " + prod, candidate, 0, compare.Go, 1},
+		{"no control", "--output availability", prod, 3, compare.Inconclusive, 1},
+		{"bad control", "--output availability --control " + candidate, prod, 3, compare.Inconclusive, 1},
+		{"crash", "--output availability --control " + prod, "false", 3, compare.Inconclusive, 1},
+		{"too few records", "--output availability --rules " + many + " --control " + prod, prod, 3, compare.Inconclusive, 1},
+		{"no such version", "--output availability@20000101000000000 --control " + prod, prod, 2, "", 0},
+		{"not made by a logic", "--output usage --control " + prod, prod, 2, "", 0},
+		{"no such field", "--output availability --gate avail:0 --control " + prod, prod, 2, "", 0},
+		{"no such gate", "--output availability --gate available --control " + prod, prod, 2, "", 0},
+		{"no such program", "--output availability --control " + prod, "no-such-program", 2, "", 0},
+		{"one run only", "--output availability --runs 1 --control " + prod, prod, 2, "", 0},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			args := slices.Concat([]string{"replay", "--store", store, "-o", "json"}, strings.Fields(x.args), []string{"--", x.candidate})
+			text, err := command(t, args...)
+			if got := exitCode(err); got != x.exit {
+				t.Fatalf("exit code %d (%v), want %d: %s", got, err, x.exit, text)
+			}
+			if x.verdict == "" {
+				return
+			}
+			var got replayResult
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Verdict != x.verdict || len(got.Reports) != x.reports || (x.exit != 0) != (len(got.Reasons) > 0) {
+				t.Errorf("verdict %s of %d reports because of %q, want %s of %d", got.Verdict, len(got.Reports), got.Reasons, x.verdict, x.reports)
+			}
+		})
+	}
+}
+
+// TestShadow follows PROD, and then once more with one evaluation to do.
+func TestShadow(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	store, dir := demoStore(t), t.TempDir()
+	run := func(last string) (string, int) {
+		text, err := command(t, "shadow", "--store", store, "--output", "availability", "--dir", dir, "--once", "--last", last,
+			"--control", "featuregate-prod", "--gate", "full_percent: 0", "--", "featuregate-candidate")
+		return text, exitCode(err)
+	}
+	for i, last := range []string{"3", "0", "0"} {
+		text, exit := run(last)
+		if want := []int{4, 2, 1}[i]; exit != exitNo || strings.Count(text, "availability@")+1 != want {
+			t.Errorf("--last %s: exit code %d, printed\n%s\nwant %d runs", last, exit, text, want-1)
+		}
+	}
+	text, err := command(t, "shadow", "ls", "--dir", dir, "-o", "json")
+	var list []struct {
+		ID      string
+		Verdict compare.Verdict
+		Output  dataset.Version
+	}
+	if err != nil || json.Unmarshal([]byte(text), &list) != nil || len(list) != 4 {
+		t.Fatalf("ls: %s, error %v", text, err)
+	}
+	for _, r := range list {
+		if r.Verdict != compare.NoGo {
+			t.Errorf("run %s: verdict %s", r.ID, r.Verdict)
+		}
+	}
+	text, err = command(t, "shadow", "show", list[3].ID, "--dir", dir)
+	newest, err2 := command(t, "shadow", "show", "newest", "--dir", dir)
+	if err != nil || err2 != nil || text != newest || !strings.Contains(text, "verdict: NO-GO (full_percent differs in ") {
+		t.Errorf("show: %s, errors %v, %v", text, err, err2)
+	}
+	if _, err := command(t, "shadow", "show", "nothing", "--dir", dir); exitCode(err) != exitNo {
+		t.Errorf("show of no run: error %v", err)
+	}
+	if _, err := command(t, "shadow", "ls", "--dir", t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("ls where there are no runs: error %v", err)
+	}
+}
+
+func TestSplitWords(t *testing.T) {
+	for text, want := range map[string]string{
+		`./prod --fast`:         `["./prod" "--fast"]`,
+		` sh -c 'a "b" c' `:     `["sh" "-c" "a \"b\" c"]`,
+		`a\ b "c \" d" ''`:      `["a b" "c \" d" ""]`,
+		`a'b'"c"`:               `["abc"]`,
+		`'open`:                 `error`,
+		`open\`:                 `error`,
+		"  \t":                  `error`,
+		`p --x='1 2' "$HOME" *`: `["p" "--x=1 2" "$HOME" "*"]`,
+	} {
+		words, err := splitWords(text)
+		got := fmt.Sprintf("%q", words)
+		if err != nil {
+			got = "error"
+		}
+		if got != want {
+			t.Errorf("splitWords(%q) is %s, want %s", text, got, want)
+		}
+	}
+}
