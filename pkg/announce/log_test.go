@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,77 +29,14 @@ func after(f announce.Fold, v dataset.Version) announce.Announcement {
 	return announce.Announcement{Version: v, Previous: f.Head, Manifest: dataset.DigestOf([]byte(v.String()))}
 }
 
-// history returns the log's entries after checking, with the model, that they
-// are one chain, and the fold that a reader without memory gets.
 func history(t *testing.T, store blob.Store, n dataset.Name) []announce.Entry {
 	t.Helper()
-	model := &announcetest.Model{}
-	var out []announce.Entry
-	for e, err := range announce.Open(store, n).Entries(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Position() != int64(len(out)) {
-			t.Fatalf("entry %d is at position %d", len(out), e.Position())
-		}
-		model.Add(e)
-		out = append(out, e)
-	}
-	fold, err := announce.Open(store, n).Refresh(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(model.Fold(), fold); diff != "" {
-		t.Fatalf("cold reader (-model +fold):\n%s", diff)
-	}
-	return out
+	return announcetest.History(t, store, n)
 }
 
-// race lets writers announce some versions each, on logs and stores of their
-// own, and checks that the chain in store has exactly what was acknowledged.
 func race(t *testing.T, writers, each int, store blob.Store, open func() blob.Store) {
 	t.Helper()
-	var mu sync.Mutex
-	acknowledged := make(map[dataset.Digest]bool)
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			log := announce.Open(open(), usage)
-			for i := range each {
-				digest := dataset.DigestOf(fmt.Append(nil, w, i))
-				for {
-					f, err := log.Refresh(t.Context())
-					if err == nil {
-						a := announce.Announcement{Version: f.Head + 1, Previous: f.Head, Manifest: digest}
-						_, err = log.Announce(t.Context(), announce.Author{Name: fmt.Sprint("w", w)}, a)
-					}
-					if err == nil {
-						break
-					}
-					if !errors.Is(err, announce.ErrConflict) && !errors.Is(err, blobtest.ErrInjected) {
-						t.Error(err)
-						return
-					}
-				}
-				mu.Lock()
-				acknowledged[digest] = true
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	found := make(map[dataset.Digest]bool)
-	var head dataset.Version
-	for _, e := range history(t, store, usage) {
-		a := e.Body.(announce.Announcement)
-		if a.Previous != head || found[a.Manifest] {
-			t.Errorf("position %d announces %s on %s again or not on the head %s", e.Position(), a.Version, a.Previous, head)
-		}
-		head, found[a.Manifest] = a.Version, true
-	}
-	if diff := cmp.Diff(acknowledged, found); diff != "" || len(found) != writers*each {
-		t.Errorf("acknowledged and found differ (-acknowledged +found):\n%s", diff)
-	}
+	announcetest.RunRace(t, announcetest.Race{Writers: writers, Each: each, Store: store, Open: open})
 }
 
 func TestRaceMemory(t *testing.T) {
