@@ -115,7 +115,7 @@ func (c *Command) run(ctx context.Context, h *host) error {
 	go func() { served <- server.Serve(listener) }()
 	failed := c.execute(ctx, []string{EnvAddress + "=unix:" + socket, EnvSession + "=" + token})
 	server.Stop() // waits for the calls, which emit
-	_ = <-served // it says that it was stopped
+	_ = <-served  // it says that it was stopped
 	return outcome(h.outcome(), failed)
 }
 

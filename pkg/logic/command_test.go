@@ -1,0 +1,157 @@
+package logic_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/cycle"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+	"github.com/holdfast-data/holdfast/testenv/featuregate"
+	pb "github.com/holdfast-data/holdfast/testenv/featuregate/featuregatepb"
+)
+
+// usageSession is a session with two records of dataset usage.
+func usageSession(t *testing.T) *logic.Session {
+	t.Helper()
+	mapping, err := featuregate.Mapping(featuregate.Usage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cycle.Open(t.Context(), cycle.Config{
+		Dataset: featuregate.Usage, Store: blob.NewMemory(), Mapping: mapping, Author: announce.Author{Name: "test"}, SnapshotEvery: 1,
+		Now: func() time.Time { return time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC) }, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Run(t.Context(), dataset.Lineage{}, func(sink protomap.Sink) error {
+		for _, u := range []*pb.Usage{{Region: "KR", Name: "Korea"}, {Region: "KE", Name: "Kenya"}} {
+			if _, err := mapping.Add(sink, u.ProtoReflect()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logic.NewSession([]*replica.View{c.Base()}, time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), 255)
+}
+
+// runCommand runs one of commands and returns what it printed.
+func runCommand(t *testing.T, name string) (said string, out *replica.View, err error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapping, err := featuregate.Mapping(featuregate.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var printed strings.Builder
+	c := &logic.Command{Args: []string{self, name}, Timeout: time.Minute, Print: &printed}
+	out, err = c.Logic(featuregate.Output, mapping).Compute(t.Context(), usageSession(t))
+	return printed.String(), out, err
+}
+
+func TestCommandLooksUp(t *testing.T) {
+	said, _, err := runCommand(t, "look_up")
+	if !errors.Is(err, logic.ErrNotInSession) {
+		t.Errorf("the run read browsers, its error is %v", err)
+	}
+	want := `Datasets: {"datasets":[{"key":["region"],"name":"usage","required":true,"root":"Usage","service":"holdfast.data.usage.UsageService"}]}
+Get [KR]: {"region":"KR","name":"Korea","month":"","shares":[]}
+Get [XX]: NotFound dataset usage: no record has this key
+Get [KR KR]: InvalidArgument read key: 2 values given, the key is (region): key does not fit the dataset
+BatchGet: 2
+GetUsage {"region":"KR"}: {"name":"Korea","region":"KR"}
+GetUsage {"region":"XX"}: NotFound no record has this key
+BatchGetUsage {"keys":[{"region":"XX"},{"region":"KR"}]}: {"results":[{},{"record":{"name":"Korea","region":"KR"}}]}
+GetBrowser: FailedPrecondition call /holdfast.data.browsers.BrowserService/GetBrowser: dataset is not in the session
+`
+	if d := cmp.Diff(want, said); d != "" {
+		t.Errorf("transcript (-want +got):\n%s", d)
+	}
+}
+
+func TestCommandBySDK(t *testing.T) {
+	said, out, err := runCommand(t, "sdk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `2026-01-02 03:04:05.000000006 +0000 UTC 255 usage
+2 Korea <nil>
+true <nil>
+read dataset usage: a command has no view: read with Records and Get
+`
+	if d := cmp.Diff(want, said); d != "" || out.Root().Len() != 1 {
+		t.Errorf("%d records, transcript (-want +got):\n%s", out.Root().Len(), d)
+	}
+}
+
+func TestCommandPhases(t *testing.T) {
+	said, _, err := runCommand(t, "phases")
+	var failed *logic.RunError
+	if !errors.As(err, &failed) {
+		t.Errorf("calls in a wrong order: error %v", err)
+	}
+	want := `Emit: FailedPrecondition the call does not fit the run: it has not begun
+Begin: 
+Begin again: FailedPrecondition the call does not fit the run: it has begun already
+Emit: 
+Commit: FailedPrecondition the call does not fit the run: it has not begun
+`
+	if d := cmp.Diff(want, said); d != "" {
+		t.Errorf("transcript (-want +got):\n%s", d)
+	}
+}
+
+// TestCommandStops ends a command with its caller, which is no failure of the
+// logic.
+func TestCommandStops(t *testing.T) {
+	mapping, err := featuregate.Mapping(featuregate.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	started := &firstWrite{done: cancel}
+	c := &logic.Command{Args: []string{"sh", "-c", "echo started; exec tail -f /dev/null"}, Print: started}
+	_, err = c.Logic(featuregate.Output, mapping).Compute(ctx, usageSession(t))
+	var failed *logic.RunError
+	if !errors.Is(err, context.Canceled) || errors.As(err, &failed) {
+		t.Errorf("a run that was interrupted: error %v", err)
+	}
+}
+
+// firstWrite calls done when something is written.
+type firstWrite struct{ done func() }
+
+func (w *firstWrite) Write(b []byte) (int, error) {
+	w.done()
+	return len(b), nil
+}
+
+func TestMainWithoutHost(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(self, "sdk").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "this program is run by holdfast") {
+		t.Errorf("a command without a host says %q, error %v", out, err)
+	}
+}
