@@ -1,0 +1,30 @@
+import com.netflix.hollow.api.consumer.HollowConsumer;
+import com.netflix.hollow.core.index.HollowPrimaryKeyIndex;
+
+/** Times loads of a snapshot with its key index, and weighs the first. */
+final class Load {
+    static void run(String folder, String root) throws Exception {
+        Blobs blobs = new Blobs(folder);
+        double empty = Sample.live();
+        long start = System.nanoTime();
+        HollowConsumer c = blobs.at(0);
+        HollowPrimaryKeyIndex keys = Blobs.keys(c.getStateEngine(), root);
+        Sample.since("load_cold", start);
+        Sample.emit("rss_peak", Sample.resident("VmHWM"));
+        double bytes = Sample.live() - empty;
+        Sample.emit("rss", Sample.resident("VmRSS"));
+        Sample.emit("bytes", bytes);
+        Sample.emit("records", c.getStateEngine().getTypeState(root).getPopulatedOrdinals().cardinality());
+        if (keys.getRecordKey(0) == null) throw new IllegalStateException("no keys");
+        for (int i = 0; i < 6; i++) {
+            c = null;
+            keys = null;
+            System.gc();
+            start = System.nanoTime();
+            c = blobs.at(0);
+            keys = Blobs.keys(c.getStateEngine(), root);
+            if (i > 1) Sample.since("load_warm", start);
+        }
+        if (keys.getRecordKey(0) == null) throw new IllegalStateException("no keys");
+    }
+}
