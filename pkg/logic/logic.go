@@ -1,6 +1,7 @@
 package logic
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -97,12 +98,15 @@ func (l *Logic) populate(ctx context.Context, s *Session) func(protomap.Sink) er
 			}
 		}
 		watch := &watched{reader: s.from}
+		var refused error // once; a logic that goes on must not lose a record
 		err := l.run(ctx, &Session{from: watch, clock: s.clock, seed: s.seed}, func(m proto.Message) error {
-			_, err := l.Output.Add(sink, m.ProtoReflect())
-			return err
+			if refused == nil {
+				_, refused = l.Output.Add(sink, m.ProtoReflect())
+			}
+			return refused
 		})
 		if err == nil {
-			err = watch.missed()
+			err = cmp.Or(watch.missed(), refused)
 		}
 		switch {
 		case err == nil:
