@@ -29,11 +29,9 @@ var errDone = errors.New("done already")
 // admit says whether this Log may append body now: whoever was deposed stops,
 // and what belongs to the holder of a claim is the holder's alone.
 func (l *Log) admit(body Body) error {
+	l.look()
 	if c, ok := body.(Claim); ok && !c.Released {
 		return nil
-	}
-	if l.epoch != noEpoch && l.fold.Epoch != l.epoch {
-		l.deposed = true
 	}
 	switch body.(type) {
 	case Pin:
@@ -48,6 +46,9 @@ func (l *Log) admit(body Body) error {
 	}
 	return nil
 }
+
+// look notes that another claim has followed ours.
+func (l *Log) look() { l.deposed = l.deposed || l.epoch != noEpoch && l.fold.Epoch != l.epoch }
 
 // intend appends the entry of who whose body derive returns; errDone from
 // derive means that there is nothing left to do.
@@ -89,7 +90,7 @@ func (l *Log) Claim(ctx context.Context, who Author, holder string, takeover boo
 		if f.Claimed() && f.Holder != holder && !takeover {
 			return nil, fmt.Errorf("%w by %q at position %d", ErrClaimed, f.Holder, f.Epoch)
 		}
-		if l.deposed && !takeover {
+		if l.look(); l.deposed && !takeover {
 			return nil, fmt.Errorf("%w: %q at position %d", ErrDeposed, f.Holder, f.Epoch)
 		}
 		return Claim{Holder: holder}, nil

@@ -86,12 +86,13 @@ func TestInDoubt(t *testing.T) {
 	for _, fault := range []blobtest.Fault{blobtest.Lose, blobtest.Fail} {
 		synctest.Test(t, func(t *testing.T) {
 			memory := blob.NewMemory()
-			broken := true
+			broken, sent := true, false
 			store := blobtest.NewFaulty(memory, func(op blobtest.Op) blobtest.Fault {
 				if broken && op.Verb == blobtest.Put {
+					sent = true
 					return fault
 				}
-				if broken && op.N > 5 {
+				if broken && sent {
 					return blobtest.Fail // reading fails too, so it stays in doubt
 				}
 				return blobtest.None
