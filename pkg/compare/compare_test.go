@@ -1,0 +1,196 @@
+package compare_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+)
+
+// result is a diff of 100 records.
+func result(added, removed, changed int, fields ...string) *diff.Result {
+	d := &diff.Result{Added: added, Removed: removed, Changed: changed, Unchanged: 100 - removed - changed, Fields: map[string]int{}}
+	for _, f := range fields {
+		d.Fields[f] = changed
+	}
+	return d
+}
+
+func limits(t *testing.T, list ...string) compare.Gate {
+	t.Helper()
+	var r compare.Rules
+	for _, text := range list {
+		l, err := compare.ParseLimit(text)
+		if err == nil {
+			err = r.Limit(l)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r.Gate
+}
+
+func TestGate(t *testing.T) {
+	none := compare.Gate{}
+	field := compare.Gate{Fields: []string{"a"}}
+	keys := compare.Gate{Keys: true}
+	for _, c := range []struct {
+		name string
+		gate compare.Gate
+		diff *diff.Result
+		want compare.Verdict
+	}{
+		{"no gate, same", none, result(0, 0, 0), compare.Same},
+		{"no gate, added", none, result(1, 0, 0), compare.Different},
+		{"no gate, changed", none, result(0, 0, 1, "a"), compare.Different},
+		{"field, same", field, result(0, 0, 0), compare.Go},
+		{"field, it differs", field, result(0, 0, 1, "a"), compare.NoGo},
+		{"field, below it", field, result(0, 0, 1, "a.b"), compare.NoGo},
+		{"field, its elements", field, result(0, 0, 1, "a[].b"), compare.NoGo},
+		{"field, another with its beginning", field, result(0, 0, 1, "ab"), compare.Go},
+		{"field, another", field, result(0, 0, 1, "b"), compare.Go},
+		{"keys, changed", keys, result(0, 0, 9, "a"), compare.Go},
+		{"keys, added", keys, result(1, 0, 0), compare.NoGo},
+		{"keys, removed", keys, result(0, 1, 0), compare.NoGo},
+		{"limit, at it", limits(t, "a: 2"), result(0, 0, 2, "a"), compare.Go},
+		{"limit, beyond it", limits(t, "a: 2"), result(0, 0, 3, "a"), compare.NoGo},
+		{"limit, keys come with it", limits(t, "a: 2"), result(0, 1, 0), compare.NoGo},
+		{"limit of removed", limits(t, "a: 2", "removed: 1"), result(0, 1, 0), compare.Go},
+		{"limit of removed, added", limits(t, "removed: 1"), result(1, 1, 0), compare.NoGo},
+		{"limit of changed", limits(t, "changed: 0"), result(0, 0, 1, "z"), compare.NoGo},
+		{"per cent, at it", limits(t, "a: 2%"), result(0, 0, 2, "a"), compare.Go},
+		{"per cent, beyond it", limits(t, "a: 1.9%"), result(0, 0, 2, "a"), compare.NoGo},
+		{"per cent, zero", limits(t, "a: 0%"), result(0, 0, 1, "a"), compare.NoGo},
+	} {
+		got, reasons := c.gate.Judge(c.diff)
+		if got != c.want || (len(reasons) == 0) != got.Good() {
+			t.Errorf("%s: %s %q, want %s", c.name, got, reasons, c.want)
+		}
+	}
+	for v, want := range map[compare.Verdict]bool{
+		compare.Same: true, compare.Go: true, compare.Different: false, compare.NoGo: false, compare.Inconclusive: false, "": false,
+	} {
+		if v.Good() != want {
+			t.Errorf("%q is good: %v", v, v.Good())
+		}
+	}
+}
+
+func TestParseLimit(t *testing.T) {
+	for text, want := range map[string]compare.Limit{
+		"available: 0":        {Of: "available"},
+		" a.b[].c :12 ":       {Of: "a.b[].c", Max: 12},
+		"a:0.5%":              {Of: "a", Max: 0.5, Percent: true},
+		"a: 100 %":            {Of: "a", Max: 100, Percent: true},
+		"removed: 1":          {Of: "removed", Max: 1},
+		"a: 9007199254740991": {Of: "a", Max: 9007199254740991},
+	} {
+		if got, err := compare.ParseLimit(text); err != nil || got != want {
+			t.Errorf("%q: %+v, error %v", text, got, err)
+		}
+	}
+	for _, bad := range []string{"", "a", ": 0", "a:", "a: -1", "a: 1.5", "a: x", "a: NaN%", "a: -1%", "a: 101%", "a: Inf%", "a: %", "a: 1e3", "a: +1"} {
+		if got, err := compare.ParseLimit(bad); !errors.Is(err, compare.ErrRule) {
+			t.Errorf("%q: %+v, error %v, want ErrRule", bad, got, err)
+		}
+	}
+}
+
+func TestParseRules(t *testing.T) {
+	got, err := compare.ParseRules([]byte("gate:\n  available: 0\n  full: 0.5%\n  added: 10\nignore: [at]\nvalues: [available]\nmin_records: 7\n"))
+	want := compare.Rules{Ignore: []string{"at"}, Values: []string{"available"}, MinRecords: 7, Gate: compare.Gate{Keys: true, Limits: []compare.Limit{
+		{Of: "available"}, {Of: "full", Max: 0.5, Percent: true}, {Of: "added", Max: 10},
+	}}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, error %v", got, err)
+	}
+	if got, err := compare.ParseRules(nil); err != nil || !reflect.DeepEqual(got, compare.Rules{}) {
+		t.Errorf("an empty file: %+v, error %v", got, err)
+	}
+	for _, bad := range []string{"gates: {a: 0}", "gate: [a]", "gate: 0", "gate: {a: -1}", "gate: {a: 0, a: 1}", "min_records: -1", "ignore: {}", "a: 1\n---\nb: 2", "gate:\n\ta: 0", "- x"} {
+		if got, err := compare.ParseRules([]byte(bad)); !errors.Is(err, compare.ErrRule) {
+			t.Errorf("%q: %+v, error %v, want ErrRule", bad, got, err)
+		}
+	}
+}
+
+// TestTooFewRecords proves nothing.
+func TestTooFewRecords(t *testing.T) {
+	for _, c := range []struct {
+		least int
+		diff  diff.Result
+		want  compare.Verdict
+	}{
+		{0, diff.Result{}, compare.Inconclusive},
+		{0, diff.Result{Added: 5}, compare.Inconclusive}, // PROD's output is empty
+		{0, diff.Result{Unchanged: 1}, compare.Same},
+		{10, diff.Result{Unchanged: 9}, compare.Inconclusive},
+		{10, diff.Result{Unchanged: 10}, compare.Same},
+		{10, diff.Result{Unchanged: 8, Removed: 1, Changed: 1}, compare.Different},
+	} {
+		got, reasons := compare.Rules{MinRecords: c.least}.Judge(&c.diff)
+		if got != c.want || (len(reasons) == 0) != got.Good() {
+			t.Errorf("at least %d, %+v: %s %q, want %s", c.least, c.diff, got, reasons, c.want)
+		}
+	}
+}
+
+// TestCheckRules refuses a gate on what does not exist, which would always pass.
+func TestCheckRules(t *testing.T) {
+	ref := func(name, to string) state.Field { return state.Field{Name: name, Type: state.Reference, Ref: to} }
+	schemas := []*state.Schema{
+		{Name: "R", Kind: state.Object, Fields: []state.Field{{Name: "a", Type: state.Int}, ref("one", "P"), ref("many", "ListOfP"), ref("map", "MapOfStringToP")}},
+		{Name: "P", Kind: state.Object, Fields: []state.Field{{Name: "x", Type: state.Int}, ref("next", "P")}},
+		{Name: "ListOfP", Kind: state.List, Element: "P"},
+		{Name: "MapOfStringToP", Kind: state.Map, Element: "String", Key: nil, Value: "P"},
+	}
+	rule := func(path string) error {
+		return compare.Rules{Gate: compare.Gate{Fields: []string{path}}}.Check("R", schemas)
+	}
+	for _, path := range []string{"a", "one", "one.x", "one.next.next.x", "many[]", "many[].x", "map[]", "map[].x"} {
+		if err := rule(path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{"", "b", "A", "a.x", "one.y", "one[]", "many.x", "many[].y", "a[]", ".a"} {
+		if err := rule(path); !errors.Is(err, compare.ErrRule) {
+			t.Errorf("%q: error %v, want ErrRule", path, err)
+		}
+	}
+	other := []*state.Schema{{Name: "R", Kind: state.Object, Fields: []state.Field{{Name: "new", Type: state.Int}}}}
+	r := compare.Rules{Ignore: []string{"a"}, Values: []string{"new"}}
+	if err := r.Check("R", schemas, other); err != nil {
+		t.Errorf("fields of either schema: %v", err)
+	}
+	if err := r.Check("R", schemas); !errors.Is(err, compare.ErrRule) {
+		t.Errorf("a field of neither: error %v", err)
+	}
+}
+
+// TestPrint shows all that a person needs.
+func TestPrint(t *testing.T) {
+	r := &compare.Report{
+		Added: 1, Removed: 2, Changed: 3, Unchanged: 4, Fields: map[string]int{"b": 2, "a": 1},
+		Transitions: map[string]map[string]int{"ok": {"true → false": 5}},
+		Verdict:     compare.NoGo, Reasons: []string{"ok differs in 5 records"},
+		Examples: []compare.Example{{
+			Kind: "changed", Key: []string{"k", "1"}, From: []byte(`{"a":1}`), To: []byte(`{"a":"` + strings.Repeat("é", 300) + `"}`),
+			Sources: []compare.Source{{Dataset: "in", Version: 7, Key: []string{"k"}, Record: []byte(`{"x":1}`)}},
+		}},
+	}
+	var b strings.Builder
+	r.Print(&b)
+	for _, want := range []string{"1 added, 2 removed, 3 changed, 4 unchanged", "differs in 2", "true → false: 5", "k 1", `{"a":1}`, "in@7", "NO-GO", "ok differs in 5 records", "…"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, &b)
+		}
+	}
+	if strings.ContainsRune(b.String(), '\uFFFD') {
+		t.Errorf("a record was cut within a rune:\n%s", &b)
+	}
+}
