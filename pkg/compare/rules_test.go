@@ -1,0 +1,79 @@
+package compare_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+)
+
+// TestParseRulesRefuses says why a file is none.
+func TestParseRulesRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"gates: {a: 0}":         "gates",
+		"gate: {a: 0, a: 1}":    "two limits of a",
+		"gate: {a: few}":        "line 1",
+		"gate: {a: -1}":         "-1",
+		"gate: {a: 101%}":       "101%",
+		"gate: {a: NaN%}":       "NaN",
+		"gate: {a: {b: 0}}":     "limit of a",
+		"gate: [a]":             "no mapping",
+		"gate: a":               "no mapping",
+		"min_records: -1":       "negative",
+		"min_records: 1\n---\n": "something follows",
+		"ignore: {":             "bad rule",
+	} {
+		if _, err := compare.ParseRules([]byte(text)); !errors.Is(err, compare.ErrRule) || !strings.Contains(err.Error(), want) {
+			t.Errorf("ParseRules(%q): error %v, want … %s …", text, err, want)
+		}
+	}
+}
+
+// TestLimitReasons says what a person reads about a broken limit.
+func TestLimitReasons(t *testing.T) {
+	d := &diff.Result{
+		Added: 1, Removed: 2, Changed: 30, Unchanged: 67,
+		Fields: map[string]int{"a": 10, "shares[].percent": 5, "shares[]": 4, "sharesold": 9},
+	}
+	for text, want := range map[string]string{
+		"a: 10": "", "a: 9": "a differs in 10 records, at most 9 may be", "a: 0": "a differs in 10 records",
+		"a: 10%": "", "a: 9.9%": "a differs in 10 records, at most 9.9% may be",
+		"shares: 9": "", "shares: 8": "shares differs in 9 records, at most 8 may be", "b: 0": "",
+		"changed: 29": "30 records were changed, at most 29 may be",
+	} {
+		l, err := compare.ParseLimit(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, reasons := (compare.Gate{Limits: []compare.Limit{l}}).Judge(d); strings.Join(reasons, "; ") != want {
+			t.Errorf("%s: %q, want %q", text, reasons, want)
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	of := func(v compare.Verdict) *compare.Report {
+		return &compare.Report{Verdict: v, Reasons: []string{string(v)}}
+	}
+	unstable := of(compare.Inconclusive)
+	unstable.Unstable = true
+	for _, x := range []struct {
+		reports []*compare.Report
+		want    compare.Verdict
+	}{
+		{nil, compare.Inconclusive},
+		{[]*compare.Report{of(compare.Go), of(compare.Go)}, compare.Go},
+		{[]*compare.Report{of(compare.Same)}, compare.Same},
+		{[]*compare.Report{of(compare.Go), of(compare.Inconclusive), of(compare.Go)}, compare.Inconclusive},
+		{[]*compare.Report{of(compare.Inconclusive), of(compare.NoGo), of(compare.Go)}, compare.NoGo},
+		{[]*compare.Report{of(compare.Different), of(compare.Same)}, compare.Different},
+		{[]*compare.Report{of(compare.NoGo), unstable}, compare.Inconclusive},
+	} {
+		got, reasons := compare.Sum(x.reports)
+		if got != x.want || got != compare.Inconclusive && strings.Join(reasons, "") != string(got) {
+			t.Errorf("the sum is %s because of %q, want %s", got, reasons, x.want)
+		}
+	}
+}
