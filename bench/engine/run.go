@@ -1,7 +1,217 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/holdfast-data/holdfast/bench/hollow"
 )
 
-func run(ctx context.Context, o options) error { return nil }
+// step is what is measured next to each other. An empty side measures nothing;
+// CHAIN stands for Hollow's chain, or ours where there is no Hollow.
+type step struct {
+	name   string
+	ours   string   // phase and arguments
+	hollow []string // of Main.java
+}
+
+// steps in order: the first two make blobs that others need.
+func steps(w workspace) []step {
+	root := w.kind.Root
+	return []step{
+		{"populate", "populate", nil},
+		{"cycle", "cycle", []string{"produce", w.path, w.file("java")}},
+		{"delta", "delta tail", []string{"delta", w.file("tail"), root, "3"}},
+		{"delta_java", "delta CHAIN", []string{"delta", w.file("java"), root, "3"}},
+		{"load", "load CHAIN", []string{"load", w.file("java"), root}},
+		{"read", "read CHAIN", []string{"read", w.file("java"), root, w.file("keys.bin")}},
+		{"diff", "diff CHAIN", []string{"diff", w.file("own"), root, strconv.Itoa(diffPPM)}},
+		{"aged", "aged", nil},
+		{"aged_held", "aged_held", nil},
+		{"fresh", "fresh", nil},
+		{"collect", "collect", nil},
+	}
+}
+
+// results are the medians of processes, by side, metric and run.
+type results struct {
+	numbers map[string][]float64
+	texts   map[string][]string
+}
+
+func key(side, step, metric string) string { return side + " " + step + " " + metric }
+
+// bench runs the steps.
+type bench struct {
+	w         workspace
+	options   options
+	self      string
+	classpath string // empty: no Hollow
+	results   results
+}
+
+func run(ctx context.Context, o options) error {
+	w, err := createWorkspace(o)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b := &bench{w: w, options: o, self: self, results: results{map[string][]float64{}, map[string][]string{}}}
+	if o.java {
+		switch b.classpath, err = hollow.Build(ctx, filepath.Join(o.out, "hollow")); {
+		case errors.Is(err, hollow.ErrMissing):
+			fmt.Fprintln(os.Stderr, "engine: Hollow is left out:", err)
+		case err != nil:
+			return fmt.Errorf("build Hollow's side: %w", err)
+		}
+	}
+	if err := b.measure(ctx); err != nil {
+		return err
+	}
+	if err := b.results.agree(); err != nil {
+		return err
+	}
+	return b.report(os.Stdout)
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	for _, phase := range []string{"prepare", "age"} {
+		fmt.Fprintln(os.Stderr, "engine:", phase)
+		if err := b.ours(ctx, 0, phase, phase); err != nil {
+			return err
+		}
+	}
+	for i := range b.options.runs {
+		for _, s := range steps(b.w) {
+			if b.options.only != "" && !slices.Contains(strings.Split(b.options.only, ","), s.name) {
+				continue
+			}
+			fmt.Fprintf(os.Stderr, "engine: run %d: %s\n", i+1, s.name)
+			if err := b.step(ctx, i, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step measures both sides, ours first in every other run. Where a step makes
+// blobs, the sides do not depend on each other.
+func (b *bench) step(ctx context.Context, run int, s step) error {
+	sides := []func() error{
+		func() error { return b.ours(ctx, run, s.name, s.ours) },
+		func() error { return b.hollow(ctx, run, s) },
+	}
+	if run%2 == 1 {
+		slices.Reverse(sides)
+	}
+	for _, side := range sides {
+		if err := side(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) ours(ctx context.Context, run int, name, phase string) error {
+	chain := "own"
+	if b.classpath != "" {
+		chain = "java"
+	}
+	words := strings.Fields(strings.ReplaceAll(phase, "CHAIN", chain))
+	args := append([]string{"phase", words[0], b.w.path}, words[1:]...)
+	return b.process(ctx, run, "ours", name, append([]string{b.self}, args...))
+}
+
+func (b *bench) hollow(ctx context.Context, run int, s step) error {
+	if b.classpath == "" || s.hollow == nil {
+		return nil
+	}
+	heap, err := b.heap(s.hollow[0])
+	if err != nil {
+		return err
+	}
+	args := []string{"java", fmt.Sprintf("-Xmx%dm", heap), "-cp", b.classpath, "Main"}
+	return b.process(ctx, run, "hollow", s.name, append(args, s.hollow...))
+}
+
+// heap returns the heap limit of a phase of Hollow in MiB: multiples of the
+// base's bytes that leave it at ease.
+func (b *bench) heap(phase string) (int, error) {
+	info, err := os.Stat(b.w.file("base.bin"))
+	if err != nil {
+		return 0, err
+	}
+	times := map[string]int64{"produce": 8, "diff": 6, "load": 1}[phase]
+	if times == 0 {
+		times = 2
+	}
+	return max(256, int(times*info.Size()>>20)/64*64+64), nil
+}
+
+// process runs a command and keeps the medians of what it prints.
+func (b *bench) process(ctx context.Context, run int, side, name string, command []string) error {
+	if wrap := strings.Fields(os.Getenv("BENCH_WRAP")); len(wrap) > 0 {
+		command = append(wrap, command...)
+	}
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("run %s: %w: %s", strings.Join(command, " "), err, stderr.Bytes())
+	}
+	all := map[string][]float64{}
+	for in := bufio.NewScanner(bytes.NewReader(out)); in.Scan(); {
+		var s sample
+		if err := json.Unmarshal(in.Bytes(), &s); err != nil {
+			continue // Hollow's own messages
+		}
+		if s.Text != "" {
+			b.results.texts[key(side, name, s.Metric)] = append(b.results.texts[key(side, name, s.Metric)], s.Text)
+			continue
+		}
+		all[s.Metric] = append(all[s.Metric], s.Value)
+	}
+	for metric, values := range all {
+		k := key(side, name, metric)
+		b.results.numbers[k] = append(b.results.numbers[k], median(values))
+	}
+	return nil
+}
+
+// agree holds the digests of all sides against each other.
+func (r results) agree() error {
+	same := func(keys ...string) error {
+		first := ""
+		for _, k := range keys {
+			for _, text := range r.texts[k] {
+				if first == "" {
+					first = text
+				}
+				if text != first {
+					return fmt.Errorf("%s is %s, of another side %s: the sides do not hold the same data", k, text, first)
+				}
+			}
+		}
+		return nil
+	}
+	return errors.Join(
+		same(key("ours", "cycle", "digest"), key("ours", "delta_java", "digest"), key("hollow", "delta_java", "digest")),
+		same(key("ours", "age", "digest"), key("ours", "delta", "digest"), key("hollow", "delta", "digest")),
+		same(key("ours", "read", "whole_sum"), key("hollow", "read", "whole_sum")),
+	)
+}

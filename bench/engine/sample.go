@@ -40,20 +40,24 @@ func median(v []float64) float64 {
 // sink keeps the compiler from leaving work out.
 var sink int64
 
-// perOperation returns the nanoseconds of one of the n operations of a call:
-// after a second of warming up, the median of five rounds.
+// perOperation returns the nanoseconds of its thread's processor time that one
+// of the n operations of a call takes: after a second of warming up, the median
+// of five rounds. Processor time, on both sides, because other work takes the
+// processor away.
 func perOperation(n int, call func() int64) float64 { return perOperationOf(n, call, &sink) }
 
 // perOperationOf is perOperation with another place for the results.
 func perOperationOf(n int, call func() int64, results *int64) float64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	round := func(least time.Duration) float64 {
-		var calls int
-		start := time.Now()
-		for time.Since(start) < least || calls == 0 {
+		calls := 0
+		start := threadTime()
+		for threadTime()-start < least || calls == 0 {
 			*results += call()
 			calls++
 		}
-		return float64(time.Since(start)) / float64(calls) / float64(n)
+		return float64(threadTime()-start) / float64(calls) / float64(n)
 	}
 	round(time.Second)
 	var rounds []float64

@@ -74,7 +74,7 @@ var (
 	ratings   = strings.Fields("G PG PG-13 R NC-17 TV-Y TV-Y7 TV-G TV-PG TV-14 TV-MA NR")
 	countries = strings.Fields("US CA GB FR DE ES IT NL BE SE NO DK FI PL CZ AT CH IE PT GR RO HU BG HR TR IL ZA NG KE EG MA SA AE IN PK BD LK TH VN MY SG ID PH JP KR TW HK AU NZ MX BR AR CL CO PE VE EC UY CR PA")
 	artKinds  = strings.Fields("boxshot banner storyart titlecard logo hero tile")
-	syllables = strings.Fields("ba che dor el fa gri hu in jo kra lu mei no or pli qua ras si thor um vel wi xan yo zu strad brin cloe")
+	syllables = strings.Fields("bach chen dor elm fair grim hunt ing joss kran lund meis nor orth plin quar rast sil thorn umber vel wick xan yor zund strad brin cloe dell freud gart hav isk jarl kest lam moor nesh ost pike rill sand teal urs vance wolt")
 	terms     = []int64{180, 365, 365, 548, 730, 1095}
 )
 
@@ -94,9 +94,10 @@ func mix(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-func word(r *rand.Rand, most int) string {
+// word returns a word of so many syllables.
+func word(r *rand.Rand, least, most int) string {
 	var b strings.Builder
-	for range 1 + r.IntN(most) {
+	for range least + r.IntN(most-least+1) {
 		b.WriteString(syllables[r.IntN(len(syllables))])
 	}
 	text := b.String()
@@ -106,7 +107,7 @@ func word(r *rand.Rand, most int) string {
 func title(r *rand.Rand) string {
 	words := make([]string, 1+r.IntN(4))
 	for i := range words {
-		words[i] = word(r, 3)
+		words[i] = word(r, 1, 3)
 	}
 	return strings.Join(words, " ")
 }
@@ -119,7 +120,7 @@ func ID(i int) int64 { return 60_000_000 + int64(i)*3 + int64(mix(uint64(i))%3) 
 // PersonName returns the name of a person.
 func (c *Catalogue) PersonName(id int64) string {
 	r := c.random(2, uint64(id))
-	return word(r, 2) + " " + word(r, 3)
+	return word(r, 1, 2) + " " + word(r, 2, 3)
 }
 
 // Movie returns movie i after so many changes.
