@@ -40,10 +40,13 @@ type Catalog struct {
 	name     dataset.Name
 	declared Declared
 	logger   *slog.Logger
+	strict   bool                         // never go round a delta
+	detour   func(dataset.Version, error) // told of what is gone round; may be nil
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
 	mappings  map[dataset.Digest]*protomap.Mapping
+	failures  map[blob.Ref]int // to read a blob, in a row
 }
 
 // NewCatalog returns the catalog of a dataset. It reads nothing yet.
@@ -52,6 +55,7 @@ func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 		store: store, name: name, logger: slog.New(slog.DiscardHandler),
 		manifests: map[dataset.Digest]*blob.Manifest{},
 		mappings:  map[dataset.Digest]*protomap.Mapping{},
+		failures:  map[blob.Ref]int{},
 	}
 }
 
@@ -262,8 +266,11 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 		if err == nil {
 			return s, nil
 		}
-		if ctx.Err() != nil || errors.Is(err, errUnreadable) {
+		if ctx.Err() != nil || errors.Is(err, errUnreadable) || c.strict && from != nil {
 			return nil, err
+		}
+		if c.detour != nil {
+			c.detour(target.Manifest.Version, err)
 		}
 		c.logger.Warn("a blob is missing or damaged: trying another way", "dataset", c.name, "version", target.Manifest.Version, "error", err)
 	}
@@ -283,13 +290,36 @@ func without(m *blob.Manifest, broken map[blob.Ref]bool) *blob.Manifest {
 	return &out
 }
 
+// maxUnreadable is how often a blob cannot be read before it counts as broken.
+const maxUnreadable = 3
+
+// maxFailures bounds the blobs whose failures are counted.
+const maxFailures = 1000
+
+// unreadable counts a failure to read a blob, or its end, and says whether the
+// store may yet answer.
+func (c *Catalog) unreadable(ref blob.Ref, failed bool) (hope bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !failed {
+		delete(c.failures, ref)
+		return true
+	}
+	if len(c.failures) > maxFailures {
+		clear(c.failures)
+	}
+	c.failures[ref]++
+	return c.failures[ref] < maxUnreadable
+}
+
 // errUnreadable says that nothing is known about a blob, because the store did
 // not answer.
 var errUnreadable = errors.New("store does not answer")
 
 func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.State, error) {
 	data, err := blob.Get(ctx, c.store, blob.BlobKey(c.name, step.Of, step.Blob.Digest), step.Blob)
-	if err != nil && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrDigest) {
+	failed := err != nil && ctx.Err() == nil && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrDigest)
+	if hope := c.unreadable(step.Blob, failed); failed && hope {
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	if err != nil {

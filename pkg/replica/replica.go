@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,6 +26,12 @@ type Config struct {
 	Declared Declared
 	// Poll is the time between two looks at the store without a hint.
 	Poll time.Duration
+	// Jitter bounds the time, chosen at random, between a hint and the look
+	// that it causes, so that not everybody fetches at once.
+	Jitter time.Duration
+	// NoFallback makes a refresh fail if a delta is missing or damaged, and try
+	// that delta again, rather than go round it by a snapshot.
+	NoFallback bool
 	// Keep is how many versions stay in memory: the newest, and those asked for.
 	Keep int
 	// Now returns the time; age is measured on its monotonic clock.
@@ -40,7 +45,7 @@ type Config struct {
 
 // DefaultConfig returns a Config with everything but Dataset and Store.
 func DefaultConfig() Config {
-	return Config{Poll: time.Second, Keep: 4, Now: time.Now, Logger: slog.Default()}
+	return Config{Poll: time.Second, Jitter: 50 * time.Millisecond, Keep: 4, Now: time.Now, Logger: slog.Default()}
 }
 
 // Replica follows one dataset. It is safe for concurrent use.
@@ -48,20 +53,32 @@ type Replica struct {
 	cfg     Config
 	catalog catalog
 	log     log
-	wake    chan struct{}
+	wake    chan struct{} // a hint came
+	look    chan struct{} // somebody wants a look at once
 
-	refresh sync.Mutex // one refresh at a time; readers do not take it
+	turn    chan struct{} // one refresh at a time; readers do not take it
+	backoff backoff       // has the turn
+	loads   *loads        // of versions that At asks for
 	live    atomic.Pointer[liveSet]
 	status  atomic.Pointer[look]
+	detours atomic.Pointer[detours]
+
+	mu      sync.Mutex    // guards changes of live, changed and looked; taken last
 	changed chan struct{} // closed and replaced when the current view moves
 	looked  chan struct{} // closed and replaced after each look at the store
-	mu      sync.Mutex    // guards changed and looked
 }
 
 // liveSet is the versions in memory. It is immutable.
 type liveSet struct {
+	store   int // how many stores came before that all views are of
 	current *View
 	views   []*View // the most recently added last; current is among them
+}
+
+// detours counts the broken blobs that were gone round, and keeps the last one.
+type detours struct {
+	count int64
+	last  string
 }
 
 // look is the outcome of looking at the store.
@@ -77,6 +94,9 @@ func Open(cfg Config) *Replica {
 	r := &Replica{
 		cfg:     cfg,
 		wake:    make(chan struct{}, 1),
+		look:    make(chan struct{}, 1),
+		turn:    make(chan struct{}, 1),
+		loads:   newLoads(),
 		changed: make(chan struct{}),
 		looked:  make(chan struct{}),
 	}
@@ -84,8 +104,11 @@ func Open(cfg Config) *Replica {
 		x := &foreign{cfg.Dataset, cfg.Folder, cfg.Declared}
 		r.catalog, r.log = x, x
 	} else {
-		r.catalog, r.log = NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger), announce.Open(cfg.Store, cfg.Dataset)
+		c := NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger)
+		c.strict, c.detour = cfg.NoFallback, r.detour
+		r.catalog, r.log = c, announce.Open(cfg.Store, cfg.Dataset)
 	}
+	r.detours.Store(&detours{})
 	r.live.Store(&liveSet{})
 	r.status.Store(&look{})
 	return r
@@ -138,33 +161,49 @@ func (r *Replica) Looked() <-chan struct{} {
 	return r.looked
 }
 
-// At returns the view of a version: one in memory, else it is loaded and takes
-// the place of the one that was added first. It fails with ErrNoVersion if the
-// log does not name the version, ErrPruned if its blobs were deleted.
+// At returns the view of a version: one in memory, else it is loaded, beside
+// refreshes, and takes the place of the one that was added first. It fails with
+// ErrNoVersion if the log does not name the version, and with ctx's error as
+// soon as ctx ends.
 func (r *Replica) At(ctx context.Context, v dataset.Version) (*View, error) {
 	if view := r.live.Load().find(v); view != nil {
 		return view, nil
 	}
-	r.refresh.Lock()
-	defer r.refresh.Unlock()
+	return r.loads.do(ctx, v, func(ctx context.Context) (*View, error) { return r.load(ctx, v) })
+}
+
+// load loads a version that At asks for.
+func (r *Replica) load(ctx context.Context, v dataset.Version) (*View, error) {
 	set := r.live.Load()
 	if view := set.find(v); view != nil {
 		return view, nil
 	}
-	f, err := r.log.Refresh(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("find %s@%s: %w", r.cfg.Dataset, v, err)
-	}
-	at, err := r.catalog.Find(ctx, f, v)
+	at, err := r.find(ctx, v)
 	if err != nil {
 		return nil, err
 	}
 	view, err := r.catalog.Load(ctx, set.nearest(v), at)
 	if err != nil {
-		return nil, pruned(f, v, err)
+		return nil, err
 	}
-	r.add(set, view, set.current)
+	if !r.keep(set.store, view) {
+		return nil, fmt.Errorf("load %s@%s: %w", r.cfg.Dataset, v, announce.ErrDiverged)
+	}
 	return view, nil
+}
+
+// find finds an announced version, by what is known of the log if that does.
+func (r *Replica) find(ctx context.Context, v dataset.Version) (Point, error) {
+	if l := r.status.Load(); v <= l.fold.Head && !l.diverged {
+		if at, err := r.catalog.Find(ctx, l.fold, v); err == nil {
+			return at, nil
+		}
+	}
+	f, err := r.log.Refresh(ctx)
+	if err != nil {
+		return Point{}, fmt.Errorf("find %s@%s: %w", r.cfg.Dataset, v, err)
+	}
+	return r.catalog.Find(ctx, f, v)
 }
 
 // History returns every announced version, oldest first, as the log says now.
@@ -198,88 +237,55 @@ func (s *liveSet) nearest(v dataset.Version) *View {
 
 func distance(a, b dataset.Version) dataset.Version { return max(a-b, b-a) }
 
-// add makes a view reachable beside those of old, with current as the current
-// one. The refresh mutex is held.
-func (r *Replica) add(old *liveSet, view, current *View) {
-	views := slices.Clone(old.views)
+// keep makes a view reachable beside the current one, unless that is of another
+// store by now.
+func (r *Replica) keep(store int, view *View) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.live.Load()
+	if old.store != store {
+		return false
+	}
+	r.live.Store(old.with(view, old.current, r.cfg.Keep))
+	return true
+}
+
+// move makes a view the current one. If the store is another one, all others
+// are of no use.
+func (r *Replica) move(view *View, anew bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.live.Load()
+	from := old
+	if anew {
+		from = &liveSet{store: old.store + 1}
+	}
+	r.live.Store(from.with(view, view, r.cfg.Keep))
+	if view != old.current {
+		close(r.changed)
+		r.changed = make(chan struct{})
+	}
+}
+
+// with returns s with a view more, and at most keep of them.
+func (s *liveSet) with(view, current *View, keep int) *liveSet {
+	views := slices.Clone(s.views)
 	if !slices.Contains(views, view) {
 		views = append(views, view)
 	}
-	for len(views) > max(r.cfg.Keep, 2) {
+	for len(views) > max(keep, 2) {
 		i := slices.IndexFunc(views, func(v *View) bool { return v != current && v != view })
 		views = slices.Delete(views, i, i+1)
 	}
-	before := r.live.Swap(&liveSet{current: current, views: views})
-	if current != before.current {
-		r.mu.Lock()
-		close(r.changed)
-		r.changed = make(chan struct{})
-		r.mu.Unlock()
-	}
+	return &liveSet{store: s.store, current: current, views: views}
 }
 
-// Refresh looks at the log once and moves to the effective version. An error
-// leaves the current view as it is.
-func (r *Replica) Refresh(ctx context.Context) error {
-	r.refresh.Lock()
-	defer r.refresh.Unlock()
-	next := *r.status.Load()
-	next.err = r.move(ctx, &next)
-	r.status.Store(&next)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	close(r.looked)
-	r.looked = make(chan struct{})
-	return next.err
-}
-
-func (r *Replica) move(ctx context.Context, l *look) error {
-	start := r.cfg.Now()
-	f, err := r.log.Refresh(ctx)
-	if errors.Is(err, announce.ErrDiverged) {
-		l.diverged = true
-		r.cfg.Logger.Error("the store was restored or replaced: loading everything again", "dataset", r.cfg.Dataset, "error", err)
-		r.log.Reset()
-		f, err = r.log.Refresh(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
-	}
-	l.fold = f
-	v, digest := f.Effective()
-	if v == dataset.None {
-		return fmt.Errorf("refresh: dataset %s: %w", r.cfg.Dataset, ErrEmpty)
-	}
-	set := r.live.Load()
-	if set.current == nil || set.current.ManifestDigest != digest || l.diverged {
-		view, err := r.effective(ctx, set, Point{Digest: digest}, v, l.diverged)
-		if err != nil {
-			return fmt.Errorf("refresh: %w", err)
+// detour counts a broken blob that is gone round.
+func (r *Replica) detour(v dataset.Version, err error) {
+	for {
+		old := r.detours.Load()
+		if r.detours.CompareAndSwap(old, &detours{old.count + 1, fmt.Sprintf("version %s: %v", v, err)}) {
+			return
 		}
-		if l.diverged {
-			set = &liveSet{} // what is there is of another store
-		}
-		r.add(set, view, view)
 	}
-	l.diverged = false
-	l.confirmed = start
-	if r.cfg.Confirmed != nil {
-		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: f.Position, Version: v})
-	}
-	return nil
-}
-
-func (r *Replica) effective(ctx context.Context, set *liveSet, at Point, v dataset.Version, anew bool) (*View, error) {
-	if view := set.find(v); view != nil && view.ManifestDigest == at.Digest && !anew {
-		return view, nil
-	}
-	var err error
-	if at.Manifest, err = r.catalog.Manifest(ctx, v, at.Digest); err != nil {
-		return nil, err
-	}
-	from := set.nearest(v)
-	if anew {
-		from = nil
-	}
-	return r.catalog.Load(ctx, from, at)
 }

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -14,6 +15,14 @@ const (
 	hintInterval  = 100 * time.Millisecond // between two looks that hints cause
 	checkInterval = time.Minute            // between two looks at its own head
 )
+
+// Look makes Run look at the store as soon as it may. It never blocks.
+func (r *Replica) Look() {
+	select {
+	case r.look <- struct{}{}:
+	default: // a look is due anyway
+	}
+}
 
 // Hint makes Run look at the store soon, if h is news. It never blocks.
 func (r *Replica) Hint(h announce.Hint) {
@@ -39,13 +48,17 @@ func (r *Replica) Run(ctx context.Context) error {
 			r.check(ctx)
 		}
 		started := r.cfg.Now()
-		failed = r.report(ctx, r.Refresh(ctx), failed)
+		failed = r.report(ctx, r.refresh(ctx, true), failed)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-poll.C:
-		case <-r.wake:
+		case <-r.look:
 			if !sleep(ctx, hintInterval-r.cfg.Now().Sub(started)) {
+				return ctx.Err()
+			}
+		case <-r.wake:
+			if !sleep(ctx, max(hintInterval-r.cfg.Now().Sub(started), rand.N(r.cfg.Jitter+1))) {
 				return ctx.Err()
 			}
 		}
@@ -66,13 +79,13 @@ func (r *Replica) report(ctx context.Context, err error, failed bool) bool {
 // check looks at the own head of the log, which only a restored or replaced
 // store changes.
 func (r *Replica) check(ctx context.Context) {
-	r.refresh.Lock()
-	defer r.refresh.Unlock()
+	if r.begin(ctx) != nil {
+		return
+	}
+	defer r.end()
 	if err := r.log.Check(ctx); errors.Is(err, announce.ErrDiverged) {
 		next := *r.status.Load()
-		next.diverged, next.err = true, err
-		r.status.Store(&next)
-		r.log.Reset()
+		r.diverged(&next, err)
 	}
 }
 
@@ -112,6 +125,10 @@ type Status struct {
 	State string `json:"state"`
 	// Error is why the last look failed.
 	Error string `json:"error,omitempty"`
+	// Detours counts the missing or damaged blobs that were gone round by
+	// others, since the start; Detour is the last one.
+	Detours int64  `json:"detours,omitempty"`
+	Detour  string `json:"detour,omitempty"`
 	// Records is the number of records of the root type.
 	Records int `json:"records"`
 	// Live are the versions in memory, ascending.
@@ -125,6 +142,8 @@ func (r *Replica) Status() Status {
 		Dataset: r.cfg.Dataset, Announced: l.fold.Head, Position: l.fold.Position,
 		Age: -1, State: StateLoading, Live: r.Live(),
 	}
+	d := r.detours.Load()
+	s.Detours, s.Detour = d.count, d.last
 	if l.fold.Pin != nil {
 		s.Pinned = l.fold.Pin.Version
 	}

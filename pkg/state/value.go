@@ -75,6 +75,9 @@ func DoubleValue(v float64) Value { return Value{kind: Double, num: math.Float64
 // made of it.
 func StringValue(v string) Value { return Value{kind: String, data: []byte(v)} }
 
+// TextValue returns a STRING that shares v, which is UTF-8 as in StringValue.
+func TextValue(v []byte) Value { return Value{kind: String, data: v} }
+
 // BytesValue returns a BYTES value that shares v.
 func BytesValue(v []byte) Value { return Value{kind: Bytes, data: v} }
 

@@ -1,0 +1,115 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// Refresh looks at the log once and moves to the effective version. An error
+// leaves the current view as it is.
+func (r *Replica) Refresh(ctx context.Context) error { return r.refresh(ctx, false) }
+
+// refresh is Refresh; patient leaves a version alone that failed a short while
+// ago.
+func (r *Replica) refresh(ctx context.Context, patient bool) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	defer r.end()
+	next := *r.status.Load()
+	next.err = r.follow(ctx, &next, patient)
+	r.status.Store(&next)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.looked)
+	r.looked = make(chan struct{})
+	return next.err
+}
+
+// begin takes the turn to refresh, until end.
+func (r *Replica) begin(ctx context.Context) error {
+	select {
+	case r.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *Replica) end() { <-r.turn }
+
+// follow looks at the log and moves to what it says.
+func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
+	start := r.cfg.Now()
+	f, err := r.log.Refresh(ctx)
+	if errors.Is(err, announce.ErrDiverged) {
+		r.diverged(l, err)
+		f, err = r.log.Refresh(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
+	}
+	l.fold = f
+	v, digest := f.Effective()
+	if v == dataset.None {
+		return fmt.Errorf("refresh: dataset %s: %w", r.cfg.Dataset, ErrEmpty)
+	}
+	set := r.live.Load()
+	if set.current == nil || set.current.ManifestDigest != digest || l.diverged {
+		if err := r.approach(ctx, set, Point{Digest: digest}, v, l.diverged, patient); err != nil {
+			return fmt.Errorf("refresh: %w", err)
+		}
+	}
+	l.diverged = false
+	l.confirmed = start
+	if r.cfg.Confirmed != nil {
+		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: f.Position, Version: v})
+	}
+	return nil
+}
+
+// diverged makes everybody see at once that the store is another one; what it
+// has is loaded anew.
+func (r *Replica) diverged(l *look, err error) {
+	l.diverged, l.err = true, err
+	seen := *l
+	r.status.Store(&seen)
+	r.cfg.Logger.Error("the store was restored or replaced: loading everything again", "dataset", r.cfg.Dataset, "error", err)
+	r.log.Reset()
+}
+
+// approach moves to a version, unless it failed a short while ago.
+func (r *Replica) approach(ctx context.Context, set *liveSet, at Point, v dataset.Version, anew, patient bool) error {
+	if err := r.backoff.wait(at.Digest, r.cfg.Now()); err != nil && patient {
+		return err
+	}
+	view, err := r.effective(ctx, set, at, v, anew)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.backoff.failed(at.Digest, err, r.cfg.Now(), r.cfg.Poll)
+		}
+		return err
+	}
+	r.backoff = backoff{}
+	r.move(view, anew)
+	return nil
+}
+
+func (r *Replica) effective(ctx context.Context, set *liveSet, at Point, v dataset.Version, anew bool) (*View, error) {
+	if view := set.find(v); view != nil && view.ManifestDigest == at.Digest && !anew {
+		return view, nil
+	}
+	var err error
+	if at.Manifest, err = r.catalog.Manifest(ctx, v, at.Digest); err != nil {
+		return nil, err
+	}
+	from := set.nearest(v)
+	if anew {
+		from = nil
+	}
+	return r.catalog.Load(ctx, from, at)
+}
