@@ -3,4 +3,4 @@
 // protoc-gen-go and protoc-gen-go-grpc in .tools or on the PATH.
 package proto
 
-//go:generate go run ./internal/gen holdfast/v1/options.proto holdfast/v1/lookup.proto holdfast/v1/logic.proto
+//go:generate go run ./internal/gen holdfast/v1/options.proto holdfast/v1/lookup.proto holdfast/v1/logic.proto holdfast/v1/session.proto

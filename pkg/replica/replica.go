@@ -206,6 +206,20 @@ func (r *Replica) find(ctx context.Context, v dataset.Version) (Point, error) {
 	return r.catalog.Find(ctx, f, v)
 }
 
+// Announced looks at the log and returns the version that is effective now,
+// applied or not. It fails with ErrEmpty.
+func (r *Replica) Announced(ctx context.Context) (Announced, error) {
+	f, err := r.log.Refresh(ctx)
+	if err != nil {
+		return Announced{}, fmt.Errorf("look at the log of %s: %w", r.cfg.Dataset, err)
+	}
+	v, digest := f.Effective()
+	if v == dataset.None {
+		return Announced{}, fmt.Errorf("dataset %s: %w", r.cfg.Dataset, ErrEmpty)
+	}
+	return Announced{v, digest}, nil
+}
+
 // History returns every announced version, oldest first, as the log says now.
 func (r *Replica) History(ctx context.Context) ([]Point, error) {
 	f, err := r.log.Refresh(ctx)
