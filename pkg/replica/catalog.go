@@ -233,6 +233,15 @@ func pruned(f announce.Fold, v dataset.Version, err error) error {
 	return err
 }
 
+// whyGone returns err, why v could not be loaded, with what the log says now.
+func (r *Replica) whyGone(ctx context.Context, v dataset.Version, err error) error {
+	f, logErr := r.log.Refresh(ctx)
+	if logErr != nil {
+		return err
+	}
+	return pruned(f, v, err)
+}
+
 // load tries one plan after the other, each without the blobs that were found
 // broken. If none works, what broke first is the error.
 func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state.State, error) {

@@ -184,7 +184,7 @@ func (r *Replica) load(ctx context.Context, v dataset.Version) (*View, error) {
 	}
 	view, err := r.catalog.Load(ctx, set.nearest(v), at)
 	if err != nil {
-		return nil, err
+		return nil, r.whyGone(ctx, v, err)
 	}
 	if !r.keep(set.store, view) {
 		return nil, fmt.Errorf("load %s@%s: %w", r.cfg.Dataset, v, announce.ErrDiverged)
