@@ -7,7 +7,7 @@ TOOLS    := .tools
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-java lint generate fuzz bench clean
+.PHONY: help build demo test test-race test-java test-s3 lint generate fuzz bench clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-java: ## tests against the real Hollow library; needs JDK 17 and Maven
 	@command -v javac >/dev/null || { echo "make test-java: javac is missing; install a JDK, version 17 or later" >&2; exit 1; }
 	@command -v mvn >/dev/null || { echo "make test-java: mvn is missing; install Maven 3" >&2; exit 1; }
 	$(GO) test -count=1 -tags java $(JAVAPKGS)
+
+test-s3: ## tests on a real S3 server, which is built first
+	cd testenv/s3 && $(GO) vet ./... && $(GO) test -count=1 ./...
 
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet (arm64 too), golangci-lint and buf lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make lint: gofmt -w" $$unformatted >&2; exit 1; }
