@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -175,10 +176,12 @@ func (c *Command) execute(ctx context.Context, env []string) error {
 	cmd := exec.CommandContext(run, c.Args[0], c.Args[1:]...)
 	cmd.Env = append(ownEnv(), env...)
 	cmd.Stdout, cmd.Stderr = said, said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Cancel = kill
 	cmd.WaitDelay = time.Second // for what it started and left behind
+	runtime.LockOSThread()      // see ownGroup
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%w: %w", errNotRun, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -39,6 +40,18 @@ var commands = map[string]func(){
 	"look_up": lookUp,
 	"sdk":     func() { logic.Main(sdk) },
 	"phases":  phases,
+	"host":    host,
+}
+
+// host runs a command that says its process id and then never ends.
+func host() {
+	mapping, err := featuregate.Mapping(featuregate.Output)
+	if err != nil {
+		panic(err)
+	}
+	c := &logic.Command{Args: []string{"sh", "-c", "echo $$; exec tail -f /dev/null"}, Print: os.Stdout}
+	_, err = c.Logic(featuregate.Output, mapping).Compute(context.Background(), logic.NewSession(nil, time.Time{}, 0))
+	panic(err)
 }
 
 // say prints a line of a test's transcript.
