@@ -47,9 +47,9 @@ func phaseCollect(w workspace, _ []string) error {
 		now.Store(s)
 	}
 	stop.Store(true)
-	sink += <-done
+	sink.Add(<-done)
 	runtime.GC()
-	emit("gc_share", (collectorTime()-collector)/(processTime()-process))
+	emit("gc_share", (collectorTime()-collector)/(processTime()-process).Seconds())
 	return nil
 }
 

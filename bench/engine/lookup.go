@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"sync"
-	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/index"
@@ -57,9 +55,9 @@ func phaseRead(w workspace, args []string) error {
 	for i, name := range w.kind.Numbers {
 		fields[i] = r.t.Schema().FieldIndex(name)
 	}
-	get3 := func(r *reader) func() int64 { return r.numbers(fields) }
-	emit("get3", perOperation(batch, get3(r)))
-	emit("get3_2threads", both(r, get3))
+	emit("get3", perOperation(batch, r.numbers(fields)))
+	other := &reader{x: r.x, t: r.t, keys: list, at: len(list) / 2}
+	emit("get3_2threads", perOperation(batch, r.numbers(fields), other.numbers(fields)))
 	text := r.t.Schema().FieldIndex(w.kind.Text)
 	emit("get_view", perOperation(batch, r.view(text)))
 	emit("get_copy", perOperation(batch, r.copied(text)))
@@ -68,26 +66,6 @@ func phaseRead(w workspace, args []string) error {
 	emit("scan", perOperation(r.t.Len(), r.scan(scan)))
 	write(sample{Metric: "whole_sum", Text: fmt.Sprint(r.wholeSum(s))})
 	return nil
-}
-
-// both returns the mean of two threads that work at the same time.
-func both(r *reader, call func(*reader) func() int64) float64 {
-	var wg sync.WaitGroup
-	var each [2]float64
-	var total atomic.Int64
-	for i := range each {
-		own := *r
-		own.at = i * len(r.keys) / 2
-		f := call(&own)
-		wg.Go(func() {
-			var sum int64
-			each[i] = perOperationOf(batch, f, &sum)
-			total.Add(sum)
-		})
-	}
-	wg.Wait()
-	sink += total.Load()
-	return (each[0] + each[1]) / 2
 }
 
 func (r *reader) numbers(fields [3]int) func() int64 {

@@ -1,6 +1,11 @@
 package main
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+)
 
 // phases by name. Each runs in a process of its own.
 var phases = map[string]func(w workspace, args []string) error{
@@ -18,8 +23,9 @@ var phases = map[string]func(w workspace, args []string) error{
 	"collect":   phaseCollect,
 }
 
-// runPhase runs one in the workspace args[0].
-func runPhase(name string, args []string) error {
+// runPhase runs one in the workspace args[0]. BENCH_PROFILE names a file for a
+// processor profile of it.
+func runPhase(name string, args []string) (failed error) {
 	f := phases[name]
 	if f == nil || len(args) == 0 {
 		return fmt.Errorf("there is no phase %q, or its folder is missing", name)
@@ -28,8 +34,29 @@ func runPhase(name string, args []string) error {
 	if err != nil {
 		return fmt.Errorf("run phase %s: %w", name, err)
 	}
+	if file := os.Getenv("BENCH_PROFILE"); file != "" {
+		stop, err := profile(file)
+		if err != nil {
+			return err
+		}
+		defer func() { failed = errors.Join(failed, stop()) }()
+	}
 	if err := f(w, args[1:]); err != nil {
 		return fmt.Errorf("run phase %s: %w", name, err)
 	}
 	return nil
+}
+
+func profile(file string) (stop func() error, err error) {
+	out, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return out.Close()
+	}, nil
 }

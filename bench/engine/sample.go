@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,33 +40,41 @@ func median(v []float64) float64 {
 }
 
 // sink keeps the compiler from leaving work out.
-var sink int64
+var sink atomic.Int64
 
-// perOperation returns the nanoseconds of its thread's processor time that one
-// of the n operations of a call takes: after a second of warming up, the median
-// of five rounds. Processor time, on both sides, because other work takes the
-// processor away.
-func perOperation(n int, call func() int64) float64 { return perOperationOf(n, call, &sink) }
-
-// perOperationOf is perOperation with another place for the results.
-func perOperationOf(n int, call func() int64, results *int64) float64 {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	round := func(least time.Duration) float64 {
-		calls := 0
-		start := threadTime()
-		for threadTime()-start < least || calls == 0 {
-			*results += call()
-			calls++
-		}
-		return float64(threadTime()-start) / float64(calls) / float64(n)
-	}
-	round(time.Second)
+// perOperation returns the nanoseconds of processor time that one of the n
+// operations of a call takes: after a second of warming up, the median of five
+// rounds. Several calls are made at the same time, each by a goroutine of its
+// own. Processor time, on both sides, because other work takes the processor
+// away.
+func perOperation(n int, calls ...func() int64) float64 {
+	warm(n, time.Second, calls)
 	var rounds []float64
 	for range 5 {
-		rounds = append(rounds, round(300*time.Millisecond))
+		rounds = append(rounds, warm(n, 300*time.Millisecond, calls))
 	}
 	return median(rounds)
+}
+
+// warm makes the calls again and again until each has had that much processor
+// time, and returns the nanoseconds of an operation.
+func warm(n int, least time.Duration, calls []func() int64) float64 {
+	start := processTime()
+	end := start + least*time.Duration(len(calls))
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for _, call := range calls {
+		wg.Go(func() {
+			var sum int64
+			for processTime() < end {
+				sum += call()
+				done.Add(1)
+			}
+			sink.Add(sum)
+		})
+	}
+	wg.Wait()
+	return float64(processTime()-start) / float64(done.Load()) / float64(n)
 }
 
 // live returns the bytes of live memory.

@@ -1,5 +1,0 @@
-package main
-
-import "syscall"
-
-const rusageThread = syscall.RUSAGE_THREAD
