@@ -2,6 +2,10 @@
 
 GO       ?= go
 FUZZTIME ?= 10s
+DATA     ?= movie-100000
+SEED     ?= 1
+RUNS     ?= 3
+CITIES   ?=
 TOOLS    := .tools
 # Packages with tests against the real Hollow library carry the build tag java.
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
@@ -54,6 +58,11 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-engine: ## measure the engine beside Hollow on DATA (movie-100000), RUNS times (3); needs JDK 17 and Maven
+	@mkdir -p bench/out
+	$(GO) build -o bench/out/engine ./bench/engine
+	bench/out/engine -data '$(DATA)' -seed '$(SEED)' -runs '$(RUNS)' -cities '$(CITIES)'
 
 clean: ## remove what was built
 	rm -rf bin bench/out $(TOOLS) testenv/java/target

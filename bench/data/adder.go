@@ -48,7 +48,7 @@ func (a *Adder) object(name string, values ...state.Value) state.Ordinal {
 
 // text adds a record of a type with one string.
 func (a *Adder) text(name string, c *neutral.Cursor) state.Ordinal {
-	return a.object(name, state.StringValue(c.Text()))
+	return a.object(name, state.TextValue(c.Bytes()))
 }
 
 // ref is text as a reference.

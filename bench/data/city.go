@@ -125,6 +125,6 @@ func (s *cities) Append(b []byte, i, changes int) []byte {
 }
 
 func addCity(a *Adder, c *neutral.Cursor) state.Ordinal {
-	return a.object("City", state.LongValue(c.Int()), state.StringValue(c.Text()), a.ref("Country", c), a.ref("Admin", c), a.ref("Feature", c),
+	return a.object("City", state.LongValue(c.Int()), state.TextValue(c.Bytes()), a.ref("Country", c), a.ref("Admin", c), a.ref("Feature", c),
 		state.IntValue(int32(c.Int())), state.DoubleValue(c.Double()), state.DoubleValue(c.Double()))
 }

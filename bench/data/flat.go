@@ -49,6 +49,6 @@ func (f flats) Append(b []byte, i, changes int) []byte {
 }
 
 func addFlat(a *Adder, c *neutral.Cursor) state.Ordinal {
-	return a.object("Flat", state.LongValue(c.Int()), state.StringValue(c.Text()), state.IntValue(int32(c.Int())), state.LongValue(c.Int()),
+	return a.object("Flat", state.LongValue(c.Int()), state.TextValue(c.Bytes()), state.IntValue(int32(c.Int())), state.LongValue(c.Int()),
 		state.IntValue(int32(c.Int())), state.LongValue(c.Int()), state.BoolValue(c.Bool()))
 }

@@ -57,7 +57,7 @@ func (s movieSource) Append(b []byte, i, changes int) []byte {
 }
 
 func addMovie(a *Adder, c *neutral.Cursor) state.Ordinal {
-	id, title := state.LongValue(c.Int()), state.StringValue(c.Text())
+	id, title := state.LongValue(c.Int()), state.TextValue(c.Bytes())
 	year, runtime := state.IntValue(int32(c.Int())), state.IntValue(int32(c.Int()))
 	rating, popularity := a.ref("Rating", c), state.FloatValue(c.Float())
 	a.refs = a.refs[:0]
@@ -73,7 +73,7 @@ func addMovie(a *Adder, c *neutral.Cursor) state.Ordinal {
 	genres := a.keep(a.sink.AddSet("SetOfGenre", a.refs))
 	a.refs = a.refs[:0]
 	for range c.Uint() {
-		a.refs = append(a.refs, a.object("Person", state.LongValue(c.Int()), state.StringValue(c.Text())))
+		a.refs = append(a.refs, a.object("Person", state.LongValue(c.Int()), state.TextValue(c.Bytes())))
 	}
 	cast := a.keep(a.sink.AddList("ListOfPerson", a.refs))
 	a.entries = a.entries[:0]

@@ -164,9 +164,6 @@ func (b *bench) heap(phase string) (int, error) {
 
 // process runs a command and keeps the medians of what it prints.
 func (b *bench) process(ctx context.Context, run int, side, name string, command []string) error {
-	if wrap := strings.Fields(os.Getenv("BENCH_WRAP")); len(wrap) > 0 {
-		command = append(wrap, command...)
-	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

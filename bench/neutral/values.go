@@ -26,16 +26,13 @@ func (c *Cursor) Int() int64 {
 	return v
 }
 
-// Bytes reads a length and that many bytes, which are a view.
+// Bytes reads a length and that many bytes, which are a view: a string.
 func (c *Cursor) Bytes() []byte {
 	n := c.Uint()
 	b := c.b[:n:n]
 	c.b = c.b[n:]
 	return b
 }
-
-// Text reads a string.
-func (c *Cursor) Text() string { return string(c.Bytes()) }
 
 // Byte reads a byte.
 func (c *Cursor) Byte() byte {
@@ -61,7 +58,7 @@ func (c *Cursor) Double() float64 {
 	return v
 }
 
-// AppendText is the inverse of Text.
+// AppendText is the inverse of Bytes.
 func AppendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
