@@ -22,7 +22,13 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	defer r.end()
 	next := *r.status.Load()
 	next.err = r.follow(ctx, &next, patient)
+	if next.err != nil {
+		r.startCold(ctx, &next)
+	}
 	r.status.Store(&next)
+	if next.err == nil {
+		defer r.retain(ctx, next.fold)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(r.looked)
@@ -45,12 +51,17 @@ func (r *Replica) end() { <-r.turn }
 // follow looks at the log and moves to what it says.
 func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	start := r.cfg.Now()
-	f, err := r.log.Refresh(ctx)
+	lookCtx, cancel := r.firstLook(ctx)
+	defer cancel()
+	f, err := r.log.Refresh(lookCtx)
 	if errors.Is(err, announce.ErrDiverged) {
 		r.diverged(l, err)
 		f, err = r.log.Refresh(ctx)
 	}
 	if err != nil {
+		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
+	}
+	if err := r.confirmCold(ctx, l); err != nil {
 		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
 	}
 	l.fold = f

@@ -22,6 +22,8 @@ type Config struct {
 	// Folder, if not empty, is followed instead of Store: a Java producer
 	// writes its blobs and announced.version there.
 	Folder string
+	// Cache, if not nil, keeps what is read from Store, for a start without it.
+	Cache *Cache
 	// Declared says what a dataset without a declared schema does not show.
 	Declared Declared
 	// Poll is the time between two looks at the store without a hint.
@@ -63,6 +65,10 @@ type Replica struct {
 	status  atomic.Pointer[look]
 	detours atomic.Pointer[detours]
 
+	warmed     bool  // the cache was tried; has the turn, as the next two do
+	retained   int64 // the log position that the cache is at; -1 if none
+	unretained bool  // the last try failed
+
 	mu      sync.Mutex    // guards changes of live, changed and looked; taken last
 	changed chan struct{} // closed and replaced when the current view moves
 	looked  chan struct{} // closed and replaced after each look at the store
@@ -87,6 +93,7 @@ type look struct {
 	fold      announce.Fold
 	err       error
 	diverged  bool
+	cold      bool // the view is from the cache, and not found in the log yet
 }
 
 // Open returns a Replica that has loaded nothing yet.
@@ -99,12 +106,14 @@ func Open(cfg Config) *Replica {
 		loads:   newLoads(),
 		changed: make(chan struct{}),
 		looked:  make(chan struct{}),
+
+		retained: -1,
 	}
 	if cfg.Folder != "" {
 		x := &foreign{cfg.Dataset, cfg.Folder, cfg.Declared}
 		r.catalog, r.log = x, x
 	} else {
-		c := NewCatalog(cfg.Store, cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger)
+		c := NewCatalog(cfg.useCache(), cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger)
 		c.strict, c.detour = cfg.NoFallback, r.detour
 		r.catalog, r.log = c, announce.Open(cfg.Store, cfg.Dataset)
 	}

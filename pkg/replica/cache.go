@@ -1,0 +1,309 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// ErrCacheTooSmall says that what a start without a store needs of a dataset
+// does not fit into the cache.
+var ErrCacheTooSmall = errors.New("cache is too small")
+
+const (
+	cacheTemp = ".temp"     // folder of files that are being written
+	foldFile  = "fold.json" // in a dataset's folder: what the log said last
+)
+
+// A Cache keeps files of stores on the local disk: blobs, manifests and schemas
+// by their keys, each checked against the digest in its key whenever it is
+// read, and of each dataset what its log said last. It holds what is needed to
+// load that version without a store; of the rest what was used last, within its
+// size. One process uses a folder at a time. It is safe for concurrent use.
+type Cache struct {
+	dir string
+	max int64
+
+	putting sync.Mutex // one put at a time, so that all of them fit
+
+	mu    sync.Mutex
+	files map[string]*cachedFile // by key
+	size  int64                  // of all of them
+	clock int64                  // counts uses
+	held  map[dataset.Name]map[string]bool
+}
+
+// cachedFile is a file of a Cache.
+type cachedFile struct {
+	size int64
+	used int64 // when: the Cache's clock
+}
+
+// OpenCache opens the cache in a folder, which is made if it is missing, and
+// bounds it to max bytes.
+func OpenCache(dir string, max int64) (*Cache, error) {
+	c := &Cache{dir: dir, max: max, files: map[string]*cachedFile{}, held: map[dataset.Name]map[string]bool{}}
+	if err := os.RemoveAll(filepath.Join(dir, cacheTemp)); err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, cacheTemp), 0o700); err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	if err := c.scan(); err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	return c, nil
+}
+
+// scan finds the files of an earlier process, in the order of their last use.
+func (c *Cache) scan() error {
+	type found struct {
+		key  string
+		info fs.FileInfo
+	}
+	var all []found
+	err := filepath.WalkDir(c.dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(c.dir, name)
+		if err != nil {
+			return err
+		}
+		key := filepath.ToSlash(rel)
+		if _, ok := digestOf(key); !ok {
+			return nil
+		}
+		info, err := e.Info()
+		all = append(all, found{key, info})
+		return err
+	})
+	slices.SortFunc(all, func(a, b found) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	for _, f := range all {
+		c.clock++
+		c.files[f.key] = &cachedFile{f.info.Size(), c.clock}
+		c.size += f.info.Size()
+	}
+	c.room(0)
+	return err
+}
+
+// digestOf returns the digest of the bytes of a key; false for keys whose bytes
+// are not named so.
+func digestOf(key string) (dataset.Digest, bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 {
+		return dataset.Digest{}, false
+	}
+	name := parts[2]
+	switch parts[1] {
+	case "schemas":
+	case "blobs", "versions":
+		_, name, _ = strings.Cut(strings.TrimSuffix(name, ".json"), "-")
+	default:
+		return dataset.Digest{}, false
+	}
+	d, err := dataset.ParseDigest(name)
+	return d, err == nil
+}
+
+func (c *Cache) path(key string) string { return filepath.Join(c.dir, filepath.FromSlash(key)) }
+
+// get returns the bytes of a key. A file that is damaged goes.
+func (c *Cache) get(key string) ([]byte, bool) {
+	want, ok := digestOf(key)
+	if !ok || !c.use(key) {
+		return nil, false
+	}
+	b, err := os.ReadFile(c.path(key))
+	if err != nil || dataset.DigestOf(b) != want {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.remove(key)
+		return nil, false
+	}
+	now := time.Now()
+	_ = os.Chtimes(c.path(key), now, now) // for the next process
+	return b, true
+}
+
+// use notes the use of a key, and says whether it is there.
+func (c *Cache) use(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.files[key]
+	if f != nil {
+		c.clock++
+		f.used = c.clock
+	}
+	return f != nil
+}
+
+func (c *Cache) has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.files[key] != nil
+}
+
+// put keeps the bytes of a key if there is room, at the cost of what was used
+// longest ago.
+func (c *Cache) put(key string, data []byte) error {
+	if want, ok := digestOf(key); !ok || dataset.DigestOf(data) != want || c.has(key) {
+		return nil
+	}
+	c.putting.Lock()
+	defer c.putting.Unlock()
+	if !c.room(int64(len(data))) {
+		return nil
+	}
+	if err := c.write(key, data); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clock++
+	if c.files[key] == nil {
+		c.size += int64(len(data))
+	}
+	c.files[key] = &cachedFile{int64(len(data)), c.clock}
+	return nil
+}
+
+// write gives a file its content at once.
+func (c *Cache) write(key string, data []byte) error {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	temp := filepath.Join(c.dir, cacheTemp, hex.EncodeToString(id[:]))
+	err := os.MkdirAll(filepath.Dir(c.path(key)), 0o700)
+	if err == nil {
+		err = os.WriteFile(temp, data, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(temp, c.path(key))
+	}
+	if err != nil {
+		_ = os.Remove(temp) // else the next process does
+		return fmt.Errorf("write to cache: %w", err)
+	}
+	return nil
+}
+
+// room removes what was used longest ago and nobody holds, until size bytes
+// fit; false if they cannot.
+func (c *Cache) room(size int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.size+size <= c.max {
+		return true
+	}
+	var free []string
+	var able int64
+	for key, f := range c.files {
+		name, _, _ := strings.Cut(key, "/")
+		if !c.held[dataset.Name(name)][key] {
+			free, able = append(free, key), able+f.size
+		}
+	}
+	if c.size-able+size > c.max {
+		return false
+	}
+	slices.SortFunc(free, func(a, b string) int { return cmp.Compare(c.files[a].used, c.files[b].used) })
+	for _, key := range free {
+		if c.size+size <= c.max {
+			break
+		}
+		c.remove(key)
+	}
+	return true
+}
+
+// remove deletes a file. The mutex is held.
+func (c *Cache) remove(key string) {
+	if f := c.files[key]; f != nil {
+		c.size -= f.size
+		delete(c.files, key)
+		_ = os.Remove(c.path(key)) // a later process finds it again
+	}
+}
+
+// hold keeps the keys that a dataset needs from being removed for room, instead
+// of those before.
+func (c *Cache) hold(n dataset.Name, keys []string) {
+	set := make(map[string]bool, len(keys))
+	for _, key := range keys {
+		set[key] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held[n] = set
+}
+
+// remembered is the content of foldFile.
+type remembered struct {
+	Format int           `json:"format"`
+	Fold   announce.Fold `json:"fold"`
+}
+
+// remember keeps what a dataset's log says.
+func (c *Cache) remember(n dataset.Name, f announce.Fold) error {
+	b, err := json.Marshal(remembered{1, f})
+	if err != nil {
+		return fmt.Errorf("write to cache: %w", err)
+	}
+	return c.write(path.Join(string(n), foldFile), b)
+}
+
+// recall returns what remember has kept.
+func (c *Cache) recall(n dataset.Name) (announce.Fold, error) {
+	b, err := os.ReadFile(c.path(path.Join(string(n), foldFile)))
+	if err != nil {
+		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
+	}
+	r := remembered{Fold: announce.Empty()}
+	if err := blob.DecodeJSON(b, &r); err != nil {
+		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
+	}
+	return r.Fold, nil
+}
+
+// cachedStore is a store whose immutable files are kept in a cache. Without a
+// store it has what the cache has.
+type cachedStore struct {
+	blob.Store
+	cache *Cache
+	warn  func(error)
+}
+
+// Get implements blob.Store.
+func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
+	if b, ok := s.cache.get(key); ok {
+		return b, nil
+	}
+	if s.Store == nil {
+		return nil, fmt.Errorf("get %s from cache: %w", key, blob.ErrNotFound)
+	}
+	b, err := s.Store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cache.put(key, b); err != nil {
+		s.warn(err) // a disk that is full stops nobody
+	}
+	return b, nil
+}

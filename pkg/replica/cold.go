@@ -1,0 +1,195 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+const (
+	// coldPatience is how long a store may keep a start waiting that could be
+	// made from the cache.
+	coldPatience = 2 * time.Second
+	// maxColdDeltas bounds the deltas of a start from the cache.
+	maxColdDeltas = 1000
+	// manifestSize is about the size of a manifest.
+	manifestSize = 1 << 10
+)
+
+// errCold is the state of a replica that was started from its cache and has
+// not found its store yet.
+var errCold = errors.New("started from the cache")
+
+// useCache returns the store whose files are kept in the cache, if there is one.
+func (cfg *Config) useCache() blob.Store {
+	if cfg.Cache == nil {
+		return cfg.Store
+	}
+	return cachedStore{cfg.Store, cfg.Cache, func(err error) {
+		cfg.Logger.Warn("a blob was not cached", "dataset", cfg.Dataset, "error", err)
+	}}
+}
+
+// firstLook bounds the time of a look that a start from the cache can replace.
+func (r *Replica) firstLook(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.cfg.Cache == nil || r.warmed || r.Current() != nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, coldPatience)
+}
+
+// startCold moves to the version that the cache has, once, if the store did not
+// answer and nothing is loaded. The turn to refresh is held.
+func (r *Replica) startCold(ctx context.Context, l *look) {
+	if r.cfg.Cache == nil || r.cfg.Folder != "" || r.warmed || r.Current() != nil || errors.Is(l.err, ErrEmpty) || ctx.Err() != nil {
+		return
+	}
+	r.warmed = true
+	f, err := r.cfg.Cache.recall(r.cfg.Dataset)
+	var view *View
+	if err == nil {
+		view, err = r.loadCold(ctx, f)
+	}
+	if err != nil {
+		r.cfg.Logger.Warn("the cache cannot replace the store", "dataset", r.cfg.Dataset, "error", err)
+		return
+	}
+	l.fold, l.cold = f, true
+	l.err = fmt.Errorf("%w: %w", errCold, l.err)
+	r.status.Store(l)
+	r.move(view, false)
+	r.cfg.Logger.Warn("started from the cache", "dataset", r.cfg.Dataset, "version", view.Version(), "error", l.err)
+}
+
+func (r *Replica) loadCold(ctx context.Context, f announce.Fold) (*View, error) {
+	v, digest := f.Effective()
+	if v == dataset.None {
+		return nil, ErrEmpty
+	}
+	c := NewCatalog(cachedStore{cache: r.cfg.Cache}, r.cfg.Dataset).Declare(r.cfg.Declared)
+	m, err := c.Manifest(ctx, v, digest)
+	if err != nil {
+		return nil, err
+	}
+	return c.Load(ctx, nil, Point{m, digest})
+}
+
+// confirmCold makes sure, once the store answers, that its log has said what
+// the cache remembers; else everything is loaded anew.
+func (r *Replica) confirmCold(ctx context.Context, l *look) error {
+	if !l.cold {
+		return nil
+	}
+	data, err := r.cfg.Store.Get(ctx, blob.LogKey(r.cfg.Dataset, l.fold.Position))
+	if err != nil && !errors.Is(err, blob.ErrNotFound) {
+		return err
+	}
+	var said announce.Fold
+	if e, err := announce.DecodeEntry(data); err == nil {
+		said, _ = e.Fold.Apply(e)
+	}
+	if l.cold = false; !reflect.DeepEqual(said, l.fold) {
+		l.diverged = true
+		r.cfg.Logger.Warn("the log never said what the cache remembers: loading anew", "dataset", r.cfg.Dataset, "position", l.fold.Position)
+	}
+	return nil
+}
+
+// retain brings what a start without the store needs into the cache, and
+// remembers f, which has led to the current view.
+func (r *Replica) retain(ctx context.Context, f announce.Fold) {
+	c, ok := r.catalog.(*Catalog)
+	if r.cfg.Cache == nil || !ok || f.Position == r.retained {
+		return
+	}
+	err := r.cfg.Cache.retain(ctx, c, f)
+	if err == nil {
+		r.retained, r.unretained = f.Position, false
+		return
+	}
+	if !r.unretained && ctx.Err() == nil {
+		r.cfg.Logger.Warn("the cache could not replace the store now", "dataset", r.cfg.Dataset, "error", err)
+	}
+	r.unretained = true
+}
+
+// retain brings the shortest addition to the cache that will do: what lacks
+// after a snapshot that is there, else, or if that is too much, the newest one.
+func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold) error {
+	v, digest := f.Effective()
+	m, err := catalog.Manifest(ctx, v, digest)
+	if err != nil {
+		return err
+	}
+	for _, there := range []bool{true, false} {
+		if err = c.bring(ctx, catalog, Point{m, digest}, there); err == nil {
+			return c.remember(catalog.name, f)
+		}
+		if !errors.Is(err, ErrNoPath) && !errors.Is(err, ErrCacheTooSmall) {
+			break
+		}
+	}
+	c.hold(catalog.name, nil)
+	return err
+}
+
+func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there bool) error {
+	keys, err := c.way(ctx, catalog, at, there)
+	if err != nil {
+		return err
+	}
+	if !at.Manifest.Schema.IsZero() {
+		keys = append(keys, blob.SchemaKey(catalog.name, at.Manifest.Schema))
+	}
+	c.hold(catalog.name, keys)
+	for _, key := range keys {
+		if c.has(key) {
+			continue
+		}
+		if _, err := catalog.store.Get(ctx, key); err != nil {
+			return err
+		}
+		if !c.has(key) {
+			return fmt.Errorf("%w: no room for %s", ErrCacheTooSmall, key)
+		}
+	}
+	return nil
+}
+
+// way returns the keys of a snapshot, of the deltas from there to a version, and
+// of the manifests. If there, it is the newest snapshot that is in the cache;
+// ErrNoPath if none is, or if what follows has grown larger than it.
+func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool) ([]string, error) {
+	var keys []string
+	var bytes int64
+	for n := 0; n < maxColdDeltas; n++ {
+		m := at.Manifest
+		keys = append(keys, blob.ManifestKey(catalog.name, m.Version, at.Digest))
+		if m.Snapshot != nil {
+			key := blob.BlobKey(catalog.name, m.Version, m.Snapshot.Digest)
+			if !there || c.has(key) && bytes <= m.Snapshot.Size {
+				return append(keys, key), nil
+			}
+		}
+		if m.Delta == nil || m.Segment == m.Version {
+			break
+		}
+		keys = append(keys, blob.BlobKey(catalog.name, m.Version, m.Delta.Digest))
+		bytes += m.Delta.Size + manifestSize
+		before, err := catalog.Before(ctx, m)
+		if err != nil && !errors.Is(err, blob.ErrNotFound) {
+			return nil, err
+		}
+		if before == nil {
+			break
+		}
+		at = Point{before, m.PreviousManifest}
+	}
+	return nil, fmt.Errorf("keep version in cache: %w", ErrNoPath)
+}
