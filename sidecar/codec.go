@@ -16,6 +16,7 @@ type raw struct {
 	bytes    []byte
 	received mem.Buffer
 	answer   *[]byte
+	to       *caller // who gets the answer; may be nil
 }
 
 // free gives the request's buffer back; bytes must not be used any more.
@@ -39,7 +40,7 @@ func (codec) Name() string { return "proto" }
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*raw); ok {
-		b := mem.NewBuffer(r.answer, &buffers)
+		b := mem.NewBuffer(r.answer, r.to.lend(r.answer))
 		r.answer = nil
 		return mem.BufferSlice{b}, nil
 	}

@@ -27,6 +27,8 @@ var (
 	errMetadata    = errors.New("bad request metadata")
 	errMalformed   = errors.New("request is malformed")
 	errLimit       = errors.New("limit exceeded")
+	errRate        = errors.New("too many look-ups a second")
+	errTooSlow     = errors.New("answer is not read")
 	errUnsupported = errors.New("not supported by this release")
 	errPanic       = errors.New("internal error")
 )
@@ -44,6 +46,9 @@ var failures = []struct {
 	{errAbsent, codes.NotFound, "RECORD_NOT_FOUND"},
 	{errNoDataset, codes.NotFound, "DATASET_NOT_FOUND"},
 	{replica.ErrNoVersion, codes.NotFound, "VERSION_NOT_FOUND"},
+	{replica.ErrNoSession, codes.NotFound, "SESSION_NOT_FOUND"},
+	{replica.ErrNotInSession, codes.FailedPrecondition, "NOT_IN_SESSION"},
+	{replica.ErrSessionLimit, codes.ResourceExhausted, "SESSION_LIMIT"},
 	{errNotLoaded, codes.Unavailable, "DATASET_NOT_LOADED"},
 	{replica.ErrEmpty, codes.Unavailable, "DATASET_NOT_LOADED"},
 	{errNoSchema, codes.FailedPrecondition, "DATASET_NOT_ENCODABLE"},
@@ -56,6 +61,8 @@ var failures = []struct {
 	{diff.ErrKeysDiffer, codes.InvalidArgument, "KEYS_DIFFER"},
 	{diff.ErrNoRoot, codes.FailedPrecondition, "NO_ROOT_TYPE"},
 	{errLimit, codes.ResourceExhausted, "LIMIT"},
+	{errRate, codes.ResourceExhausted, "RATE"},
+	{errTooSlow, codes.ResourceExhausted, "TOO_SLOW"},
 	{protomap.ErrTooLarge, codes.ResourceExhausted, "RECORD_TOO_LARGE"},
 	{protomap.ErrTooDeep, codes.ResourceExhausted, "RECORD_TOO_DEEP"},
 	{state.ErrIllFormed, codes.DataLoss, "ILL_FORMED_STRING"},

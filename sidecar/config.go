@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -31,6 +33,13 @@ type Config struct {
 	Gossip GossipConfig `yaml:"gossip"`
 	// Poll is the time between two looks at a store without news.
 	Poll time.Duration `yaml:"poll"`
+	// Cache keeps blobs on the local disk, for a start without the stores.
+	Cache CacheConfig `yaml:"cache"`
+	// HintJitter bounds the random time between news and the look at the store
+	// that it causes.
+	HintJitter time.Duration `yaml:"hint_jitter"`
+	// Sessions bounds what sessions hold.
+	Sessions SessionConfig `yaml:"sessions"`
 	// Limits bound what callers can ask for.
 	Limits Limits `yaml:"limits"`
 
@@ -56,7 +65,26 @@ type DatasetConfig struct {
 	// Owner says who writes the dataset: holdfast, or hollow for a Java
 	// producer.
 	Owner string `yaml:"owner"`
+	// Policy says what look-ups for the newest version get while the store has
+	// not confirmed for MaxStaleness that it is: serve gives it to them, mark
+	// does and gives the state as stale, refuse fails and makes the dataset
+	// unready.
+	Policy       string        `yaml:"policy"`
+	MaxStaleness time.Duration `yaml:"max_staleness"`
+	// Fallback says what follows a missing or damaged delta: snapshot goes round
+	// it, wait tries it again until it is there.
+	Fallback string `yaml:"fallback"`
 }
+
+// What policies and fallbacks there are; the first one is the default.
+const (
+	PolicyServe  = "serve"
+	PolicyMark   = "mark"
+	PolicyRefuse = "refuse"
+
+	FallbackSnapshot = "snapshot"
+	FallbackWait     = "wait"
+)
 
 // The owners of datasets.
 const (
@@ -65,7 +93,27 @@ const (
 )
 
 // SetDefaults sets what a declaration leaves out.
-func (d *DatasetConfig) SetDefaults() { d.Required, d.Owner = true, OwnerHoldfast }
+func (d *DatasetConfig) SetDefaults() {
+	d.Required, d.Owner, d.Policy, d.Fallback = true, OwnerHoldfast, PolicyServe, FallbackSnapshot
+}
+
+// SessionConfig bounds what sessions hold.
+type SessionConfig struct {
+	// MaxCount bounds the sessions at a time.
+	MaxCount int `yaml:"max_count"`
+	// MaxLease is the longest time between two renewals of a session.
+	MaxLease time.Duration `yaml:"max_lease"`
+	// MaxBytes bounds the memory of versions that only sessions keep.
+	MaxBytes int64 `yaml:"max_bytes"`
+}
+
+// CacheConfig says where blobs are kept.
+type CacheConfig struct {
+	// Dir is the folder, of this sidecar alone; empty means no cache.
+	Dir string `yaml:"dir"`
+	// MaxBytes bounds the folder.
+	MaxBytes int64 `yaml:"max_bytes"`
+}
 
 // GossipConfig is the part of announce.GossipConfig that a file can say.
 type GossipConfig struct {
@@ -100,6 +148,18 @@ type Limits struct {
 	// MaxConnections bounds the connections on each address; further ones
 	// wait.
 	MaxConnections int `yaml:"max_connections"`
+	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
+	// socket, else of one connection; 0 means no bound.
+	MaxRate int `yaml:"max_rate"`
+	// MaxListRecords bounds the records of a List.
+	MaxListRecords int `yaml:"max_list_records"`
+	// MaxListTime bounds the time that a List takes.
+	MaxListTime time.Duration `yaml:"max_list_time"`
+	// MaxStall bounds the time that a caller takes in which it neither reads
+	// answers nor finishes requests.
+	MaxStall time.Duration `yaml:"max_stall"`
+	// MaxPendingBytes bounds the answers that a connection has not read.
+	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
 	// MaxVersions bounds the versions of a dataset in memory.
 	MaxVersions int `yaml:"max_versions"`
 }
@@ -110,10 +170,13 @@ func DefaultConfig() Config {
 		Listen: "127.0.0.1:7510",
 		Admin:  "127.0.0.1:7511",
 		Gossip: GossipConfig{Bind: "127.0.0.1:7512"},
-		Poll:   time.Second,
+		Poll:   time.Second, HintJitter: 50 * time.Millisecond,
+		Sessions: SessionConfig{MaxCount: 100, MaxLease: 10 * time.Minute, MaxBytes: 1 << 30},
+		Cache: CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: 100, MaxBatch: 10000,
 			MaxStreams: 1000, MaxCalls: 10000, MaxConnections: 1000, MaxVersions: 4,
+			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
 }
@@ -146,7 +209,14 @@ func (c Config) Validate() error {
 	if c.Poll <= 0 {
 		bad("poll: %s is not a positive duration", c.Poll)
 	}
+	if c.HintJitter < 0 {
+		bad("hint_jitter: %s is negative", c.HintJitter)
+	}
+	if c.Cache.MaxBytes <= 0 {
+		bad("cache.max_bytes: %d is not positive", c.Cache.MaxBytes)
+	}
 	c.validateDatasets(bad)
+	c.Sessions.validate(bad)
 	c.Limits.validate(bad)
 	return errors.Join(errs...)
 }
@@ -166,15 +236,41 @@ func (c Config) validateDatasets(bad func(string, ...any)) {
 		if d.Store == "" {
 			bad("%s.store: dataset %s needs the folder or the URL of its store", at, d.Name)
 		}
-		switch d.Owner {
-		case "", OwnerHoldfast:
-		case OwnerHollow:
-			if blob.IsURL(d.Store) {
-				bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
-			}
-		default:
-			bad("%s.owner: %q is not %s or %s", at, d.Owner, OwnerHoldfast, OwnerHollow)
+		d.validate(at, bad)
+	}
+}
+
+func (d DatasetConfig) validate(at string, bad func(string, ...any)) {
+	if d.Owner == OwnerHollow && blob.IsURL(d.Store) {
+		bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
+	}
+	for _, c := range []struct {
+		key, value string
+		allowed    []string
+	}{
+		{"owner", d.Owner, []string{OwnerHoldfast, OwnerHollow}},
+		{"policy", d.Policy, []string{PolicyServe, PolicyMark, PolicyRefuse}},
+		{"fallback", d.Fallback, []string{FallbackSnapshot, FallbackWait}},
+	} {
+		if c.value != "" && !slices.Contains(c.allowed, c.value) {
+			bad("%s.%s: %q is not one of %s", at, c.key, c.value, strings.Join(c.allowed, ", "))
 		}
+	}
+	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
+	if needed && d.MaxStaleness <= 0 || d.MaxStaleness < 0 {
+		bad("%s.max_staleness: policy %s needs a positive duration, not %s", at, d.Policy, d.MaxStaleness)
+	}
+}
+
+func (c SessionConfig) validate(bad func(string, ...any)) {
+	if c.MaxCount < 0 {
+		bad("sessions.max_count: %d is negative", c.MaxCount)
+	}
+	if c.MaxLease <= 0 {
+		bad("sessions.max_lease: %s is not a positive duration", c.MaxLease)
+	}
+	if c.MaxBytes < 0 {
+		bad("sessions.max_bytes: %d is negative", c.MaxBytes)
 	}
 }
 
@@ -187,9 +283,16 @@ func (l Limits) validate(bad func(string, ...any)) {
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
 		{"max_depth", l.MaxDepth, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
 		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_versions", l.MaxVersions, 2},
+		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 1},
 	} {
 		if v.n < v.least {
 			bad("limits.%s: %d is less than %d", v.key, v.n, v.least)
 		}
+	}
+	if l.MaxListTime <= 0 {
+		bad("limits.max_list_time: %s is not a positive duration", l.MaxListTime)
+	}
+	if l.MaxStall <= 0 {
+		bad("limits.max_stall: %s is not a positive duration", l.MaxStall)
 	}
 }

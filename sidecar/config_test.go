@@ -88,12 +88,19 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets = nil }, "declare at least one dataset"},
 		{func(c *Config) { c.Datasets[0].Name = "../x" }, "datasets[0].name"},
 		{func(c *Config) { c.Datasets[0].Store = "" }, "datasets[0].store"},
-		{func(c *Config) { c.Datasets[0].Owner = "java" }, `"java" is not holdfast or hollow`},
+		{func(c *Config) { c.Datasets[0].Owner = "java" }, `"java" is not one of holdfast, hollow`},
 		{func(c *Config) { c.Datasets = append(c.Datasets, c.Datasets[0]) }, "declared twice"},
 		{func(c *Config) { c.Listen = "" }, "listen: give an address"},
 		{func(c *Config) { c.Admin = "7511" }, `admin: "7511" is not host:port`},
 		{func(c *Config) { c.Poll = 0 }, "poll: 0s"},
 		{func(c *Config) { c.Limits.MaxBatch = 0 }, "limits.max_batch: 0 is less than 1"},
+		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},
+		{func(c *Config) { c.Datasets[0].Policy = "hope" }, `"hope" is not one of serve, mark, refuse`},
+		{func(c *Config) { c.Datasets[0].Policy = PolicyRefuse }, "datasets[0].max_staleness: policy refuse needs"},
+		{func(c *Config) { c.Datasets[0].Fallback = "none" }, `"none" is not one of snapshot, wait`},
+		{func(c *Config) { c.Sessions = SessionConfig{MaxCount: -1} }, "sessions.max_count: -1"},
+		{func(c *Config) { c.Sessions.MaxLease = 0 }, "sessions.max_lease: 0s"},
+		{func(c *Config) { c.Limits.MaxRate = -1 }, "limits.max_rate: -1"},
 		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
 	} {
 		cfg := valid()
@@ -102,7 +109,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
-	l := Limits{}
+	l := Limits{MaxRate: -1}
 	n := 0
 	l.validate(func(string, ...any) { n++ })
 	if want := reflect.TypeOf(l).NumField(); n != want {

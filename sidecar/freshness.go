@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
@@ -21,7 +19,7 @@ const (
 	keyVersion      = "holdfast-version"           // both: the exact version
 	keyMinVersion   = "holdfast-min-version"       // request: this version or a later one
 	keyMaxStaleness = "holdfast-max-staleness"     // request: the greatest age, such as 5s
-	keySession      = "holdfast-session"           // request
+	keySession      = "holdfast-session"           // request: the session to read in
 	keyAnnounced    = "holdfast-announced-version" // answer: the newest announced one
 	keyAge          = "holdfast-age-ms"            // answer
 	keyState        = "holdfast-state"             // answer
@@ -37,7 +35,8 @@ const answerMargin = 100 * time.Millisecond
 
 // wanted is what a request says about freshness.
 type wanted struct {
-	version    dataset.Version // None means the newest
+	session    replica.SessionID // empty means none
+	version    dataset.Version   // None means the newest
 	minVersion dataset.Version
 	maxAge     time.Duration // negative means any
 }
@@ -45,9 +44,11 @@ type wanted struct {
 // readWanted reads a request's metadata.
 func readWanted(ctx context.Context) (w wanted, err error) {
 	w.maxAge = -1
-	if session, err := single(ctx, keySession); err != nil || session != "" {
-		return w, errors.Join(err, fmt.Errorf("metadata %s: sessions: %w", keySession, errUnsupported))
+	session, err := single(ctx, keySession)
+	if err != nil {
+		return w, err
 	}
+	w.session = replica.SessionID(session)
 	if w.version, err = version(ctx, keyVersion); err != nil {
 		return w, err
 	}
@@ -96,10 +97,22 @@ func single(ctx context.Context, key string) (string, error) {
 type reading struct {
 	view *replica.View
 	plan *plan
+	// header says how fresh that is. Calls share it, so it must not be changed.
+	// It may be there when the call fails.
+	header metadata.MD
+}
+
+// readHeader is read, and says in the answer's header how fresh that is.
+func (s *served) readHeader(ctx context.Context, version string) (reading, error) {
+	r, err := s.read(ctx, version)
+	if r.header != nil {
+		_ = grpc.SetHeader(ctx, r.header) // fails only after the header is gone
+	}
+	return r, err
 }
 
 // read finds what a call reads, by its metadata and by the version that its
-// message names, and says in the answer's header how fresh that is.
+// message names.
 func (s *served) read(ctx context.Context, version string) (reading, error) {
 	w, err := readWanted(ctx)
 	if err != nil {
@@ -115,26 +128,50 @@ func (s *served) read(ctx context.Context, version string) (reading, error) {
 		}
 		w.version = v
 	}
+	if w.session != "" {
+		return s.readSession(ctx, w)
+	}
 	return s.readWanted(ctx, w)
+}
+
+// readSession reads what a session holds.
+func (s *served) readSession(ctx context.Context, w wanted) (reading, error) {
+	session, err := s.sessions.Get(w.session, s.now())
+	if err != nil {
+		return reading{}, err
+	}
+	view, err := session.View(s.declared.Name)
+	switch {
+	case err != nil:
+		return reading{}, err
+	case w.version != dataset.None && w.version != view.Version():
+		return reading{}, fmt.Errorf("metadata %s: %w: the session has version %s", keyVersion, errMetadata, view.Version())
+	case view.Version() < w.minVersion:
+		return reading{}, fmt.Errorf("dataset %s: %w: the session has version %s", s.declared.Name, errBehind, view.Version())
+	}
+	fresh, err := s.fresh(ctx, w)
+	if err != nil {
+		return reading{header: s.header(view.Version(), fresh)}, err
+	}
+	p, err := s.plan(view)
+	return reading{view, p, s.header(view.Version(), fresh)}, err
 }
 
 func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 	if err := s.reach(ctx, w.minVersion); err != nil {
 		return reading{}, err
 	}
-	// Asked before the view is taken, so that the age is never too small.
-	fresh := s.replica.Freshness()
-	if w.tooOld(fresh) {
-		fresh = s.confirm(ctx, w)
+	if s.declared.Policy == PolicyRefuse && w.version == dataset.None && (w.maxAge < 0 || w.maxAge > s.declared.MaxStaleness) {
+		w.maxAge = s.declared.MaxStaleness
 	}
+	// Asked before the view is taken, so that the age is never too small.
+	fresh, tooOld := s.fresh(ctx, w)
 	view, p, err := s.current()
 	if err != nil && view == nil {
 		return reading{}, err
 	}
-	if w.tooOld(fresh) {
-		s.setHeader(ctx, view.Version(), fresh)
-		return reading{}, fmt.Errorf("dataset %s: %w: %s since the store last confirmed version %s, at most %s is allowed",
-			s.declared.Name, errTooStale, fresh.Age.Round(time.Millisecond), view.Version(), w.maxAge)
+	if tooOld != nil {
+		return reading{header: s.header(view.Version(), fresh)}, tooOld
 	}
 	if w.version != dataset.None && w.version != view.Version() {
 		if view, err = s.at(ctx, w.version); err == nil {
@@ -144,8 +181,24 @@ func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 	if err != nil {
 		return reading{}, err
 	}
-	s.setHeader(ctx, view.Version(), fresh)
-	return reading{view, p}, nil
+	return reading{view, p, s.header(view.Version(), fresh)}, nil
+}
+
+// fresh says how fresh the dataset is, and fails if that is not what is wanted.
+func (s *served) fresh(ctx context.Context, w wanted) (replica.Freshness, error) {
+	fresh := s.replica.Freshness()
+	if w.tooOld(fresh) {
+		fresh = s.confirm(ctx, w)
+	}
+	if w.tooOld(fresh) {
+		applied := dataset.None
+		if view := s.replica.Current(); view != nil {
+			applied = view.Version()
+		}
+		return fresh, fmt.Errorf("dataset %s: %w: %s since the store last confirmed version %s, at most %s is allowed",
+			s.declared.Name, errTooStale, fresh.Age.Round(time.Millisecond), applied, w.maxAge)
+	}
+	return fresh, nil
 }
 
 // at returns the view of a version that the caller named.
@@ -174,7 +227,7 @@ func (s *served) reach(ctx context.Context, v dataset.Version) error {
 		if view != nil && view.Version() >= v {
 			return nil
 		}
-		s.wake()
+		s.replica.Look()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -197,11 +250,6 @@ func timeLeft(ctx context.Context) (left time.Duration, ok bool) {
 	return left - min(answerMargin, left/4), ok
 }
 
-// wake makes the replica look at the store soon, as if gossip had news.
-func (s *served) wake() {
-	s.replica.Hint(announce.Hint{Dataset: s.declared.Name, Position: math.MaxInt64})
-}
-
 // tooOld says whether the age exceeds what is wanted.
 func (w wanted) tooOld(f replica.Freshness) bool {
 	return w.maxAge >= 0 && (f.Age < 0 || f.Age > w.maxAge)
@@ -221,7 +269,7 @@ func (s *served) confirm(ctx context.Context, w wanted) replica.Freshness {
 		if f := s.replica.Freshness(); !w.tooOld(f) {
 			return f
 		}
-		s.wake()
+		s.replica.Look()
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
@@ -231,18 +279,38 @@ func (s *served) confirm(ctx context.Context, w wanted) replica.Freshness {
 	return s.replica.Freshness()
 }
 
-// setHeader says what an answer was read at. It fails only after the header is
-// gone, when there is nothing more to say.
-func (s *served) setHeader(ctx context.Context, v dataset.Version, fresh replica.Freshness) {
-	age := max(fresh.Age, 0)
-	if fresh.Age < 0 {
-		age = -time.Millisecond
+// headerText is the header of the answers of a millisecond or so.
+type headerText struct {
+	version, announced dataset.Version
+	state              string
+	age                int64 // in milliseconds
+	md                 metadata.MD
+}
+
+// header says what an answer was read at.
+func (s *served) header(v dataset.Version, fresh replica.Freshness) metadata.MD {
+	age := int64(-1)
+	if fresh.Age >= 0 {
+		age = fresh.Age.Milliseconds()
 	}
-	values := [...]string{s.text(v), "", strconv.FormatInt(age.Milliseconds(), 10), fresh.State}
-	if values[1] = values[0]; fresh.Announced != v {
-		values[1] = fresh.Announced.String()
+	state := s.state(fresh)
+	h := s.lastHeader.Load()
+	if h.version == v && h.announced == fresh.Announced && h.age == age && h.state == state {
+		return h.md
 	}
-	_ = grpc.SetHeader(ctx, metadata.MD{
-		keyVersion: values[0:1:1], keyAnnounced: values[1:2:2], keyAge: values[2:3:3], keyState: values[3:4:4],
-	})
+	h = &headerText{version: v, announced: fresh.Announced, state: state, age: age}
+	h.md = metadata.MD{
+		keyVersion: {text(v)}, keyAnnounced: {text(fresh.Announced)}, keyAge: {strconv.FormatInt(age, 10)}, keyState: {state},
+	}
+	s.lastHeader.Store(h)
+	return h.md
+}
+
+// state is the replica's, by the dataset's policy: what is marked is stale from
+// some age on.
+func (s *served) state(fresh replica.Freshness) string {
+	if s.declared.Policy == PolicyMark && fresh.State == replica.StateReady && fresh.Age > s.declared.MaxStaleness {
+		return replica.StateStale
+	}
+	return fresh.State
 }

@@ -41,13 +41,13 @@ func (g *generic) look(ctx context.Context, k kind, name, version string, f func
 	if err != nil {
 		return err
 	}
-	done, err := g.s.enter(d, k)
+	start, err := g.s.enter(ctx, d, k)
 	if err != nil {
 		return err
 	}
 	err = errPanic // unless f returns
-	defer func() { done(err) }()
-	r, failed := d.read(ctx, version)
+	defer func() { g.s.leave(d, k, start, err) }()
+	r, failed := d.readHeader(ctx, version)
 	if failed == nil {
 		failed = f(r)
 	}
@@ -124,20 +124,13 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 // List implements holdfastv1.LookupServer.
 func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingServer[holdfastv1.Record]) error {
 	return g.look(stream.Context(), kindGenericList, in.GetDataset(), in.GetVersion(), func(r reading) error {
-		sent := uint64(0)
-		for o := range r.view.Root().Ordinals() {
-			record, err := r.record(r.view.Root().Record(o))
+		return g.s.list(r, in.GetLimit(), func(record state.Record) error {
+			out, err := r.record(record)
 			if err != nil {
 				return err
 			}
-			if err := stream.Send(record); err != nil {
-				return err
-			}
-			if sent++; sent == in.GetLimit() {
-				break
-			}
-		}
-		return nil
+			return stream.Send(out)
+		})
 	})
 }
 
@@ -153,7 +146,7 @@ func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfa
 		if err != nil {
 			return nil, err
 		}
-		r, err := d.read(ctx, x.version)
+		r, err := d.readHeader(ctx, x.version)
 		if err != nil {
 			return nil, toStatus(err)
 		}
@@ -198,7 +191,7 @@ func (g *generic) Schema(ctx context.Context, in *holdfastv1.SchemaRequest) (*ho
 	if err != nil {
 		return nil, err
 	}
-	r, err := d.read(ctx, in.GetVersion())
+	r, err := d.readHeader(ctx, in.GetVersion())
 	if err != nil {
 		return nil, toStatus(err)
 	}

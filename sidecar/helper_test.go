@@ -272,24 +272,30 @@ func (c *client) call(ctx context.Context, method, request string, options ...gr
 
 // list calls the server-streaming method.
 func (c *client) list(ctx context.Context, method string) ([]string, error) {
+	out, _, err := c.listAt(ctx, method)
+	return out, err
+}
+
+// listAt is list, and returns the version that was read.
+func (c *client) listAt(ctx context.Context, method string) (out []string, version string, err error) {
 	m := c.service.Methods().ByName(protoreflect.Name(method))
 	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+string(c.service.FullName())+"/"+method)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := stream.SendMsg(dynamicpb.NewMessage(m.Input())); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := stream.CloseSend(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var out []string
 	for {
 		msg := dynamicpb.NewMessage(m.Output())
 		if err := stream.RecvMsg(msg); errors.Is(err, io.EOF) {
-			return out, nil
+			header, err := stream.Header()
+			return out, strings.Join(header.Get(keyVersion), ","), err
 		} else if err != nil {
-			return out, err
+			return out, "", err
 		}
 		out = append(out, compact(msg))
 	}

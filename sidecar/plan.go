@@ -161,7 +161,7 @@ func (k keyField) zero(f protoreflect.FieldDescriptor) (state.Value, error) {
 }
 
 // readKey reads the key of an encoded request into key, which has room for
-// every field. Texts are copied, bytes are views of b.
+// every field. Texts and bytes are views of b.
 func (p *plan) readKey(key []state.Value, b []byte) error {
 	copy(key, p.zero)
 	for len(b) > 0 {
@@ -212,7 +212,7 @@ func (k keyField) consume(b []byte) (v state.Value, size int, err error) {
 		if !utf8.Valid(text) {
 			return v, 0, fmt.Errorf("%w: text is not UTF-8", errMalformed)
 		}
-		return state.StringValue(string(text)), size, nil
+		return state.TextValue(text), size, nil
 	}
 	v, err = k.number(number)
 	return v, size, err

@@ -40,7 +40,11 @@ func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error
 	if store := s.stores[location]; store != nil {
 		return store, nil
 	}
-	store, err := blob.Open(ctx, location)
+	open := blob.Open
+	if s.cache != nil {
+		open = blob.OpenLater // the cache has what is needed until the store is there
+	}
+	store, err := open(ctx, location)
 	if err != nil {
 		return nil, err
 	}
@@ -56,14 +60,17 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	if dir, ok := store.(*blob.Dir); ok && d.Owner == OwnerHollow {
 		cfg.Folder = dir.Root()
 	}
-	cfg.Now, cfg.Logger = s.options.Now, s.log
+	cfg.Jitter, cfg.NoFallback = s.cfg.HintJitter, d.Fallback == FallbackWait
+	cfg.Now, cfg.Logger, cfg.Cache = s.options.Now, s.log, s.cache
 	cfg.Confirmed = func(h announce.Hint) {
 		if s.gossip != nil {
 			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news
 		}
 	}
 	limits := protomap.Limits{Depth: s.cfg.Limits.MaxDepth, Size: s.cfg.Limits.MaxAnswerBytes}
-	return newServed(d, replica.Open(cfg), limits)
+	out := newServed(d, replica.Open(cfg), limits)
+	out.sessions, out.now = s.sessions, s.options.Now
+	return out
 }
 
 // discover returns the datasets of the followed store that are not known yet.
@@ -73,6 +80,9 @@ func (s *Sidecar) discover(ctx context.Context, known map[dataset.Name]*served, 
 		return nil, err
 	}
 	names, err := blob.Datasets(ctx, store)
+	if err != nil && s.cache != nil {
+		names, err = s.cache.Datasets()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
@@ -15,12 +16,15 @@ import (
 type served struct {
 	declared DatasetConfig
 	replica  *replica.Replica
+	sessions *replica.Sessions
+	now      func() time.Time
 	limits   protomap.Limits
 	stats    *callStats
 
-	mu      sync.Mutex // one plan is made at a time; readers do not take it
-	plans   atomic.Pointer[map[schemaID]planned]
-	version atomic.Pointer[versionText]
+	mu    sync.Mutex // one plan is made at a time; readers do not take it
+	plans atomic.Pointer[map[schemaID]planned]
+
+	lastHeader atomic.Pointer[headerText]
 }
 
 // schemaID identifies the schema of a view.
@@ -38,7 +42,7 @@ type planned struct {
 func newServed(d DatasetConfig, r *replica.Replica, limits protomap.Limits) *served {
 	s := &served{declared: d, replica: r, limits: limits, stats: new(callStats)}
 	s.plans.Store(&map[schemaID]planned{})
-	s.version.Store(&versionText{})
+	s.lastHeader.Store(&headerText{})
 	return s
 }
 
@@ -80,23 +84,4 @@ func (s *served) current() (*replica.View, *plan, error) {
 	}
 	p, err := s.plan(view)
 	return view, p, err
-}
-
-// versionText remembers the text of the version that most answers have.
-type versionText struct {
-	version dataset.Version
-	text    string
-}
-
-func (s *served) text(v dataset.Version) string {
-	t := s.version.Load()
-	if t.version == v {
-		return t.text
-	}
-	t = &versionText{v, v.String()}
-	if v == dataset.None {
-		t.text = ""
-	}
-	s.version.Store(t)
-	return t.text
 }

@@ -44,6 +44,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 		return toStatus(s.panicked(method, p))
 	})
 	server := grpc.NewServer(
+		grpc.Creds(s.callers),
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.UnknownServiceHandler(s.handle),
 		grpc.NumStreamWorkers(streamWorkers),
@@ -62,6 +63,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 	live := health.NewServer()
 	healthpb.RegisterHealthServer(server, live)
 	holdfastv1.RegisterLookupServer(server, &generic{s: s})
+	holdfastv1.RegisterSessionsServer(server, &sessions{s: s})
 	shown := reflection.ServerOptions{
 		Services: &shown{s, server}, DescriptorResolver: resolver{s}, ExtensionResolver: resolver{s},
 	}
@@ -119,6 +121,7 @@ func (s *Sidecar) updateHealth(old *routes) {
 	}
 	set("", all)
 	set(holdfastv1.Lookup_ServiceDesc.ServiceName, all)
+	set(holdfastv1.Sessions_ServiceDesc.ServiceName, all)
 }
 
 // shown lists for reflection what is registered and what is served typed.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -48,6 +47,10 @@ type Sidecar struct {
 	log     *slog.Logger
 	started time.Time
 	stores  map[string]blob.Store
+	cache   *replica.Cache // nil if there is none
+
+	callers  *callers
+	sessions *replica.Sessions
 
 	routes  atomic.Pointer[routes]
 	routing sync.Mutex // one change of routes at a time
@@ -81,7 +84,17 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 		options.Registry = daemon.NewRegistry()
 	}
 	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}}
+	s.callers = newCallers(cfg.Limits)
+	s.sessions = replica.NewSessions(replica.SessionLimits{
+		Count: cfg.Sessions.MaxCount, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
+	}, s.currentView, s.started)
 	s.close = sync.OnceValue(s.shutdown)
+	if dir := cfg.Cache.Dir; dir != "" {
+		var err error
+		if s.cache, err = replica.OpenCache(dir, cfg.Cache.MaxBytes); err != nil {
+			return nil, fmt.Errorf("open sidecar: %w", err)
+		}
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("open sidecar: %w", err)
 	}
@@ -101,7 +114,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 func (s *Sidecar) listen() error {
 	add := func(l net.Listener, err error) error {
 		if err == nil {
-			s.listeners = append(s.listeners, netutil.LimitListener(l, s.cfg.Limits.MaxConnections))
+			s.listeners = append(s.listeners, limitListener(l, s.cfg.Limits.MaxConnections))
 		}
 		return err
 	}
@@ -201,6 +214,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	quiet(func() error {
 		return every(follow, s.cfg.Poll, func() { s.updateHealth(s.routes.Load()) })
 	})
+	quiet(func() error { return every(follow, sweepPause(s.cfg.Limits.MaxStall), s.sweep) })
 	for _, l := range s.listeners {
 		group.Go(func() error { return s.server.Serve(l) })
 	}
@@ -216,6 +230,19 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		return s.Close()
 	})
 	return group.Wait()
+}
+
+// sweepPause is the time between two sweeps.
+func sweepPause(stall time.Duration) time.Duration {
+	return min(max(stall/4, time.Millisecond), time.Second)
+}
+
+// sweep lets go of what nobody uses any more.
+func (s *Sidecar) sweep() {
+	s.sessions.Expire(s.options.Now())
+	if n := s.callers.sweep(time.Now()); n > 0 {
+		s.log.Warn("closed connections that neither read answers nor finished requests", "connections", n)
+	}
 }
 
 // Close stops listening, after the calls under way. Run does it by itself.

@@ -26,6 +26,10 @@ type Status struct {
 	Admin  string `json:"admin,omitempty"`
 	// Uptime is in seconds.
 	Uptime float64 `json:"uptime_seconds"`
+	// Sessions is the number of sessions, SessionBytes what is kept for them
+	// alone.
+	Sessions     int   `json:"sessions"`
+	SessionBytes int64 `json:"session_bytes"`
 	// Calls is the number of look-ups under way.
 	Calls int64 `json:"calls"`
 }
@@ -66,6 +70,7 @@ func (s *Sidecar) Status() Status {
 		Ready: true, Socket: s.cfg.Socket, Admin: s.AdminAddr(),
 		Uptime: s.options.Now().Sub(s.started).Seconds(), Calls: s.calls.Load(), Datasets: []DatasetStatus{},
 	}
+	out.Sessions, out.SessionBytes = s.sessions.Held(s.options.Now())
 	if s.cfg.Listen != "" {
 		out.Listen = s.Addr()
 	}
@@ -84,6 +89,7 @@ func (s *Sidecar) datasetStatus(t *routes, d *served) DatasetStatus {
 	out := DatasetStatus{
 		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: d.declared.Store, Owner: d.declared.Owner,
 	}
+	out.State = d.state(replica.Freshness{State: out.State, Age: out.Age})
 	if out.Age >= 0 {
 		out.AgeMS = out.Age.Milliseconds()
 	}
@@ -120,8 +126,12 @@ func (s *Sidecar) ready(t *routes, d *served) error {
 	if view == nil {
 		return fmt.Errorf("dataset %s: %w: nothing is applied", name, errNotReady)
 	}
-	if state := d.replica.Freshness().State; state == replica.StateDiverged {
+	fresh := d.replica.Freshness()
+	if fresh.State == replica.StateDiverged {
 		return fmt.Errorf("dataset %s: %w: the store was restored or replaced", name, errNotReady)
+	}
+	if d.declared.Policy == PolicyRefuse && (fresh.Age < 0 || fresh.Age > d.declared.MaxStaleness) {
+		return fmt.Errorf("dataset %s: %w: %w: %s old", name, errNotReady, errTooStale, fresh.Age.Round(time.Millisecond))
 	}
 	p := (*d.plans.Load())[d.schemaID(view)]
 	switch {

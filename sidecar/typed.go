@@ -1,10 +1,12 @@
 package sidecar
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,7 +17,7 @@ import (
 )
 
 // handle answers every call that no registered service answers: the typed
-// services. It is the one layer around a look-up: limits, recovery, counters.
+// services.
 func (s *Sidecar) handle(_ any, stream grpc.ServerStream) (err error) {
 	method, _ := grpc.MethodFromServerStream(stream)
 	table := s.routes.Load()
@@ -23,50 +25,100 @@ func (s *Sidecar) handle(_ any, stream grpc.ServerStream) (err error) {
 	if !ok {
 		return toStatus(table.unknown(method))
 	}
-	done, err := s.enter(to.served, to.kind)
+	c := calls.Get().(*call)
+	if err = s.receive(stream, c); err == nil {
+		err = s.answer(stream, to, c)
+	}
+	c.reset()
+	calls.Put(c)
+	return err
+}
+
+// call is what a look-up needs room for.
+type call struct {
+	request, reply raw
+}
+
+// calls keeps the rooms of look-ups that ended.
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func (c *call) reset() {
+	c.request.free()
+	c.request, c.reply = raw{}, raw{}
+}
+
+// receive reads the request. A caller that does not finish one is noticed by
+// its guard.
+func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
+	from := callerOf(stream.Context())
+	from.begin()
+	err := stream.RecvMsg(&c.request)
+	from.end()
+	c.reply.to = from
+	if errors.Is(err, io.EOF) {
+		return toStatus(fmt.Errorf("%w: there is no message", errMalformed))
+	}
+	return err
+}
+
+// answer answers a request. It is the one layer around a look-up: limits,
+// recovery, counters.
+func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error) {
+	start, err := s.admit(c.reply.to, to.served, to.kind)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			method, _ := grpc.MethodFromServerStream(stream)
 			err = s.panicked(method, p)
 		}
 		err = toStatus(err)
-		done(err)
+		s.leave(to.served, to.kind, start, err)
 	}()
-	var request raw
-	if err := stream.RecvMsg(&request); errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: there is no message", errMalformed)
-	} else if err != nil {
-		return err
-	}
-	defer request.free()
 	r, err := to.served.read(stream.Context(), "")
-	if err != nil {
-		return err
+	if err == nil {
+		switch to.kind {
+		case kindGet:
+			err = s.get(stream, r, c)
+		case kindBatchGet:
+			err = s.batchGet(stream, r, c)
+		default:
+			return s.listTyped(stream, r, c.reply.to)
+		}
 	}
-	switch to.kind {
-	case kindGet:
-		return s.get(stream, r, request.bytes)
-	case kindBatchGet:
-		return s.batchGet(stream, r, request.bytes)
+	if err != nil && r.header != nil {
+		_ = stream.SetHeader(r.header) // fails only after the header is gone
 	}
-	return list(stream, r)
+	return err
 }
 
-// enter counts a look-up in, or refuses it; done counts it out.
-func (s *Sidecar) enter(d *served, k kind) (done func(error), err error) {
-	if s.calls.Add(1) > int64(s.cfg.Limits.MaxCalls) {
-		s.calls.Add(-1)
-		err := toStatus(fmt.Errorf("%w: more than %d look-ups under way", errLimit, s.cfg.Limits.MaxCalls))
-		d.stats.count(k, status.Code(err), 0)
-		return nil, err
+// enter counts a look-up in, or refuses it.
+func (s *Sidecar) enter(ctx context.Context, d *served, k kind) (start time.Time, err error) {
+	return s.admit(callerOf(ctx), d, k)
+}
+
+func (s *Sidecar) admit(from *caller, d *served, k kind) (start time.Time, err error) {
+	start = time.Now()
+	switch under := s.calls.Add(1); {
+	case under > int64(s.cfg.Limits.MaxCalls):
+		err = fmt.Errorf("%w: more than %d look-ups under way", errLimit, s.cfg.Limits.MaxCalls)
+	case !from.allow(start):
+		err = fmt.Errorf("%w: more than %d of this caller", errRate, s.cfg.Limits.MaxRate)
+	case from.full():
+		err = fmt.Errorf("%w: more than %d bytes of answers are not read", errLimit, s.cfg.Limits.MaxPendingBytes)
+	default:
+		return start, nil
 	}
-	start := time.Now()
-	return func(err error) {
-		s.calls.Add(-1)
-		d.stats.count(k, status.Code(err), time.Since(start))
-	}, nil
+	err = toStatus(err)
+	s.leave(d, k, start, err)
+	return start, err
+}
+
+// leave counts a look-up out.
+func (s *Sidecar) leave(d *served, k kind, start time.Time, err error) {
+	s.calls.Add(-1)
+	d.stats.count(k, status.Code(err), time.Since(start))
 }
 
 // panicked turns a panic into an error; one bad record must not end the
@@ -92,63 +144,76 @@ func (r reading) find(request []byte) (state.Record, bool, error) {
 	return record, ok, nil
 }
 
-func (s *Sidecar) get(stream grpc.ServerStream, r reading, request []byte) error {
-	record, ok, err := r.find(request)
+func (s *Sidecar) get(stream grpc.ServerStream, r reading, c *call) error {
+	record, ok, err := r.find(c.request.bytes)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return errAbsentStatus
 	}
-	return send(stream, func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) })
+	b := buffers.Get(0)
+	if *b, err = r.plan.mapping.Append(*b, record); err != nil {
+		buffers.Put(b)
+		return err
+	}
+	return r.send(stream, c, b)
 }
 
 // errAbsentStatus is the answer to every look-up that finds nothing.
 var errAbsentStatus = toStatus(errAbsent)
 
-// send sends the message that fill appends to a buffer of the pool.
-func send(stream grpc.ServerStream, fill func([]byte) ([]byte, error)) error {
-	b := buffers.Get(0)
-	var err error
-	if *b, err = fill(*b); err != nil {
+// send sends a message in a buffer of the pool, after the header: both at once,
+// so that the transport writes once.
+func (r reading) send(stream grpc.ServerStream, c *call, b *[]byte) error {
+	if err := stream.SendHeader(r.header); err != nil {
 		buffers.Put(b)
 		return err
 	}
-	return stream.SendMsg(&raw{answer: b})
+	c.reply.answer = b
+	return stream.SendMsg(&c.reply)
 }
 
-func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, request []byte) error {
-	scratch := buffers.Get(0)
-	defer func() { buffers.Put(scratch) }()
-	return send(stream, func(b []byte) ([]byte, error) {
-		n := 0
-		for len(request) > 0 {
-			number, t, size := protowire.ConsumeTag(request)
-			if size < 0 {
-				return b, fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
-			}
-			value := request[size:]
-			if size = protowire.ConsumeFieldValue(number, t, value); size < 0 {
-				return b, fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
-			}
-			request = value[size:]
-			if number != r.plan.batchKeys || t != protowire.BytesType {
-				continue
-			}
-			if n++; n > s.cfg.Limits.MaxBatch {
-				return b, fmt.Errorf("%w: more than %d keys in a batch", errLimit, s.cfg.Limits.MaxBatch)
-			}
-			key, _ := protowire.ConsumeBytes(value)
-			var err error
-			if b, *scratch, err = r.appendResult(b, (*scratch)[:0], key); err != nil {
-				return b, fmt.Errorf("key %d: %w", n, err)
-			}
-			if len(b) > s.cfg.Limits.MaxAnswerBytes {
-				return b, fmt.Errorf("%w: the answer exceeds %d bytes", errLimit, s.cfg.Limits.MaxAnswerBytes)
-			}
+// batchGet answers many keys of one version.
+func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, c *call) error {
+	scratch, b := buffers.Get(0), buffers.Get(0)
+	err := s.appendBatch(r, b, scratch, c.request.bytes)
+	buffers.Put(scratch)
+	if err != nil {
+		buffers.Put(b)
+		return err
+	}
+	return r.send(stream, c, b)
+}
+
+func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) error {
+	n := 0
+	for len(request) > 0 {
+		number, t, size := protowire.ConsumeTag(request)
+		if size < 0 {
+			return fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
 		}
-		return b, nil
-	})
+		value := request[size:]
+		if size = protowire.ConsumeFieldValue(number, t, value); size < 0 {
+			return fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
+		}
+		request = value[size:]
+		if number != r.plan.batchKeys || t != protowire.BytesType {
+			continue
+		}
+		if n++; n > s.cfg.Limits.MaxBatch {
+			return fmt.Errorf("%w: more than %d keys in a batch", errLimit, s.cfg.Limits.MaxBatch)
+		}
+		key, _ := protowire.ConsumeBytes(value)
+		var err error
+		if *to, *scratch, err = r.appendResult(*to, (*scratch)[:0], key); err != nil {
+			return fmt.Errorf("key %d: %w", n, err)
+		}
+		if len(*to) > s.cfg.Limits.MaxAnswerBytes {
+			return fmt.Errorf("%w: the answer exceeds %d bytes", errLimit, s.cfg.Limits.MaxAnswerBytes)
+		}
+	}
+	return nil
 }
 
 // appendResult appends the result of one key, which is empty if there is no
@@ -172,12 +237,18 @@ func (r reading) appendResult(b, scratch, key []byte) (result, grown []byte, err
 	return protowire.AppendBytes(b, scratch), scratch, nil
 }
 
-func list(stream grpc.ServerStream, r reading) error {
-	for o := range r.view.Root().Ordinals() {
-		record := r.view.Root().Record(o)
-		if err := send(stream, func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) }); err != nil {
+// listTyped streams every record of a version.
+func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, to *caller) error {
+	if err := stream.SetHeader(r.header); err != nil {
+		return err
+	}
+	return s.list(r, 0, func(record state.Record) error {
+		b := buffers.Get(0)
+		var err error
+		if *b, err = r.plan.mapping.Append(*b, record); err != nil {
+			buffers.Put(b)
 			return err
 		}
-	}
-	return nil
+		return stream.SendMsg(&raw{answer: b, to: to})
+	})
 }

@@ -162,7 +162,7 @@ func TestFreshness(t *testing.T) {
 		fails(t, strings.Join(pair, " "), err, codes.InvalidArgument, "BAD_METADATA", "metadata")
 	}
 	_, err = ask(keySession, "s1")
-	fails(t, "session", err, codes.Unimplemented, "UNSUPPORTED", "sessions")
+	fails(t, "session", err, codes.NotFound, "SESSION_NOT_FOUND", "over or unknown")
 	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), keyMinVersion, "90000101000000000"), 300*time.Millisecond)
 	defer cancel()
 	_, err = c.call(ctx, "GetUsage", `{"region":"R1"}`)
@@ -258,7 +258,7 @@ func TestReflectionAndHealth(t *testing.T) {
 	slices.Sort(names)
 	want := []string{
 		"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
-		"holdfast.data.usage.UsageService", "holdfast.v1.Lookup",
+		"holdfast.data.usage.UsageService", "holdfast.v1.Lookup", "holdfast.v1.Sessions",
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("services are %q, want %q", names, want)

@@ -53,6 +53,15 @@ func (s *Session) View(n dataset.Name) (*View, error) {
 	return nil, fmt.Errorf("dataset %s: %w", n, ErrNotInSession)
 }
 
+// Versions returns the version of each dataset.
+func (s *Session) Versions() map[dataset.Name]dataset.Version {
+	out := map[dataset.Name]dataset.Version{}
+	for name, v := range s.views {
+		out[name] = v.Version()
+	}
+	return out
+}
+
 // Sessions are the sessions of one process. Times are arguments, so that it has
 // no clock: they must come from one that never goes back. It is safe for
 // concurrent use, and looking up a session takes no lock.

@@ -144,10 +144,9 @@ type Session struct {
 	Datasets []*SessionDataset `protobuf:"bytes,2,rep,name=datasets,proto3" json:"datasets,omitempty"`
 	// lease is how long the session lives from now on.
 	Lease *durationpb.Duration `protobuf:"bytes,3,opt,name=lease,proto3" json:"lease,omitempty"`
-	// consistent says that there was a moment at which all versions that the
-	// request left open were the newest ones, or that they are those that a
-	// dataset of the session was made from. It is false if the datasets moved too
-	// fast to tell.
+	// consistent, in the answer to Open, says that there was a moment at which all
+	// versions that the request left open were the newest ones, as the logs say.
+	// It is false if they moved too fast to tell, or a log could not be read.
 	Consistent    bool `protobuf:"varint,4,opt,name=consistent,proto3" json:"consistent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
