@@ -127,12 +127,13 @@ func (f *folder) applyTo(s *state.State, i int) (*state.State, error) {
 	return s, err
 }
 
-// first returns the first version whose delta has that rate.
+// first returns the first version whose delta has that rate, or the last one if
+// there is none.
 func (f *folder) first(ppm int) int {
 	for i, v := range f.versions {
 		if v.ppm == ppm {
 			return i
 		}
 	}
-	return 0
+	return len(f.versions) - 1
 }

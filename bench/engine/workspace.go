@@ -59,6 +59,10 @@ func openWorkspace(path string) (workspace, error) {
 	if err := json.Unmarshal(b, &w.options); err != nil {
 		return w, err
 	}
+	if w.options.Data == featuregateName {
+		w.kind, err = editionsKind()
+		return w, err
+	}
 	w.kind, w.source, err = data.New(w.options.Data, w.options.Seed, w.options.Cities)
 	return w, err
 }

@@ -5,7 +5,7 @@ import com.netflix.hollow.tools.diff.HollowDiff;
 final class Compare {
     static void run(String folder, String root, int ppm) throws Exception {
         Blobs blobs = new Blobs(folder);
-        int i = blobs.ppm.indexOf(ppm);
+        int i = blobs.ppm.contains(ppm) ? blobs.ppm.indexOf(ppm) : blobs.ids.size() - 1;
         HollowReadStateEngine from = blobs.at(i - 1).getStateEngine(), to = blobs.at(i).getStateEngine();
         for (int round = 0; round < 3; round++) {
             System.gc();
