@@ -172,7 +172,7 @@ func DefaultConfig() Config {
 		Gossip: GossipConfig{Bind: "127.0.0.1:7512"},
 		Poll:   time.Second, HintJitter: 50 * time.Millisecond,
 		Sessions: SessionConfig{MaxCount: 100, MaxLease: 10 * time.Minute, MaxBytes: 1 << 30},
-		Cache: CacheConfig{MaxBytes: 10 << 30},
+		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: 100, MaxBatch: 10000,
 			MaxStreams: 1000, MaxCalls: 10000, MaxConnections: 1000, MaxVersions: 4,

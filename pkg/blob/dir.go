@@ -192,7 +192,7 @@ func (d *Dir) Get(ctx context.Context, key string) ([]byte, error) {
 	}
 	b, err := os.ReadFile(d.Path(key))
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", key, missing(err))
+		return nil, fmt.Errorf("get %s: %w", key, d.missing(err))
 	}
 	return b, nil
 }
@@ -204,7 +204,7 @@ func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {
 	}
 	info, err := os.Stat(d.Path(key))
 	if err != nil {
-		return Info{}, fmt.Errorf("stat %s: %w", key, missing(err))
+		return Info{}, fmt.Errorf("stat %s: %w", key, d.missing(err))
 	}
 	if !info.Mode().IsRegular() {
 		return Info{}, fmt.Errorf("stat %s: %w", key, ErrNotFound)
@@ -220,6 +220,9 @@ func (d *Dir) List(ctx context.Context, prefix string) ([]Info, error) {
 	}
 	var out []Info
 	start := d.Path(prefix[:strings.LastIndex(prefix, "/")+1])
+	if _, err := os.Stat(d.root); err != nil {
+		return nil, fmt.Errorf("list %s: %w", prefix, d.missing(err))
+	}
 	err := filepath.WalkDir(start, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // deleted while we look
@@ -311,6 +314,17 @@ func syncFolder(path string) error {
 		return plain(err)
 	}
 	return plain(errors.Join(f.Sync(), f.Close()))
+}
+
+// missing turns "no such file" into ErrNotFound, unless it is the store that is
+// gone: nobody may take a folder that was not mounted for an empty one.
+func (d *Dir) missing(err error) error {
+	if err = missing(err); errors.Is(err, ErrNotFound) {
+		if _, rootErr := os.Stat(d.root); rootErr != nil {
+			return fmt.Errorf("the store's folder %s is not there: %w", d.root, plain(rootErr))
+		}
+	}
+	return err
 }
 
 // missing turns "no such file" into ErrNotFound.

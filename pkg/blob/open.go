@@ -31,6 +31,16 @@ func Open(ctx context.Context, location string) (Store, error) {
 	return openCloud(ctx, u)
 }
 
+// OpenLater is Open, but it is no error that a folder is missing: whoever uses
+// it gets one until it is there.
+func OpenLater(ctx context.Context, location string) (Store, error) {
+	u, err := parseLocation(location)
+	if err == nil && u.Scheme == schemeFile {
+		return &Dir{root: u.Path}, nil
+	}
+	return Open(ctx, location)
+}
+
 // Create opens the store at a location to write to it. A missing folder is
 // made; a bucket must exist, and is tried: of two creates of one key exactly
 // one must win, else Create fails with ErrNotCreateOnly.

@@ -282,6 +282,25 @@ func (c *Cache) recall(n dataset.Name) (announce.Fold, error) {
 	return r.Fold, nil
 }
 
+// Datasets returns the datasets that can start from the cache, sorted.
+func (c *Cache) Datasets() ([]dataset.Name, error) {
+	folders, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read cache: %w", err)
+	}
+	var out []dataset.Name
+	for _, e := range folders {
+		n, err := dataset.ParseName(e.Name())
+		if err != nil {
+			continue
+		}
+		if _, err := c.recall(n); err == nil {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
 // cachedStore is a store whose immutable files are kept in a cache. Without a
 // store it has what the cache has.
 type cachedStore struct {
