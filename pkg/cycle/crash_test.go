@@ -25,6 +25,9 @@ func TestCrashAtEachOperation(t *testing.T) {
 	old := mapping(t, plain)
 	for _, m := range []*protomap.Mapping{old, mapping(t, wider)} {
 		for _, fault := range []blobtest.Fault{blobtest.Fail, blobtest.Lose} {
+			if m != old && fault == blobtest.Lose {
+				continue // the schema makes no difference to what is lost
+			}
 			for _, forGood := range []bool{false, true} {
 				ended := false
 				for k := 0; !ended; k++ {
@@ -85,7 +88,6 @@ func crash(t *testing.T, name string, old, m *protomap.Mapping, fault blobtest.F
 	if len(points) == 1 && want.Version != first.Version {
 		t.Errorf("%s: the head is %s", name, want.Version)
 	}
-	verify(t, memory)
 	base := want.Version
 	if errors.Is(err, announce.ErrInDoubt) {
 		base = dataset.None // the next cycle decides what becomes of this one
