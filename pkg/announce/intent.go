@@ -79,6 +79,31 @@ func (l *Log) Announce(ctx context.Context, who Author, a Announcement) (Fold, e
 	})
 }
 
+// Confirm says whether the head still is the version whose manifest has the
+// digest head, and this Log may still extend it: who has nothing to announce
+// needs that before it tells anybody that its content is announced. The errors
+// are those of Announce, and ErrDiverged.
+func (l *Log) Confirm(ctx context.Context, head dataset.Digest) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
+	err := l.refresh(ctx)
+	if err == nil {
+		err = l.check(ctx)
+	}
+	if err == nil {
+		err = l.admit(Announcement{})
+	}
+	if err == nil && l.fold.Manifest != head {
+		err = fmt.Errorf("%w to %s", ErrConflict, l.fold.Head)
+	}
+	if err != nil {
+		return fmt.Errorf("confirm head of %s: %w", l.name, err)
+	}
+	return nil
+}
+
 // Claim takes the log for holder. Another holder's claim that was not
 // released is ErrClaimed, unless takeover. The claim stays this Log's until
 // Release or another claim.

@@ -129,7 +129,9 @@ func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error
 
 // Run makes one version: populate adds all records. It fails with
 // announce.ErrConflict if somebody else announced a version meanwhile; then
-// nothing was announced, and Restore and Run may be tried again. After
+// nothing was announced, and Restore and Run may be tried again. That is so
+// even if populate would change nothing: a success says that the announced
+// version has this content. After
 // announce.ErrInDoubt the next Run settles first what became of this one.
 func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (Result, error) {
 	if c.doubt {
@@ -143,6 +145,9 @@ func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(
 		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
 	}
 	if d.unchanged {
+		if err := c.log.Confirm(ctx, d.prev.ManifestDigest); err != nil {
+			return Result{}, fmt.Errorf("cycle of %s: nothing changed: %w", c.cfg.Dataset, err)
+		}
 		return d.result, nil
 	}
 	if err := c.encode(d); err != nil {
