@@ -22,6 +22,7 @@ func (s *Sidecar) open(ctx context.Context) error {
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
 		all[d.Name] = s.serve(d, store)
+		s.declared[d.Name] = all[d.Name]
 	}
 	if s.cfg.follow != "" {
 		found, err := s.discover(ctx, all, true)
@@ -37,6 +38,8 @@ func (s *Sidecar) open(ctx context.Context) error {
 
 // store opens a store once.
 func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	if store := s.stores[location]; store != nil {
 		return store, nil
 	}
@@ -108,7 +111,9 @@ func (s *Sidecar) follow(ctx context.Context, run func(*served)) error {
 		if len(found) == 0 {
 			return
 		}
-		s.reroute(found)
+		s.reloading.Lock()
+		defer s.reloading.Unlock()
+		s.reroute(func(all map[dataset.Name]*served) { maps.Copy(all, found) })
 		for name, d := range found {
 			s.log.Info("serving a new dataset", "dataset", name)
 			run(d)
@@ -130,15 +135,17 @@ func every(ctx context.Context, pause time.Duration, f func()) error {
 	}
 }
 
-// reroute replaces the routing table if it is out of date, with more datasets.
-// What cannot be served typed is logged, and keeps its old service if it has
-// one.
-func (s *Sidecar) reroute(more map[dataset.Name]*served) {
+// reroute changes what is served, unless change is nil, and replaces the routing
+// table if it is out of date. What cannot be served typed is logged, and keeps
+// its old service if it has one.
+func (s *Sidecar) reroute(change func(map[dataset.Name]*served)) {
 	s.routing.Lock()
 	defer s.routing.Unlock()
 	old := s.routes.Load()
 	all := maps.Clone(old.datasets)
-	maps.Copy(all, more)
+	if change != nil {
+		change(all)
+	}
 	next, err := newRoutes(all)
 	if err != nil {
 		s.log.Error("typed service cannot be made", "error", err)
@@ -150,11 +157,12 @@ func (s *Sidecar) reroute(more map[dataset.Name]*served) {
 }
 
 // watch keeps the routing table up to date with a dataset, until ctx ends.
-func (s *Sidecar) watch(ctx context.Context, d *served) error {
+func (s *Sidecar) watch(ctx context.Context, name dataset.Name, r *replica.Replica) error {
 	for {
-		changed := d.replica.Changed()
-		if view := d.replica.Current(); view != nil {
-			if p, err := d.plan(view); err != nil || s.routes.Load().plans[d.declared.Name] != p {
+		changed := r.Changed()
+		t := s.routes.Load()
+		if d, view := t.datasets[name], r.Current(); view != nil && d != nil && d.replica == r {
+			if p, err := d.plan(view); err != nil || t.plans[name] != p {
 				s.reroute(nil)
 			}
 		}

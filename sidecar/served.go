@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"sync"
@@ -24,6 +25,7 @@ type served struct {
 	mu    sync.Mutex // one plan is made at a time; readers do not take it
 	plans atomic.Pointer[map[schemaID]planned]
 
+	end        context.CancelFunc // ends the replica; set when it runs
 	lastHeader atomic.Pointer[headerText]
 }
 

@@ -119,6 +119,11 @@ func (s *Sidecar) updateHealth(old *routes) {
 			s.health.SetServingStatus(name, healthpb.HealthCheckResponse_SERVICE_UNKNOWN)
 		}
 	}
+	for name := range old.datasets {
+		if t.datasets[name] == nil {
+			s.health.SetServingStatus(string(name), healthpb.HealthCheckResponse_SERVICE_UNKNOWN)
+		}
+	}
 	set("", all)
 	set(holdfastv1.Lookup_ServiceDesc.ServiceName, all)
 	set(holdfastv1.Sessions_ServiceDesc.ServiceName, all)

@@ -46,8 +46,14 @@ type Sidecar struct {
 	options Options
 	log     *slog.Logger
 	started time.Time
+	opening sync.Mutex // guards stores
 	stores  map[string]blob.Store
-	cache   *replica.Cache // nil if there is none
+
+	reloading  sync.Mutex               // guards the fields below; taken before routing
+	declared   map[dataset.Name]*served // what the configuration declares, perhaps not loaded yet
+	run        func(*served)            // nil unless the sidecar runs
+	generation atomic.Int64             // of the declarations
+	cache      *replica.Cache           // nil if there is none
 
 	callers  *callers
 	sessions *replica.Sessions
@@ -83,7 +89,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	if options.Registry == nil {
 		options.Registry = daemon.NewRegistry()
 	}
-	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}}
+	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}, declared: map[dataset.Name]*served{}}
 	s.callers = newCallers(cfg.Limits)
 	s.sessions = replica.NewSessions(replica.SessionLimits{
 		Count: cfg.Sessions.MaxCount, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
@@ -108,6 +114,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	}
 	s.admin = s.newAdmin()
 	s.updateHealth(s.routes.Load())
+	s.generation.Store(1)
 	return s, nil
 }
 
@@ -202,12 +209,16 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		})
 	}
 	run := func(d *served) {
-		quiet(func() error { return d.replica.Run(follow) })
-		quiet(func() error { return s.watch(follow, d) })
+		own, end := context.WithCancel(follow)
+		d.end = end
+		quiet(func() error { return d.replica.Run(own) })
+		quiet(func() error { return s.watch(own, d.declared.Name, d.replica) })
+		quiet(func() error { return s.takeOver(own, d) })
 	}
 	for _, d := range s.routes.Load().datasets {
 		run(d)
 	}
+	s.runWith(run)
 	if s.cfg.follow != "" {
 		quiet(func() error { return s.follow(follow, run) })
 	}
@@ -226,10 +237,18 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-follow.Done(): // something failed
 		}
+		s.runWith(nil)
 		defer stop()
 		return s.Close()
 	})
 	return group.Wait()
+}
+
+// runWith sets what runs datasets that are declared later; nil refuses them.
+func (s *Sidecar) runWith(run func(*served)) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	s.run = run
 }
 
 // sweepPause is the time between two sweeps.

@@ -30,6 +30,8 @@ type Status struct {
 	// alone.
 	Sessions     int   `json:"sessions"`
 	SessionBytes int64 `json:"session_bytes"`
+	// Generation counts the declarations that were loaded, from 1 on.
+	Generation int64 `json:"generation"`
 	// Calls is the number of look-ups under way.
 	Calls int64 `json:"calls"`
 }
@@ -70,6 +72,7 @@ func (s *Sidecar) Status() Status {
 		Ready: true, Socket: s.cfg.Socket, Admin: s.AdminAddr(),
 		Uptime: s.options.Now().Sub(s.started).Seconds(), Calls: s.calls.Load(), Datasets: []DatasetStatus{},
 	}
+	out.Generation = s.generation.Load()
 	out.Sessions, out.SessionBytes = s.sessions.Held(s.options.Now())
 	if s.cfg.Listen != "" {
 		out.Listen = s.Addr()

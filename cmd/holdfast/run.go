@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,8 @@ func newRun() *cobra.Command {
 		Long: `Run is the sidecar: it holds a complete copy of every dataset that its
 configuration declares, follows new versions, and answers typed look-ups over
 gRPC. With --store alone it serves everything in a store. It stops on SIGTERM or
-Ctrl-C, after the calls under way.
+Ctrl-C, after the calls under way. On SIGHUP it reads the configuration again and
+serves the datasets that are declared then; no call fails because of that.
 
 docs/configuration.md describes the configuration file.`,
 		Example: "  holdfast run --store ./store\n  holdfast run --config sidecar.yaml",
@@ -39,10 +41,7 @@ docs/configuration.md describes the configuration file.`,
 		flags[key] = f.String(key, "", usage+" (overrides the configuration)")
 	}
 	f.BoolVar(&printConfig, "print-config", false, "print the effective configuration and where each value is from, and stop")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if file == "" && store == "" {
-			return errors.New("name --config FILE or --store DIR\nTry: holdfast run --help")
-		}
+	load := func() (sidecar.Config, *daemon.Origins, error) {
 		cfg := sidecar.DefaultConfig()
 		sources := daemon.Sources{File: file, Environ: os.Environ(), Flags: map[string]string{}}
 		for key, value := range flags {
@@ -51,20 +50,36 @@ docs/configuration.md describes the configuration file.`,
 			}
 		}
 		origins, err := daemon.Load(&cfg, sources)
+		return cfg, origins, err
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if file == "" && store == "" {
+			return errors.New("name --config FILE or --store DIR\nTry: holdfast run --help")
+		}
+		cfg, origins, err := load()
 		if err != nil {
 			return err
 		}
 		if printConfig {
 			return origins.Print(c.OutOrStdout(), &cfg)
 		}
-		if store != "" {
-			cfg = cfg.FromStore(store)
-		}
-		s, err := sidecar.Open(c.Context(), cfg, sidecar.Options{Logger: logger(c)})
+		log := logger(c)
+		s, err := sidecar.Open(c.Context(), cfg.FromStore(store), sidecar.Options{Logger: log})
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(c.ErrOrStderr(), "look-ups on %s, admin on http://%s\n", s.Addr(), s.AdminAddr())
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		go daemon.OnHangup(ctx, func() {
+			cfg, _, err := load()
+			if err == nil {
+				err = s.Reload(ctx, cfg.FromStore(store))
+			}
+			if err != nil {
+				log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
+			}
+		})
 		return s.Run(c.Context())
 	}
 	return c

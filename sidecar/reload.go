@@ -1,0 +1,155 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// ErrNotRunning says that a Sidecar does not run, or no longer.
+var ErrNotRunning = errors.New("sidecar is not running")
+
+// Reload makes the sidecar serve what cfg declares: datasets that are new, gone
+// or declared otherwise. No call fails because of it: one under way keeps what it
+// reads, and a dataset whose store or key is another one is served as before
+// until the new one is loaded. All other keys need a restart, which is logged. It
+// fails with ErrConfig, ErrNotRunning and the errors of stores, and then changes
+// nothing.
+func (s *Sidecar) Reload(ctx context.Context, cfg Config) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if s.run == nil {
+		return fmt.Errorf("reload: %w", ErrNotRunning)
+	}
+	next := map[dataset.Name]*served{}
+	for _, d := range cfg.Datasets {
+		to, err := s.redeclare(ctx, d)
+		if err != nil {
+			return fmt.Errorf("reload: dataset %s: %w", d.Name, err)
+		}
+		next[d.Name] = to
+	}
+	for _, key := range otherKeys(s.cfg, cfg) {
+		s.log.Warn("this key is read at the start only: restart to change it", "key", key)
+	}
+	s.replace(next)
+	s.log.Info("declarations are reloaded", "generation", s.generation.Add(1), "datasets", len(next))
+	return nil
+}
+
+// redeclare returns what serves a declaration: the same as before, the same
+// replica by other rules, or a new replica, which does not run yet.
+func (s *Sidecar) redeclare(ctx context.Context, d DatasetConfig) (*served, error) {
+	old := s.declared[d.Name]
+	if old != nil && reflect.DeepEqual(old.declared, d) {
+		return old, nil
+	}
+	if old != nil {
+		same := old.declared
+		same.Required, same.Policy, same.MaxStaleness = d.Required, d.Policy, d.MaxStaleness
+		if reflect.DeepEqual(same, d) {
+			return old.with(d), nil
+		}
+	}
+	store, err := s.store(ctx, d.Store)
+	if err != nil {
+		return nil, err
+	}
+	return s.serve(d, store), nil
+}
+
+// with returns s by another declaration of the same replica.
+func (s *served) with(d DatasetConfig) *served {
+	n := newServed(d, s.replica, s.limits)
+	n.sessions, n.now, n.stats, n.end = s.sessions, s.now, s.stats, s.end
+	n.plans.Store(s.plans.Load())
+	return n
+}
+
+// replace makes next what is declared. The mutex reloading is held.
+func (s *Sidecar) replace(next map[dataset.Name]*served) {
+	before, was := s.declared, s.routes.Load().datasets
+	s.declared = next
+	s.reroute(func(all map[dataset.Name]*served) {
+		for name, old := range before {
+			now := all[name]
+			if next[name] == nil {
+				delete(all, name)
+				now = nil
+			}
+			if to := next[name]; to != nil && to.replica == old.replica && now != nil && now.replica == old.replica {
+				all[name] = to
+			}
+		}
+		for name, d := range next {
+			if all[name] == nil {
+				all[name] = d
+			}
+		}
+	})
+	for name, old := range before {
+		if to := next[name]; to == nil || to.replica != old.replica && was[name] != old {
+			old.end() // what is served goes on until takeOver
+		}
+		if next[name] == nil {
+			was[name].end()
+		}
+	}
+	for _, d := range next {
+		if d.end == nil {
+			s.run(d)
+		}
+	}
+}
+
+// takeOver puts a dataset in the place of the one that is served under its name,
+// as soon as it can be asked.
+func (s *Sidecar) takeOver(ctx context.Context, d *served) error {
+	name := d.declared.Name
+	for {
+		changed := d.replica.Changed()
+		if view := d.replica.Current(); view != nil {
+			s.exchange(name, d)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// exchange serves d, or what it became, unless it is not declared any more.
+func (s *Sidecar) exchange(name dataset.Name, d *served) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	now := s.declared[name]
+	old := s.routes.Load().datasets[name]
+	if now == nil || now.replica != d.replica || old != nil && old.replica == d.replica {
+		return
+	}
+	s.reroute(func(all map[dataset.Name]*served) { all[name] = now })
+	if old != nil && old.end != nil {
+		old.end()
+	}
+	s.log.Info("serving a dataset by another declaration", "dataset", name)
+}
+
+// otherKeys returns the keys besides datasets that differ.
+func otherKeys(a, b Config) (keys []string) {
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		f := va.Type().Field(i)
+		if key := f.Tag.Get("yaml"); f.IsExported() && key != "datasets" && !reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
