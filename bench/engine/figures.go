@@ -20,11 +20,12 @@ type figure struct {
 	OursRange   [2]float64  `json:"ours_range"`
 	HollowRange *[2]float64 `json:"hollow_range,omitempty"`
 
-	built bool
+	measured bool
+	missing  string // why not
 }
 
 // measured says where a case of a figure comes from: a step and the metrics of
-// the two sides. A figure's ratio is Hollow's number over ours, or, if less is
+// the two sides; what has no step is not built. A figure's ratio is Hollow's number over ours, or, if less is
 // written of memory, ours over Hollow's.
 type measured struct {
 	figure, unit, name string
@@ -57,18 +58,21 @@ var measures = []measured{
 	{figure: "scan", unit: "ns", step: "read", ours: "scan", hollow: "scan"},
 	{figure: "bytes", unit: "B", step: "load", ours: "bytes", hollow: "bytes", memory: true},
 	{figure: "rss", unit: "B", step: "load", ours: "rss", hollow: "rss", memory: true},
-	{figure: "version_bytes"}, {figure: "aged_live"}, {figure: "aged_held"}, // quotients
+	{figure: "version_bytes", step: "aged"}, {figure: "aged_live", step: "aged"}, {figure: "aged_held", step: "aged_held"}, // quotients
 	{figure: "diff_chain", unit: "ms", step: "diff", ours: "diff_chain", hollow: "diff"},
 	{figure: "diff_any", unit: "ms", step: "diff", ours: "diff_any", hollow: "diff"},
 	{figure: "gc_share", unit: "fraction", step: "collect", ours: "gc_share"},
 }
 
-// cases returns every case that was measured, in the table's order; one that is
-// not built has no numbers.
+// cases returns every case, in the table's order; one that was not measured has
+// no numbers.
 func (r results) cases() []figure {
 	var out []figure
 	for _, m := range measures {
-		f := figure{Figure: m.figure, Unit: m.unit, Case: m.name}
+		f := figure{Figure: m.figure, Unit: m.unit, Case: m.name, missing: "not measured"}
+		if m.step == "" {
+			f.missing = "not built"
+		}
 		ours := r.numbers[key("ours", m.step, m.ours)]
 		switch m.figure {
 		case "version_bytes":
@@ -81,7 +85,7 @@ func (r results) cases() []figure {
 		if f.Unit == "" {
 			f.Unit = "fraction"
 		}
-		if f.set(ours); !f.built {
+		if f.set(ours); !f.measured {
 			out = append(out, f)
 			continue
 		}
@@ -99,7 +103,7 @@ func (f *figure) set(ours []float64) {
 	if len(ours) == 0 {
 		return
 	}
-	f.built, f.Ours, f.Runs = true, median(ours), len(ours)
+	f.measured, f.Ours, f.Runs = true, median(ours), len(ours)
 	f.OursRange = [2]float64{slices.Min(ours), slices.Max(ours)}
 }
 
@@ -139,7 +143,7 @@ func (r results) quotient(of, by string) []float64 {
 func worst(cases []figure) []figure {
 	var out []figure
 	for _, f := range cases {
-		if !f.built {
+		if !f.measured {
 			continue
 		}
 		if n := len(out); n > 0 && out[n-1].Figure == f.Figure {

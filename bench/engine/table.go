@@ -30,8 +30,8 @@ func (b *bench) report(out io.Writer) error {
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
 	for _, f := range cases {
 		bar := bars[f.Figure]
-		if !f.built {
-			fmt.Fprintf(out, "| `%s` | %s | not built | | | %s | %s |\n", f.Figure, f.Case, short(bar[0]), short(bar[1]))
+		if !f.measured {
+			fmt.Fprintf(out, "| `%s` | %s | %s | | | %s | %s |\n", f.Figure, f.Case, f.missing, short(bar[0]), short(bar[1]))
 			continue
 		}
 		theirs, ratio := "", ""
