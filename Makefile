@@ -38,6 +38,11 @@ test-java: ## tests against the real Hollow library; needs JDK 17 and Maven
 test-s3: ## tests on a real S3 server, which is built first
 	cd testenv/s3 && $(GO) vet ./... && $(GO) test -count=1 ./...
 
+SEED ?= 1
+RUNS ?= 500
+kill: ## harm RUNS (500) of the processes that publish into one folder, by SEED (1)
+	$(GO) run ./testenv/kill/cmd/kill -seed $(SEED) -runs $(RUNS)
+
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet (arm64 too), golangci-lint and buf lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make lint: gofmt -w" $$unformatted >&2; exit 1; }
 	$(GO) vet -tags java,invariants ./...
