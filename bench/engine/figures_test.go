@@ -1,0 +1,71 @@
+package main
+
+import "testing"
+
+func find(figures []figure, name string) (figure, bool) {
+	for _, f := range figures {
+		if f.Figure == name {
+			return f, true
+		}
+	}
+	return figure{}, false
+}
+
+func TestWorstCaseCounts(t *testing.T) {
+	r := results{numbers: map[string][]float64{
+		"ours cycle cycle@100":         {2, 1, 3},
+		"ours cycle cycle_durable@100": {20, 10, 30},
+		"hollow cycle cycle@100":       {400, 300, 500},
+		"ours load bytes":              {50},
+		"hollow load bytes":            {100},
+		"ours aged aged_live":          {22, 33},
+		"ours fresh fresh_live":        {20, 22},
+	}}
+	list := worst(r.cases())
+	for _, c := range []struct {
+		figure, of  string
+		ours, ratio float64
+	}{
+		{"cycle_0.01", "durable store", 20, 20},
+		{"bytes", "", 50, 0.5}, // memory: ours over Hollow's
+		{"aged_live", "", 1.3, 0},
+	} {
+		f, ok := find(list, c.figure)
+		if !ok || f.Case != c.of || f.Ours < c.ours-1e-9 || f.Ours > c.ours+1e-9 {
+			t.Errorf("%s = %+v, want %v (%s)", c.figure, f, c.ours, c.of)
+		}
+		if got := f.Ratio; (got == nil) != (c.ratio == 0) || got != nil && *got != c.ratio {
+			t.Errorf("%s: ratio %v, want %v", c.figure, got, c.ratio)
+		}
+	}
+	if f, ok := find(list, "hash_1"); ok {
+		t.Errorf("a figure that is not built has an entry: %+v", f)
+	}
+}
+
+func TestSidesMustAgree(t *testing.T) {
+	r := results{texts: map[string][]string{"ours cycle digest": {"a", "a"}, "hollow delta_java digest": {"a"}}}
+	if err := r.agree(); err != nil {
+		t.Errorf("equal digests: %v", err)
+	}
+	r.texts["hollow delta_java digest"] = []string{"b"}
+	if r.agree() == nil {
+		t.Error("other digests are taken for equal")
+	}
+}
+
+// TestEveryFigureHasABar keeps the two tables together.
+func TestEveryFigureHasABar(t *testing.T) {
+	named := map[string]bool{}
+	for _, m := range measures {
+		named[m.figure] = true
+		if _, ok := bars[m.figure]; !ok {
+			t.Errorf("%s has no bar", m.figure)
+		}
+	}
+	for name := range bars {
+		if !named[name] {
+			t.Errorf("%s has a bar and is no figure", name)
+		}
+	}
+}
