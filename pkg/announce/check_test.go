@@ -1,8 +1,10 @@
 package announce_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -72,4 +74,64 @@ func TestEpochIsTheClaims(t *testing.T) {
 	if f, err = two.Refresh(ctx); err != nil || f.Head != dataset.None {
 		t.Errorf("the head is %s, error %v", f.Head, err)
 	}
+}
+
+// Half an entry, or one without its last byte, is not taken for another's, nor
+// for the log's: it is read again.
+func TestCutEntry(t *testing.T) {
+	for _, drop := range []int{1, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			memory := blob.NewMemory()
+			cut := &cutting{Memory: memory, drop: drop}
+			log := announce.Open(twice{cut}, usage)
+			cut.left = 3
+			f, err := log.Claim(t.Context(), who, "p", false)
+			if err != nil || f.Position != 0 {
+				t.Fatalf("Claim: position %d, %v; want 0", f.Position, err)
+			}
+			cut.left = 0
+			if _, err := log.Announce(t.Context(), who, after(f, 1)); err != nil {
+				t.Fatal(err)
+			}
+			reader := announce.Open(cut, usage)
+			cut.left = 1
+			if f, err := reader.Refresh(t.Context()); !errors.Is(err, blob.ErrMalformed) {
+				t.Errorf("a reader is at %d, error %v, want ErrMalformed", f.Position, err)
+			}
+			if f, err := reader.Refresh(t.Context()); err != nil || f.Head != 1 {
+				t.Errorf("a reader is at %s, error %v", f.Head, err)
+			}
+			if err := reader.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got := history(t, memory, usage); len(got) != 2 {
+				t.Errorf("%d entries, want 2", len(got))
+			}
+		})
+	}
+}
+
+// cutting drops the last bytes of what is read, some times.
+type cutting struct {
+	*blob.Memory
+	drop, left int
+}
+
+func (c *cutting) Get(ctx context.Context, key string) ([]byte, error) {
+	b, err := c.Memory.Get(ctx, key)
+	if c.left > 0 && err == nil {
+		c.left--
+		b = b[:len(b)-c.drop]
+	}
+	return b, err
+}
+
+// twice puts everything two times.
+type twice struct{ blob.Store }
+
+func (s twice) Put(ctx context.Context, key string, data []byte) error {
+	if err := s.Store.Put(ctx, key, data); err != nil {
+		return err
+	}
+	return s.Store.Put(ctx, key, data)
 }

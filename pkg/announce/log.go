@@ -212,6 +212,9 @@ func (l *Log) decide(ctx context.Context) (won bool, err error) {
 		if errors.Is(err, blob.ErrExists) {
 			var there []byte
 			if there, err = l.store.Get(ctx, key); err == nil {
+				_, err = decodeWhole(there) // else it is not known whose it is
+			}
+			if err == nil {
 				return l.settle(there)
 			}
 		}
@@ -291,7 +294,7 @@ func (l *Log) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e, err := DecodeEntry(data)
+	e, err := decodeWhole(data)
 	if err != nil {
 		return fmt.Errorf("position %d: %w", last, err)
 	}
@@ -357,11 +360,19 @@ func (l *Log) accept(data []byte) error {
 	return nil
 }
 
+// decodeWhole decodes an entry whose last byte is there: its digest counts.
+func decodeWhole(data []byte) (Entry, error) {
+	if !bytes.HasSuffix(data, []byte("\n")) {
+		return Entry{}, fmt.Errorf("%w: the entry is cut", blob.ErrMalformed)
+	}
+	return DecodeEntry(data)
+}
+
 // follow decodes data as the entry after those of f, the last of which has
 // the digest head.
 func (l *Log) follow(f Fold, head dataset.Digest, data []byte) (Entry, error) {
 	pos := f.Position + 1
-	e, err := DecodeEntry(data)
+	e, err := decodeWhole(data)
 	if err != nil {
 		return Entry{}, fmt.Errorf("position %d: %w", pos, err)
 	}
