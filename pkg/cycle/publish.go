@@ -47,9 +47,14 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 	return c.announce(ctx, d)
 }
 
-// put writes a blob whose name is its digest, so that one that exists is it.
+// put writes a blob whose name is its digest. One that exists is read: it may be
+// half of it, left when the power failed.
 func (c *Cycle) put(ctx context.Context, key string, data []byte) error {
-	if err := c.cfg.Store.Put(ctx, key, data); err != nil && !errors.Is(err, blob.ErrExists) {
+	err := c.cfg.Store.Put(ctx, key, data)
+	if errors.Is(err, blob.ErrExists) {
+		_, err = blob.Get(ctx, c.cfg.Store, key, blob.RefOf(data))
+	}
+	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil
