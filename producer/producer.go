@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -22,6 +23,9 @@ import (
 var (
 	// ErrDuplicate says that a key occurs twice in the source.
 	ErrDuplicate = errors.New("key occurs twice")
+	// ErrBreaking says that those who read with the declaration of the version
+	// before would misread the new one.
+	ErrBreaking = errors.New("the schema breaks its readers")
 	// ErrTooManyRemoved says that a version would lose more records than is
 	// allowed.
 	ErrTooManyRemoved = errors.New("too many records would be removed")
@@ -41,6 +45,9 @@ type Config struct {
 	// MaxRemoved is the part of the records, from 0 to 1, that one version may
 	// remove.
 	MaxRemoved float64
+	// Breaking allows a declaration that readers of the one before would
+	// misread.
+	Breaking bool
 	// Takeover takes the dataset from a producer that holds a claim on it.
 	Takeover bool
 	// Author is who publishes, as the log names it.
@@ -84,6 +91,9 @@ func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
 
 func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, error) {
 	for try := 0; ; try++ {
+		if err := cfg.checkSchema(c); err != nil {
+			return cycle.Result{}, fmt.Errorf("publish: %w", err)
+		}
 		r, err := c.Run(ctx, dataset.Lineage{Producer: cfg.Author.Name}, func(sink protomap.Sink) error {
 			return cfg.populate(ctx, sink)
 		})
@@ -95,6 +105,18 @@ func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, e
 			return r, fmt.Errorf("publish: %w", err)
 		}
 	}
+}
+
+// checkSchema compares the declaration with that of the version before.
+func (cfg *Config) checkSchema(c *cycle.Cycle) error {
+	base := c.Base()
+	if base == nil || base.Derived || cfg.Breaking {
+		return nil
+	}
+	if why := protomap.Breaking(base.Mapping, cfg.Mapping); len(why) > 0 {
+		return fmt.Errorf("%w: %s: if that is meant, give --breaking", ErrBreaking, strings.Join(why, "; "))
+	}
+	return nil
 }
 
 // takeOver claims the dataset if that was asked for. The returned function

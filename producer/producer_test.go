@@ -240,3 +240,29 @@ func TestPublishRefusesUnderClaim(t *testing.T) {
 		t.Errorf("after the release: %v", err)
 	}
 }
+
+// TestPublishRefusesBreakingSchemas keeps those who read with the old schema
+// from misreading the new one, unless that is meant.
+func TestPublishRefusesBreakingSchemas(t *testing.T) {
+	cfg := config(t, blob.NewMemory())
+	cfg.Files = texts(good)
+	if _, err := Publish(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "item.proto")
+	other := strings.Replace(source, "int64 count = 3;", "string count = 3;", 1)
+	if err := os.WriteFile(file, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if cfg.Mapping, err = protomap.Compile(t.Context(), file, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Publish(t.Context(), cfg); !errors.Is(err, ErrBreaking) || !strings.Contains(err.Error(), "count") {
+		t.Errorf("another type: error %v, want ErrBreaking that names the field", err)
+	}
+	cfg.Breaking = true
+	if r, err := Publish(t.Context(), cfg); err != nil || !r.Published {
+		t.Errorf("another type, meant: %+v, error %v", r, err)
+	}
+}

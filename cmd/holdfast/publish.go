@@ -31,6 +31,10 @@ publish, publishes and announces it. What the files lack is removed. If nothing
 changed, nothing is published. It claims nothing: if another producer announces
 a version meanwhile, it starts over from that one.
 
+A schema that takes a field away, gives it another type or name, or changes the
+key or the root message, is refused without --breaking: applications that read
+with the old one would misread the records. Adding fields is always possible.
+
 FILE.proto declares the records: its root message carries
   option (holdfast.v1.dataset) = {key: ["id"]};
 and the file imports "holdfast/v1/options.proto", which needs no path.`,
@@ -45,6 +49,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 	f.Float64Var(&cfg.MaxRemoved, "max-removed", cfg.MaxRemoved, "part of the records, 0 to 1, that one version may remove")
 	f.IntVar(&cfg.MaxLine, "max-line", cfg.MaxLine, "longest line, in bytes")
 	f.IntVar(&cfg.SnapshotEvery, "snapshot-every", cfg.SnapshotEvery, "number of versions from one snapshot to the next")
+	f.BoolVar(&cfg.Breaking, "breaking", false, "publish though applications that read with the schema of before would misread the records")
 	f.BoolVar(&cfg.Takeover, "takeover", false, "take the dataset from a producer that holds a claim on it")
 	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("schema")
