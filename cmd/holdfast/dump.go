@@ -16,23 +16,38 @@ func newDump() *cobra.Command {
 	var load, parts []string
 	var filter string
 	var checksum bool
+	var annotated string
 	c := &cobra.Command{
-		Use:   "dump --load FILE[,FILE…]",
+		Use:   "dump (--load FILE[,FILE…] | --bytes FILE)",
 		Short: "Decode Hollow blobs and print every record",
 		Long: `Dump reads a snapshot, applies the deltas or reverse deltas after it in order,
 and prints the state as JSON lines: first the types, then each record by type
-and ordinal.`,
+and ordinal. With --bytes it prints every byte of one blob, whatever its kind,
+with its offset and meaning.`,
 		Example: `  holdfast dump --load snapshot-20260102150405000
-  holdfast dump --load snapshot-20260102150405000,delta-20260102150405000-20260102150406000 --checksum`,
+  holdfast dump --load snapshot-20260102150405000,delta-20260102150405000-20260102150406000 --checksum
+  holdfast dump --bytes delta-20260102150405000-20260102150406000`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
-	f.StringSliceVar(&load, "load", nil, "snapshot, then deltas or reverse deltas (required)")
+	f.StringSliceVar(&load, "load", nil, "snapshot, then deltas or reverse deltas")
+	f.StringVar(&annotated, "bytes", "", "print the bytes of this blob and what they mean")
 	f.StringSliceVar(&parts, "parts", nil, "optional parts to load, by name")
 	f.StringVar(&filter, "filter", "", "types and fields to load: rules:… or config:…")
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
-	_ = c.MarkFlagRequired("load")
+	c.MarkFlagsOneRequired("load", "bytes")
+	c.MarkFlagsMutuallyExclusive("load", "bytes")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if annotated != "" {
+			data, err := os.ReadFile(annotated)
+			if err != nil {
+				return fmt.Errorf("read blob: %w", err)
+			}
+			if err := state.Annotate(c.OutOrStdout(), data); err != nil {
+				return fmt.Errorf("%s: %w", annotated, err)
+			}
+			return nil
+		}
 		s, err := loadFiles(load, parts, filter)
 		if err != nil {
 			return err
