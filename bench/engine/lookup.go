@@ -64,7 +64,9 @@ func phaseRead(w workspace, args []string) error {
 	emit("whole", perOperation(batch/16, r.whole(s)))
 	scan := r.t.Schema().FieldIndex(w.kind.Scan)
 	emit("scan", perOperation(r.t.Len(), r.scan(scan)))
-	write(sample{Metric: "whole_sum", Text: fmt.Sprint(r.wholeSum(s))})
+	if w.kind.Root != "City" { // whose names are not ASCII: a length in UTF-16 is another one
+		write(sample{Metric: "whole_sum", Text: fmt.Sprint(r.wholeSum(s))})
+	}
 	return nil
 }
 
