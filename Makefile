@@ -43,6 +43,10 @@ RUNS ?= 500
 kill: ## harm RUNS (500) of the processes that publish into one folder, by SEED (1)
 	$(GO) run ./testenv/kill/cmd/kill -seed $(SEED) -runs $(RUNS)
 
+STEPS ?= 10000
+faults: ## STEPS (10000) of a scenario with faults beneath the store, by SEED (1)
+	$(GO) test -count=1 -v -run TestFaults ./testenv/faults -seed $(SEED) -scenarios 1 -steps $(STEPS)
+
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet (arm64 too), golangci-lint and buf lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make lint: gofmt -w" $$unformatted >&2; exit 1; }
 	$(GO) vet -tags java,invariants ./...

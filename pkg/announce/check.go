@@ -78,6 +78,9 @@ func (l *Log) check(ctx context.Context) error {
 		return fmt.Errorf("check log of %s: %w", l.name, err)
 	}
 	if got := dataset.DigestOf(data); got != l.head {
+		if _, err := decodeWhole(data); err != nil { // half of it is no other entry
+			return fmt.Errorf("check log of %s: position %d: %w", l.name, l.fold.Position, err)
+		}
 		return fmt.Errorf("check log of %s: %w: position %d is %s, was %s", l.name, ErrDiverged, l.fold.Position, got, l.head)
 	}
 	return nil

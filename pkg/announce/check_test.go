@@ -101,6 +101,10 @@ func TestCutEntry(t *testing.T) {
 			if f, err := reader.Refresh(t.Context()); err != nil || f.Head != 1 {
 				t.Errorf("a reader is at %s, error %v", f.Head, err)
 			}
+			cut.left = 1
+			if err := reader.Check(t.Context()); !errors.Is(err, blob.ErrMalformed) || errors.Is(err, announce.ErrDiverged) {
+				t.Errorf("Check of a cut entry = %v, want ErrMalformed", err)
+			}
 			if err := reader.Check(t.Context()); err != nil {
 				t.Error(err)
 			}
