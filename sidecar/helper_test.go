@@ -97,6 +97,23 @@ func compile(t testing.TB, proto string) *protomap.Mapping {
 // publish makes a version of records that are JSON texts.
 func (p *producer) publish(records ...string) dataset.Version {
 	p.t.Helper()
+	return p.publishWith(func(m *protomap.Mapping, sink protomap.Sink) error {
+		for _, text := range records {
+			msg, err := m.ParseJSON([]byte(text))
+			if err != nil {
+				return err
+			}
+			if _, err := m.Add(sink, msg); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// publishWith makes a version of the records that fill adds.
+func (p *producer) publishWith(fill func(*protomap.Mapping, protomap.Sink) error) dataset.Version {
+	p.t.Helper()
 	c, err := cycle.Open(p.t.Context(), cycle.Config{
 		Dataset: p.name, Store: p.store, Mapping: p.mapping, Author: announce.Author{Name: "test"},
 		SnapshotEvery: 2, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
@@ -104,18 +121,7 @@ func (p *producer) publish(records ...string) dataset.Version {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	result, err := c.Run(p.t.Context(), dataset.Lineage{}, func(sink protomap.Sink) error {
-		for _, text := range records {
-			msg, err := p.mapping.ParseJSON([]byte(text))
-			if err != nil {
-				return err
-			}
-			if _, err := p.mapping.Add(sink, msg); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	result, err := c.Run(p.t.Context(), dataset.Lineage{}, func(sink protomap.Sink) error { return fill(p.mapping, sink) })
 	if err != nil {
 		p.t.Fatal(err)
 	}
