@@ -149,6 +149,9 @@ func (s *Sidecar) ready(t *routes, d *served) error {
 // Ready returns nil if every required dataset is ready, else why not.
 func (s *Sidecar) Ready() error {
 	t := s.routes.Load()
+	if len(t.datasets) == 0 {
+		return errNothing
+	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(t.datasets)) {
 		if d := t.datasets[name]; d.declared.Required {
@@ -157,6 +160,9 @@ func (s *Sidecar) Ready() error {
 	}
 	return errors.Join(errs...)
 }
+
+// errNothing says that a followed store has no dataset.
+var errNothing = errors.New("nothing is served: the store has no dataset yet; is it the folder that was published into?")
 
 // readyFor is Ready for a request: ?datasets=a,b names the ones that count,
 // ?max_staleness=5s bounds their age.
@@ -177,6 +183,9 @@ func (s *Sidecar) readyFor(r *http.Request) error {
 		}
 	}
 	if !query.Has("datasets") {
+		if len(t.datasets) == 0 {
+			return errNothing
+		}
 		for _, name := range slices.Sorted(maps.Keys(t.datasets)) {
 			if t.datasets[name].declared.Required {
 				names = append(names, name)

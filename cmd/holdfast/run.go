@@ -68,6 +68,9 @@ docs/configuration.md describes the configuration file.`,
 		if err != nil {
 			return err
 		}
+		if err := s.Ready(); err != nil && store != "" && len(s.Status().Datasets) == 0 {
+			log.Warn(err.Error(), "store", store)
+		}
 		fmt.Fprintf(c.ErrOrStderr(), "look-ups on %s, admin on http://%s\n", s.Addr(), s.AdminAddr())
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()
