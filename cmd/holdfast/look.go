@@ -138,11 +138,19 @@ func newStatus() *cobra.Command {
 		for _, d := range list {
 			rows = append(rows, []string{
 				string(d.Dataset), d.State, text(d.Version), text(d.Announced),
-				fmt.Sprintf("%.1f s", float64(d.AgeMS)/1000), strconv.Itoa(d.Records), d.Error,
+				age(d.AgeMS), strconv.Itoa(d.Records), d.Error,
 			})
 		}
 		return printTable(c.OutOrStdout(), rows)
 	})
+}
+
+// age shows milliseconds, an unknown age as a dash.
+func age(ms int64) string {
+	if ms < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f s", float64(ms)/1000)
 }
 
 func newVersions() *cobra.Command {

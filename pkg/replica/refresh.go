@@ -25,6 +25,9 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	if next.err != nil {
 		r.startCold(ctx, &next)
 	}
+	if next.err != nil && next.cold && !errors.Is(next.err, errCold) {
+		next.err = fmt.Errorf("%w: %w", errCold, next.err)
+	}
 	r.status.Store(&next)
 	if next.err == nil {
 		defer r.retain(ctx, next.fold)
