@@ -70,6 +70,32 @@ type projection struct {
 type projected struct {
 	Position int64           `json:"position"`
 	Horizon  dataset.Version `json:"horizon,omitzero"`
+	// Announced is what announced.version was given. If that is beyond the
+	// log, the log is what went back.
+	Announced dataset.Version `json:"announced,omitzero"`
+}
+
+// CheckForeign returns ErrForeign if announced.version names a version that
+// neither the log nor a log since lost has: then somebody else produces into
+// the folder, and nobody may write into it before that version was adopted.
+func CheckForeign(ctx context.Context, dir *blob.Dir, n dataset.Name, fold Fold) error {
+	p := projection{dir: dir, name: n, folder: dir.Path(string(n))}
+	v := p.foreign(fold)
+	if v == dataset.None {
+		return nil
+	}
+	if newer, err := p.newer(ctx, fold); err != nil || newer {
+		return err // it may be ours
+	}
+	return fmt.Errorf("%w: %s, the head is %s: stop the other producer and take its version with holdfast adopt", ErrForeign, v, fold.Head)
+}
+
+// foreign returns a version in announced.version that is not ours.
+func (p projection) foreign(fold Fold) dataset.Version {
+	if v := p.announced(); v > fold.Head && v != p.projected().Announced {
+		return v
+	}
+	return dataset.None
 }
 
 // newer says whether the log has grown beyond fold.
@@ -86,13 +112,17 @@ func (p projection) make(ctx context.Context, fold Fold) error {
 	if fold.Head == dataset.None {
 		return nil
 	}
-	if v := p.announced(); v > fold.Head {
+	if v := p.foreign(fold); v != dataset.None {
 		return fmt.Errorf("%w: %s, the head is %s", ErrForeign, v, fold.Head)
 	}
-	chain, whole, err := p.missing(ctx, fold)
+	last := p.projected()
+	// Without a memory of this log every name is looked at.
+	whole := last.Position < 0 || last.Position > fold.Position
+	chain, all, err := p.missing(ctx, fold, whole)
 	if err != nil {
 		return err
 	}
+	whole = whole || all
 	if whole {
 		if err := p.linkSnapshots(ctx); err != nil {
 			return err
@@ -111,16 +141,16 @@ func (p projection) make(ctx context.Context, fold Fold) error {
 	if err := p.announce(fold); err != nil {
 		return err
 	}
-	last := p.projected()
-	if whole || last.Horizon != fold.Horizon || last.Position > fold.Position {
+	if whole || last.Horizon != fold.Horizon {
 		if err := p.sweep(ctx, fold); err != nil {
 			return err
 		}
 	}
-	if last == (projected{Position: fold.Position, Horizon: fold.Horizon}) {
+	now := projected{Position: fold.Position, Horizon: fold.Horizon}
+	if now.Announced, _ = fold.Effective(); last == now {
 		return nil
 	}
-	b, err := json.Marshal(projected{Position: fold.Position, Horizon: fold.Horizon})
+	b, err := json.Marshal(now)
 	if err != nil {
 		return err
 	}
@@ -128,8 +158,9 @@ func (p projection) make(ctx context.Context, fold Fold) error {
 }
 
 // missing returns the manifests from the head back to the newest version
-// that has all its names; whole is true if there is no such version.
-func (p projection) missing(ctx context.Context, fold Fold) (chain []*blob.Manifest, whole bool, err error) {
+// that has all its names, or all of them; whole is true if there is no such
+// version.
+func (p projection) missing(ctx context.Context, fold Fold, all bool) (chain []*blob.Manifest, whole bool, err error) {
 	v, d := fold.Head, fold.Manifest
 	for v != dataset.None {
 		m, err := blob.GetManifest(ctx, p.dir, p.name, v, d)
@@ -139,7 +170,7 @@ func (p projection) missing(ctx context.Context, fold Fold) (chain []*blob.Manif
 		if err != nil {
 			return nil, false, err
 		}
-		if p.linked(p.namesOf(m)) {
+		if !all && p.linked(p.namesOf(m)) {
 			return chain, false, nil
 		}
 		chain = append(chain, m)
@@ -275,7 +306,7 @@ func (p projection) sweep(ctx context.Context, fold Fold) error {
 	if err != nil {
 		return err
 	}
-	keep, chain, err := p.keep(ctx, fold, blobs)
+	keep, chain, first, err := p.keep(ctx, fold, blobs)
 	if err != nil {
 		return err
 	}
@@ -286,7 +317,7 @@ func (p projection) sweep(ctx context.Context, fold Fold) error {
 	for _, entry := range entries {
 		name := entry.Name()
 		v, ok := parseName(name)
-		if !ok || keep[name] || chain[v] && p.isLateSnapshot(name, blobs[v]) {
+		if !ok || v < first || keep[name] || chain[v] && p.isLateSnapshot(name, blobs[v]) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(p.folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -297,25 +328,26 @@ func (p projection) sweep(ctx context.Context, fold Fold) error {
 }
 
 // keep returns the names that the manifests of the chain give, as far as
-// their blobs are there, and the versions of the chain.
-func (p projection) keep(ctx context.Context, fold Fold, blobs map[dataset.Version][]string) (map[string]bool, map[dataset.Version]bool, error) {
-	keep, chain := make(map[string]bool), make(map[dataset.Version]bool)
+// their blobs are there, and the versions of the chain. Names of versions before
+// first were never ours: a Java producer had the folder.
+func (p projection) keep(ctx context.Context, fold Fold, blobs map[dataset.Version][]string) (keep map[string]bool, chain map[dataset.Version]bool, first dataset.Version, err error) {
+	keep, chain = make(map[string]bool), make(map[dataset.Version]bool)
 	v, d := fold.Head, fold.Manifest
 	for v != dataset.None {
 		m, err := blob.GetManifest(ctx, p.dir, p.name, v, d)
 		if errors.Is(err, blob.ErrNotFound) && v < fold.Horizon {
-			break // pruned
+			return keep, chain, dataset.None, nil // pruned
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, dataset.None, err
 		}
-		chain[v] = true
+		first, chain[v] = v, true
 		for name, key := range p.namesOf(m) {
 			keep[name] = slices.Contains(blobs[v], path.Base(key))
 		}
 		v, d = m.Previous, m.PreviousManifest
 	}
-	return keep, chain, nil
+	return keep, chain, first, nil
 }
 
 // blobs returns the file names of the blobs of each version.

@@ -320,3 +320,32 @@ func TestProjectRace(t *testing.T) {
 		t.Errorf("temporary files %v, %v; want none", temps, err)
 	}
 }
+
+// A log that went back is no other producer: its names are made again, and
+// those that lost their file in the middle of the chain, too.
+func TestProjectAfterRestore(t *testing.T) {
+	dir := newDir(t)
+	publish(t, dir, 4)
+	project(t, dir)
+	if err := dir.Delete(t.Context(), blob.LogKey(usage, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir.Path("usage/delta-10-20")); err != nil {
+		t.Fatal(err)
+	}
+	fold, err := announce.Open(dir, usage).Refresh(t.Context())
+	if err == nil {
+		err = announce.CheckForeign(t.Context(), dir, usage, fold)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	project(t, dir)
+	wantSame(t, "restored", dir, wantNames(30, 10, 20, 30))
+	if err := os.WriteFile(dir.Path("usage/announced.version"), []byte("99"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := announce.CheckForeign(t.Context(), dir, usage, fold); !errors.Is(err, announce.ErrForeign) {
+		t.Errorf("CheckForeign = %v, want ErrForeign", err)
+	}
+}

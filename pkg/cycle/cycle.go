@@ -92,6 +92,11 @@ func (c *Cycle) Restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
+	if dir, ok := c.cfg.Store.(*blob.Dir); ok {
+		if err := announce.CheckForeign(ctx, dir, c.cfg.Dataset, f); err != nil {
+			return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+		}
+	}
 	if f.Head == dataset.None {
 		c.base = nil
 		return nil

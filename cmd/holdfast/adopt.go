@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/cycle"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+func newAdopt() *cobra.Command {
+	var store, from, name, reason string
+	a := cycle.Adoption{Now: time.Now}
+	c := &cobra.Command{
+		Use:   "adopt DATASET --store DIR --reason TEXT [--from FOLDER]",
+		Short: "Take the version of a Java producer into a dataset's log",
+		Long: `Adopt takes the version that a Java producer has announced in a folder into the
+dataset's log, with digests and a content checksum; from there on it is like any
+other. FOLDER is where Hollow's publisher writes, by default the dataset's own
+folder in the store. Stop the Java producer first: the folder has one owner.`,
+		Example: `  holdfast adopt movies --store ./store --reason "moved from Java"
+  holdfast adopt movies --store s3://bucket/prefix --from /data/hollow/movies --reason "moved from Java"`,
+		Args: cobra.ExactArgs(1),
+	}
+	output := outputFlag(c)
+	f := c.Flags()
+	f.StringVar(&store, "store", "", "store: a folder, made if it is missing, or a URL (required)")
+	f.StringVar(&from, "from", "", "folder of the Java producer (default: the dataset's own)")
+	f.StringVar(&a.Declared.Root, "root", "", "type whose records are looked up, if it is not the only keyed one")
+	f.StringSliceVar(&a.Declared.Key, "key", nil, "its key fields, if its primary key is not what is meant")
+	f.StringVar(&name, "name", userName(), "who, as the log records it")
+	f.StringVar(&reason, "reason", "", "why, for the log (required)")
+	_ = c.MarkFlagRequired("store")
+	_ = c.MarkFlagRequired("reason")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
+		if a.Dataset, err = dataset.ParseName(args[0]); err != nil {
+			return err
+		}
+		if a.Store, err = blob.Create(c.Context(), store); err != nil {
+			return err
+		}
+		if a.Folder = from; from == "" {
+			dir, ok := a.Store.(*blob.Dir)
+			if !ok {
+				return errors.New("name the producer's folder: --from FOLDER")
+			}
+			a.Folder = filepath.Join(dir.Root(), args[0])
+		}
+		a.Author, a.Logger = announce.Author{Name: name, Why: reason}, logger(c)
+		r, err := cycle.Adopt(c.Context(), a)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		return printResult(c, r)
+	}
+	return c
+}

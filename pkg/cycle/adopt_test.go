@@ -1,0 +1,90 @@
+package cycle_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/cycle"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
+)
+
+// TestAdopt takes versions that the real library wrote into a log, goes on from
+// them, and refuses to as long as somebody else announces in the folder.
+func TestAdopt(t *testing.T) {
+	adopted := 0
+	for _, g := range golden.Cases(t) {
+		if g.Name == "17-optional-parts" {
+			continue // parts are not loaded
+		}
+		dir, err := blob.CreateDir(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := dir.Path("n")
+		if err := os.CopyFS(folder, os.DirFS(g.Extract(t))); err != nil {
+			t.Fatal(err)
+		}
+		last := g.Index.Versions[len(g.Index.Versions)-1].Version
+		if announceJava(t, folder, last); !isKeyed(t, folder) {
+			continue // its owner has to declare root and key
+		}
+		m := mapping(t, plain)
+		if _, err := cycle.Open(t.Context(), config(dir, m, 1)); !errors.Is(err, announce.ErrForeign) {
+			t.Errorf("%s: a producer beside another: %v, want ErrForeign", g.Name, err)
+		}
+		a := cycle.Adoption{Dataset: "n", Store: dir, Folder: folder, Author: announce.Author{Name: "test"}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+		r, err := cycle.Adopt(t.Context(), a)
+		if err != nil || r.Version != last {
+			t.Errorf("%s: %+v, error %v, want version %s", g.Name, r, err, last)
+			continue
+		}
+		adopted++
+		if _, err := cycle.Adopt(t.Context(), a); !errors.Is(err, cycle.ErrNothingToAdopt) {
+			t.Errorf("%s: again: %v, want ErrNothingToAdopt", g.Name, err)
+		}
+		x := follower(dir)
+		if err := x.Refresh(t.Context()); err != nil || x.Current().Version() != last || x.Current().Manifest.Checksum != r.Checksum {
+			t.Errorf("%s: a replica is at %v, error %v", g.Name, x.Current(), err)
+		}
+		verify(t, dir)
+		next := run(t, open(t.Context(), t, config(dir, m, 1)), lines(m, a1))
+		if next.Previous != last {
+			t.Errorf("%s: our version follows %s", g.Name, next.Previous)
+		}
+		verify(t, dir)
+		announceJava(t, folder, next.Version+1)
+		if _, err := cycle.Open(t.Context(), config(dir, m, 1)); !errors.Is(err, announce.ErrForeign) {
+			t.Errorf("%s: the other producer goes on: %v, want ErrForeign", g.Name, err)
+		}
+		v, err := replica.Verify(t.Context(), dir, "n", nil)
+		if err != nil || len(v.Problems) == 0 {
+			t.Errorf("%s: verify finds nothing, error %v", g.Name, err)
+		}
+	}
+	if adopted < 5 {
+		t.Errorf("only %d were adopted", adopted)
+	}
+}
+
+func announceJava(t *testing.T, folder string, v dataset.Version) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(folder, "announced.version"), []byte(v.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// isKeyed says whether a folder shows by itself what its records are.
+func isKeyed(t *testing.T, folder string) bool {
+	t.Helper()
+	cfg := replica.DefaultConfig()
+	cfg.Dataset, cfg.Folder = "n", folder
+	return replica.Open(cfg).Refresh(t.Context()) == nil
+}
