@@ -11,6 +11,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/compare"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/replay"
 	"github.com/holdfast-data/holdfast/shadow"
 	"github.com/holdfast-data/holdfast/testenv/featuregate"
@@ -24,14 +26,31 @@ func (d *demo) ask(ctx context.Context) error {
 		d.result.Gossip.P50 = float64(d.lags[len(d.lags)/2].Microseconds()) / 1000
 	}
 	d.say("\nnews reached a sidecar and was applied in %.1f ms (median of %d)\n", d.result.Gossip.P50, len(d.lags))
+	key := exampleKey(d.sidecars[0].Replica(featuregate.Output).Current())
 	for i, s := range d.sidecars {
-		text, took, err := lookUp(ctx, s.Addr(), d.mappings[featuregate.Output], featuregate.Output, "aac", "KR")
+		text, took, err := lookUp(ctx, s.Addr(), d.mappings[featuregate.Output], featuregate.Output, key...)
 		if err != nil {
 			return err
 		}
 		d.say("sidecar %d answered in %.2f ms: %s\n", i+1, took.Seconds()*1000, text)
 	}
 	return nil
+}
+
+// exampleKey returns the key of a decision to look up: a known one, or any if
+// the editions do not have it.
+func exampleKey(v *replica.View) []string {
+	if _, ok := v.Index.Get(state.StringValue("aac"), state.StringValue("KR")); ok {
+		return []string{"aac", "KR"}
+	}
+	for o := range v.Root().Ordinals() {
+		var key []string
+		for _, part := range v.Index.KeyOf(v.Root().Record(o)) {
+			key = append(key, part.String())
+		}
+		return key
+	}
+	return []string{"", ""}
 }
 
 // replay checks PROD's build, then replays and shadows the candidate.
