@@ -69,7 +69,7 @@ func phaseAged(w workspace, _ []string) error {
 	}
 	all := live()
 	runtime.KeepAlive(versions)
-	versions = nil
+	clear(versions)
 	one := live()
 	emit("aged_live", one-empty)
 	emit("aged_version", (all-one)/kept)

@@ -90,7 +90,8 @@ func (p *producer) cycle(frames [][]byte) error {
 // change hands one change to the editor.
 func (p *producer) change(prev *state.State, frame []byte) error {
 	body := neutral.NewCursor(frame)
-	old, now := state.NoOrdinal, state.NoOrdinal
+	var old state.Ordinal
+	now := state.NoOrdinal
 	if body.Byte() == neutral.Delete {
 		old, _ = keys(prev).Get(state.LongValue(body.Int()))
 	} else {

@@ -90,7 +90,7 @@ func coverage(text string) ([]byte, error) {
 		repeat = false
 		var row []byte
 		if _, err := fmt.Sscanf(m[2], "%x", &row); err != nil || len(out) != int(at) {
-			return nil, fmt.Errorf("line %q after %d bytes, error %v", line, len(out), err)
+			return nil, fmt.Errorf("line %q after %d bytes, error %w", line, len(out), err)
 		}
 		out = append(out, row...)
 	}
