@@ -60,7 +60,15 @@ type GossipConfig struct {
 	OnHint func(Hint)
 	// Logger is by default slog's.
 	Logger *slog.Logger
+	// Transport, if not nil, takes the place of the network, for tests.
+	Transport Transport
 }
+
+// Transport carries gossip, Packet is a datagram of it.
+type (
+	Transport = memberlist.Transport
+	Packet    = memberlist.Packet
+)
 
 // Gossip spreads hints among the members of a cluster. It passes on only
 // hints that its owner has announced or confirmed. Its goroutines end with
@@ -222,6 +230,8 @@ func (g *Gossip) join() {
 func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 	conf := memberlist.DefaultLANConfig()
 	conf.GossipInterval, conf.TCPTimeout = gossipInterval, tcpTimeout
+	conf.Transport = c.Transport
+	conf.EnableCompression = false // hints are too small to gain by it
 	conf.Logger = log.New(logWriter{c.Logger}, "", 0)
 	if c.Cluster == "" || len(c.Cluster) > memberlist.LabelMaxSize {
 		return nil, fmt.Errorf("%w: cluster name %.40q: use 1 to %d bytes", ErrGossipConfig, c.Cluster, memberlist.LabelMaxSize)
