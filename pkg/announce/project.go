@@ -341,7 +341,9 @@ func (p projection) keep(ctx context.Context, fold Fold, blobs map[dataset.Versi
 		if err != nil {
 			return nil, nil, dataset.None, err
 		}
-		first, chain[v] = v, true
+		if chain[v] = true; m.Schema.IsZero() {
+			first = v // perhaps adopted
+		}
 		for name, key := range p.namesOf(m) {
 			keep[name] = slices.Contains(blobs[v], path.Base(key))
 		}

@@ -52,6 +52,9 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 		w.out.problem("manifests: %v", err)
 	}
 	w.chain(points)
+	if len(points) > 0 && points[0].Manifest.Schema.IsZero() {
+		w.adopted = points[0].Manifest.Version // names before it are the producer's
+	}
 	for i, p := range points {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -81,6 +84,7 @@ type verifier struct {
 	late      map[dataset.Version][]blob.Ref // snapshots that were announced later
 	pruned    map[string]bool                // keys that the log allows to be gone
 
+	adopted  dataset.Version // the first one, if a Java producer made it
 	prev     *blob.Manifest
 	previous *state.State // nil if it could not be loaded
 }

@@ -64,7 +64,7 @@ func (w *verifier) hollow(f announce.Fold) error {
 		}
 		keys := w.names[e.Name()]
 		switch {
-		case keys == nil && v < f.Horizon:
+		case keys == nil && (v < f.Horizon || v < w.adopted):
 			w.out.Orphans = append(w.out.Orphans, e.Name())
 		case keys == nil:
 			w.out.problem("%s: no announced version has a blob of this name", e.Name())
