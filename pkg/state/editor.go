@@ -106,7 +106,8 @@ func (e *Editor) learn(t *typeEditor) {
 // State returns the newest committed version, nil if there is none.
 func (e *Editor) State() *State { return e.base }
 
-// AddObject, AddList, AddSet and AddMap are as a Builder's.
+// AddObject adds a record of an OBJECT type; this and its kin are as a
+// Builder's.
 func (e *Editor) AddObject(typeName string, values []Value) (Ordinal, error) {
 	t, err := e.typeOf(typeName, Object)
 	if err != nil {
