@@ -1,4 +1,5 @@
 import com.netflix.hollow.api.consumer.HollowConsumer;
+import com.netflix.hollow.api.consumer.fs.HollowFilesystemAnnouncementWatcher;
 import com.netflix.hollow.api.consumer.fs.HollowFilesystemBlobRetriever;
 import com.netflix.hollow.api.producer.HollowProducer;
 import com.netflix.hollow.api.producer.fs.HollowFilesystemAnnouncer;
@@ -25,6 +26,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.logging.LogManager;
 
 /**
@@ -41,6 +45,7 @@ public final class HollowPeer {
             --filter RULES                  load only what RULES let through
           consume DIR VERSION[,VERSION...]  refresh a consumer to each version in turn
             --parts A,B                     with these optional parts
+          follow DIR FILE                   follow what DIR announces until FILE names the version that is reached
           continue DIR                      restore a producer from DIR's announced version and run a cycle
           serve                             commands from standard input, one a line, their words parted by tabs;
                                             each is answered by "CODE LENGTH" and LENGTH bytes
@@ -107,6 +112,12 @@ public final class HollowPeer {
                 List<String> versions = args.list("versions");
                 args.end();
                 consume(out, dir, versions, args.parts);
+            }
+            case "follow" -> {
+                Path dir = Path.of(args.next("folder"));
+                Path until = Path.of(args.next("file"));
+                args.end();
+                follow(out, dir, until);
             }
             case "continue" -> {
                 Path dir = Path.of(args.next("folder"));
@@ -195,6 +206,52 @@ public final class HollowPeer {
             loaded.clear();
             consumer.triggerRefreshTo(version(version));
             summary(out, consumer.getCurrentVersionId(), loaded, consumer.getStateEngine());
+        }
+    }
+
+    /**
+     * Follows the announced version as Hollow's own watcher sees it, only more often, and prints each
+     * state in a line.
+     */
+    private static void follow(StringBuilder out, Path dir, Path until) throws Exception {
+        ScheduledThreadPoolExecutor often = new ScheduledThreadPoolExecutor(1) {
+            @Override
+            public ScheduledFuture<?> scheduleWithFixedDelay(Runnable look, long first, long delay, TimeUnit unit) {
+                return super.scheduleWithFixedDelay(look, 0, 2, TimeUnit.MILLISECONDS);
+            }
+        };
+        List<String> loaded = new ArrayList<>();
+        HollowConsumer[] self = new HollowConsumer[1];
+        self[0] = HollowConsumer.newHollowConsumer()
+            .withBlobRetriever(new HollowFilesystemBlobRetriever(dir))
+            .withAnnouncementWatcher(new HollowFilesystemAnnouncementWatcher(dir, often))
+            .withDoubleSnapshotConfig(new OnlyDeltas())
+            .withRefreshListener(new HollowConsumer.AbstractRefreshListener() {
+                @Override
+                public void blobLoaded(HollowConsumer.Blob blob) {
+                    loaded.add(name(blob));
+                }
+
+                @Override
+                public void refreshSuccessful(long before, long after, long requested) {
+                    if (before != after) {
+                        summary(out, after, loaded, self[0].getStateEngine());
+                    }
+                    loaded.clear();
+                }
+            })
+            .build();
+        try {
+            self[0].triggerRefresh();
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(100);
+            while (!Files.exists(until) || self[0].getCurrentVersionId() != version(Files.readString(until))) {
+                if (System.nanoTime() > deadline) {
+                    throw new IOException("the consumer stays at " + self[0].getCurrentVersionId());
+                }
+                Thread.sleep(5);
+            }
+        } finally {
+            often.shutdownNow();
         }
     }
 
