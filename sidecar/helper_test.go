@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,12 @@ import (
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if file := os.Getenv(processVariable); file != "" {
+		runProcess(file)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // The usage dataset, and what its owner makes of it later.
 const usageProto = `
