@@ -163,7 +163,7 @@ func TestFreshness(t *testing.T) {
 	}
 	_, err = ask(keySession, "s1")
 	fails(t, "session", err, codes.NotFound, "SESSION_NOT_FOUND", "over or unknown")
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), keyMinVersion, "90000101000000000"), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), keyMinVersion, "90000101000000000"), 2*time.Second)
 	defer cancel()
 	_, err = c.call(ctx, "GetUsage", `{"region":"R1"}`)
 	fails(t, "a version to come", err, codes.FailedPrecondition, "VERSION_NOT_REACHED", v2.String()+" is applied")
