@@ -8,7 +8,7 @@ TOOLS    := .tools
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-java test-s3 lint generate fuzz bench bench-engine clean
+.PHONY: help build demo test test-race test-java test-s3 kill faults lint generate fuzz bench bench-engine clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing/synctest"
 	"time"
 
@@ -40,6 +42,7 @@ type World struct {
 	NoFaults bool
 
 	c        *Chooser
+	mu       sync.Mutex // orders what processes and Run do; they take turns
 	all      []*Process
 	running  *Process
 	late     []*operation
@@ -97,13 +100,19 @@ func (p *Process) Context() context.Context {
 }
 
 // Crashed says whether this life is over.
-func (p *Process) Crashed() bool { return p.dead }
+func (p *Process) Crashed() bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	return p.dead
+}
 
 // Go starts a process, and again after each crash, at most lives times.
 func (w *World) Go(name string, lives int, run func(*Process)) {
 	begin := func(life int) *Process {
 		p := &Process{Name: name, Life: life, w: w}
 		p.ctx, p.die = context.WithCancel(context.Background())
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.all = append(w.all, p)
 		return p
 	}
@@ -114,8 +123,11 @@ func (w *World) Go(name string, lives int, run func(*Process)) {
 			p.Context()
 			p.giveUp()
 			p.die()
+			w.mu.Lock()
 			p.ended = true
-			if !p.dead || p.Life == lives || w.stopped {
+			again := p.dead && p.Life < lives && !w.stopped
+			w.mu.Unlock()
+			if !again {
 				return
 			}
 			p = begin(p.Life + 1)
@@ -156,9 +168,14 @@ func (w *World) land() {
 
 // stop ends all processes.
 func (w *World) stop() {
+	w.mu.Lock()
 	w.stopped = true
-	for _, p := range w.all {
+	all := slices.Clone(w.all)
+	for _, p := range all {
 		p.dead = true
+	}
+	w.mu.Unlock()
+	for _, p := range all {
 		p.die()
 		if p.waiting != nil {
 			p.waiting.answer(ErrCrashed)
@@ -175,6 +192,8 @@ type event struct {
 
 // events returns what may happen next, what happens on a good day first.
 func (w *World) events() []event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var first, sleep, others []event
 	alive := false
 	for _, p := range w.all {
@@ -255,7 +274,10 @@ func (w *World) event(p *Process, what string, f fate) event {
 
 // let makes o come to f.
 func (w *World) let(p *Process, o *operation, f fate) {
+	w.mu.Lock()
 	w.running, p.waiting = p, nil
+	p.dead = f.crashes
+	w.mu.Unlock()
 	err := error(nil)
 	if f.done {
 		err = o.effect()
@@ -270,7 +292,6 @@ func (w *World) let(p *Process, o *operation, f fate) {
 		p.giveUp()
 	}
 	if f.crashes {
-		p.dead = true
 		p.die()
 		err = ErrCrashed
 	}
@@ -289,14 +310,16 @@ func (o *operation) answer(err error) { o.answered <- err }
 
 // call waits until the World lets an operation happen.
 func (p *Process) call(verb, key string, effect func() error) error {
-	if p.dead {
+	if p.Crashed() {
 		return fmt.Errorf("%s %s: %w", verb, key, ErrCrashed)
 	}
 	if verb == "stat" || p.w.Gate != nil && !p.w.Gate(verb, key) {
 		return effect()
 	}
 	o := &operation{verb, key, effect, make(chan error)}
+	p.w.mu.Lock()
 	p.waiting = o
+	p.w.mu.Unlock()
 	return <-o.answered
 }
 
