@@ -2,14 +2,10 @@ package state
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 )
-
-// Entry is one entry of a MAP: the ordinals of its key and value.
-type Entry struct{ Key, Value Ordinal }
 
 // A Builder makes the next version of a state out of all its records: those
 // that are not added are not in it. Records are deduplicated by content; one
@@ -18,141 +14,20 @@ type Entry struct{ Key, Value Ordinal }
 // as Hollow's deltas need. Children are added before the records that refer to
 // them. A Builder is for one goroutine and one state; base stays as it is.
 type Builder struct {
-	base    *State
-	schemas map[string]*Schema
-	types   map[string]*typeBuilder
-	order   []*typeBuilder // a type comes after those that it refers to
-	values  []Ordinal      // scratch
+	adder[*typeBuilder]
+	base *State
 }
 
 // NewBuilder starts a version with these schemas on top of base, which is nil
 // for the first version of a chain.
 func NewBuilder(base *State, schemas []*Schema) (*Builder, error) {
-	b := &Builder{base: base, schemas: map[string]*Schema{}, types: map[string]*typeBuilder{}}
-	for _, s := range DependencyOrder(schemas) {
-		if b.schemas[s.Name] != nil {
-			return nil, fmt.Errorf("build state: type %s is declared twice", s.Name)
-		}
-		b.schemas[s.Name] = s
-		t := newTypeBuilder(s, base)
-		b.types[s.Name] = t
-		b.order = append(b.order, t)
-	}
-	for _, t := range b.order {
-		for _, name := range t.schema.References() {
-			if b.types[name] == nil {
-				return nil, fmt.Errorf("build state: type %s refers to type %s, which is not declared", t.schema.Name, name)
-			}
-		}
-		if err := t.resolveHashKey(b.schemas); err != nil {
-			return nil, fmt.Errorf("build state: %w", err)
-		}
+	b := &Builder{base: base}
+	b.add = (*typeBuilder).add
+	err := b.declare(schemas, func(s *Schema) *typeBuilder { return newTypeBuilder(s, base) })
+	if err != nil {
+		return nil, fmt.Errorf("build state: %w", err)
 	}
 	return b, nil
-}
-
-// AddObject adds a record of an OBJECT type, its values in the order of the
-// schema, and returns its ordinal. It keeps no reference to values. Errors wrap
-// ErrNotStorable, ErrIllFormed or ErrDangling.
-func (b *Builder) AddObject(typeName string, values []Value) (Ordinal, error) {
-	t, err := b.typeOf(typeName, Object)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if len(values) != len(t.schema.Fields) {
-		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(t.schema.Fields), ErrNotStorable)
-	}
-	t.content = t.content[:0]
-	for f, field := range t.schema.Fields {
-		if t.content, err = appendValueContent(t.content, field, values[f]); err != nil {
-			return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
-		}
-		if o := values[f].Reference(); field.Type == Reference && !values[f].IsNull() && !b.types[field.Ref].has(o) {
-			return NoOrdinal, fmt.Errorf("add %s: field %s names %s %d: %w", typeName, field.Name, field.Ref, o, ErrDangling)
-		}
-	}
-	return t.add()
-}
-
-// AddList adds a record of a LIST type.
-func (b *Builder) AddList(typeName string, elements []Ordinal) (Ordinal, error) {
-	return b.addElements(typeName, List, elements)
-}
-
-// AddSet adds a record of a SET type; an element that is named twice is in it
-// once.
-func (b *Builder) AddSet(typeName string, elements []Ordinal) (Ordinal, error) {
-	b.values = append(b.values[:0], elements...)
-	slices.Sort(b.values)
-	return b.addElements(typeName, Set, slices.Compact(b.values))
-}
-
-func (b *Builder) addElements(typeName string, k Kind, elements []Ordinal) (Ordinal, error) {
-	t, err := b.typeOf(typeName, k)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if err := t.setElements(b.types[t.schema.Element].has, elements); err != nil {
-		return NoOrdinal, err
-	}
-	t.content = appendEntryContent(t.content[:0], t.entries, k)
-	return t.add()
-}
-
-// AddMap adds a record of a MAP type. A key that occurs twice is refused with
-// ErrNotStorable.
-func (b *Builder) AddMap(typeName string, entries []Entry) (Ordinal, error) {
-	t, err := b.typeOf(typeName, Map)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if err := t.setEntries(b.types[t.schema.Element].has, b.types[t.schema.Value].has, entries); err != nil {
-		return NoOrdinal, err
-	}
-	t.content = appendEntryContent(t.content[:0], t.entries, Map)
-	return t.add()
-}
-
-// setElements makes t.entries those of a LIST or SET; has knows the records of
-// the element type.
-func (t *typeBuilder) setElements(has func(Ordinal) bool, elements []Ordinal) error {
-	t.entries = t.entries[:0]
-	for _, o := range elements {
-		if !has(o) {
-			return fmt.Errorf("add %s: element %s %d: %w", t.schema.Name, t.schema.Element, o, ErrDangling)
-		}
-		t.entries = append(t.entries, collectionEntry{element: uint32(o)})
-	}
-	return nil
-}
-
-// setEntries makes t.entries those of a MAP, in ascending order of keys.
-func (t *typeBuilder) setEntries(hasKey, hasValue func(Ordinal) bool, entries []Entry) error {
-	t.entries = t.entries[:0]
-	for _, e := range entries {
-		if !hasKey(e.Key) || !hasValue(e.Value) {
-			return fmt.Errorf("add %s: entry %s %d, %s %d: %w", t.schema.Name, t.schema.Element, e.Key, t.schema.Value, e.Value, ErrDangling)
-		}
-		t.entries = append(t.entries, collectionEntry{element: uint32(e.Key), value: uint32(e.Value)})
-	}
-	slices.SortFunc(t.entries, func(x, y collectionEntry) int { return cmp.Compare(x.element, y.element) })
-	for i := 1; i < len(t.entries); i++ {
-		if t.entries[i].element == t.entries[i-1].element {
-			return fmt.Errorf("add %s: key %s %d occurs twice: %w", t.schema.Name, t.schema.Element, t.entries[i].element, ErrNotStorable)
-		}
-	}
-	return nil
-}
-
-func (b *Builder) typeOf(name string, k Kind) (*typeBuilder, error) {
-	t := b.types[name]
-	if t == nil {
-		return nil, fmt.Errorf("add record: type %s is not declared", name)
-	}
-	if t.schema.Kind != k {
-		return nil, fmt.Errorf("add record: type %s is a %v, not a %v", name, t.schema.Kind, k)
-	}
-	return t, nil
 }
 
 // Finish returns the state. Indexes of the base are carried over if the
@@ -217,6 +92,8 @@ type typeBuilder struct {
 	entries []collectionEntry
 	old     []byte // scratch: content of a base record
 }
+
+func (t *typeBuilder) own() *typeBuilder { return t }
 
 func newTypeBuilder(s *Schema, base *State) *typeBuilder {
 	t := &typeBuilder{schema: s}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -24,7 +25,7 @@ func appendContent(b []byte, r Record) []byte {
 	if r.t.schema.Kind != Object {
 		list := appendEntries(nil, r.p, r.slot())
 		if r.t.schema.Kind != List {
-			slices.SortFunc(list, func(x, y collectionEntry) int { return int(x.element) - int(y.element) })
+			slices.SortFunc(list, byElement)
 		}
 		return appendEntryContent(b, list, r.t.schema.Kind)
 	}
@@ -38,6 +39,9 @@ func appendContent(b []byte, r Record) []byte {
 	}
 	return b
 }
+
+// byElement orders entries by element or key.
+func byElement(x, y collectionEntry) int { return cmp.Compare(x.element, y.element) }
 
 func appendEntryContent(b []byte, list []collectionEntry, k Kind) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))

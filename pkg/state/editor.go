@@ -18,14 +18,10 @@ import (
 // the next version starts from this one, or Abort, and all is as it was before.
 // An Editor is for one goroutine.
 type Editor struct {
+	adder[*typeEditor]
 	base    *State
-	next    *State // built, and neither committed nor aborted
-	changes Changes
-	schemas map[string]*Schema
-	types   map[string]*typeEditor
-	order   []*typeEditor // a type comes after those that it refers to
-	journal []editStep    // what Abort takes back
-	values  []Ordinal     // scratch
+	changes Changes    // what was built changes
+	journal []editStep // what Abort takes back
 }
 
 // editStep is one step of a version that is being made.
@@ -49,29 +45,20 @@ const (
 // Builder. Records of base that no other record refers to are held. It reads
 // all of base once.
 func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
-	e := &Editor{base: base, schemas: map[string]*Schema{}, types: map[string]*typeEditor{}}
-	for _, s := range DependencyOrder(schemas) {
-		e.schemas[s.Name] = s
-		t := &typeEditor{typeBuilder: typeBuilder{schema: s}, at: map[Ordinal]int{}}
-		e.types[s.Name] = t
-		e.order = append(e.order, t)
+	e := &Editor{base: base}
+	e.add = e.addRecord
+	err := e.declare(schemas, func(s *Schema) *typeEditor {
+		t := &typeEditor{typeBuilder: typeBuilder{schema: s, base: newType(s, 1)}, at: map[Ordinal]int{}}
+		if base != nil && base.Type(s.Name) != nil {
+			t.base = base.Type(s.Name)
+		}
+		return t
+	})
+	if err == nil && base != nil && !maps.EqualFunc(base.schemas, e.schemas, (*Schema).Equal) {
+		err = errors.New("the schemas are not those of the state")
 	}
-	if base != nil && !maps.EqualFunc(base.schemas, e.schemas, (*Schema).Equal) {
-		return nil, fmt.Errorf("edit state: the schemas are not those of the state")
-	}
-	for _, t := range e.order {
-		for _, name := range t.schema.References() {
-			if e.types[name] == nil {
-				return nil, fmt.Errorf("edit state: type %s refers to type %s, which is not declared", t.schema.Name, name)
-			}
-		}
-		if err := t.resolveHashKey(e.schemas); err != nil {
-			return nil, fmt.Errorf("edit state: %w", err)
-		}
-		t.base = newType(t.schema, 1)
-		if base != nil {
-			t.base = base.Type(t.schema.Name)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("edit state: %w", err)
 	}
 	for _, t := range e.order {
 		e.learn(t)
@@ -106,92 +93,20 @@ func (e *Editor) learn(t *typeEditor) {
 // State returns the newest committed version, nil if there is none.
 func (e *Editor) State() *State { return e.base }
 
-// AddObject adds a record of an OBJECT type; this and its kin are as a
-// Builder's.
-func (e *Editor) AddObject(typeName string, values []Value) (Ordinal, error) {
-	t, err := e.typeOf(typeName, Object)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if len(values) != len(t.schema.Fields) {
-		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(t.schema.Fields), ErrNotStorable)
-	}
-	t.content = t.content[:0]
-	for f, field := range t.schema.Fields {
-		if t.content, err = appendValueContent(t.content, field, values[f]); err != nil {
-			return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
-		}
-		if o := values[f].Reference(); field.Type == Reference && !values[f].IsNull() && !e.types[field.Ref].has(o) {
-			return NoOrdinal, fmt.Errorf("add %s: field %s names %s %d: %w", typeName, field.Name, field.Ref, o, ErrDangling)
-		}
-	}
-	return e.add(t)
-}
-
-// AddList adds a record of a LIST type.
-func (e *Editor) AddList(typeName string, elements []Ordinal) (Ordinal, error) {
-	return e.addElements(typeName, List, elements)
-}
-
-// AddSet adds a record of a SET type.
-func (e *Editor) AddSet(typeName string, elements []Ordinal) (Ordinal, error) {
-	e.values = append(e.values[:0], elements...)
-	slices.Sort(e.values)
-	return e.addElements(typeName, Set, slices.Compact(e.values))
-}
-
-func (e *Editor) addElements(typeName string, k Kind, elements []Ordinal) (Ordinal, error) {
-	t, err := e.typeOf(typeName, k)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if err := t.setElements(e.types[t.schema.Element].has, elements); err != nil {
-		return NoOrdinal, err
-	}
-	t.content = appendEntryContent(t.content[:0], t.entries, k)
-	return e.add(t)
-}
-
-// AddMap adds a record of a MAP type.
-func (e *Editor) AddMap(typeName string, entries []Entry) (Ordinal, error) {
-	t, err := e.typeOf(typeName, Map)
-	if err != nil {
-		return NoOrdinal, err
-	}
-	if err := t.setEntries(e.types[t.schema.Element].has, e.types[t.schema.Value].has, entries); err != nil {
-		return NoOrdinal, err
-	}
-	t.content = appendEntryContent(t.content[:0], t.entries, Map)
-	return e.add(t)
-}
-
-func (e *Editor) typeOf(name string, k Kind) (*typeEditor, error) {
-	t := e.types[name]
-	if t == nil || t.schema.Kind != k {
-		return nil, fmt.Errorf("add record: there is no %v type %s", k, name)
-	}
-	if e.next != nil {
-		return nil, fmt.Errorf("add record: %w", errBuilt)
-	}
-	return t, nil
-}
-
 // recordOf returns the type of a record that is in the version under way.
 func (e *Editor) recordOf(name string, o Ordinal) (*typeEditor, error) {
 	t := e.types[name]
 	if t == nil || !t.has(o) {
 		return nil, fmt.Errorf("%s %d: %w", name, o, ErrDangling)
 	}
-	if e.next != nil {
-		return nil, errBuilt
-	}
-	return t, nil
+	return t, e.closed
 }
 
 var errBuilt = errors.New("the version is built: commit or abort it first")
 
-// add adds the record whose content is in t.content. Nothing refers to it yet.
-func (e *Editor) add(t *typeEditor) (Ordinal, error) {
+// addRecord adds the record whose content is in t.content. Nothing refers to it
+// yet.
+func (e *Editor) addRecord(t *typeEditor) (Ordinal, error) {
 	hash := contentHash(t.content)
 	if at, ok := t.table.find(hash, t.sameContent); ok {
 		o := Ordinal(at)
@@ -302,7 +217,7 @@ func (e *Editor) Build(h Header) (*State, error) {
 	} else if err := e.base.follow(s, e.changes); err != nil {
 		return nil, fmt.Errorf("build state: update index: %w", err)
 	}
-	e.next = s
+	e.closed = errBuilt
 	return s, nil
 }
 
@@ -317,7 +232,7 @@ func (e *Editor) Commit(s *State) {
 		t.forget(e.changes[t.schema.Name].Removed)
 		t.base = s.Type(t.schema.Name)
 	}
-	e.base, e.next, e.changes = s, nil, nil
+	e.base, e.closed, e.changes = s, nil, nil
 	e.journal = e.journal[:0]
 }
 
@@ -342,7 +257,7 @@ func (e *Editor) Abort() {
 	for _, t := range e.order {
 		t.forget(nil)
 	}
-	e.next, e.changes = nil, nil
+	e.closed, e.changes = nil, nil
 	e.journal = e.journal[:0]
 }
 
