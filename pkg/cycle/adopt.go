@@ -89,17 +89,16 @@ func (a Adoption) adopt(ctx context.Context, log *announce.Log, view *replica.Vi
 		return Result{}, err
 	}
 	d := dataset.DigestOf(manifest)
-	c := &Cycle{cfg: Config{Dataset: a.Dataset, Store: a.Store, Logger: a.Logger}}
-	if err := c.put(ctx, blob.BlobKey(a.Dataset, v, ref.Digest), snapshot); err != nil {
+	if err := put(ctx, a.Store, blob.BlobKey(a.Dataset, v, ref.Digest), snapshot); err != nil {
 		return Result{}, err
 	}
-	if err := c.put(ctx, blob.ManifestKey(a.Dataset, v, d), manifest); err != nil {
+	if err := put(ctx, a.Store, blob.ManifestKey(a.Dataset, v, d), manifest); err != nil {
 		return Result{}, err
 	}
 	if f, err = log.Announce(ctx, a.Author, announce.AnnouncementOf(m, d)); err != nil {
 		return Result{}, err
 	}
-	c.project(ctx, f)
+	project(ctx, a.Store, a.Dataset, f, a.Logger)
 	return Result{
 		Dataset: a.Dataset, Version: v, Previous: m.Previous, Published: true,
 		Records: view.Root().Len(), Added: view.Root().Len(), Bytes: ref.Size, Checksum: m.Checksum,

@@ -136,8 +136,8 @@ func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error
 // announce.ErrConflict if somebody else announced a version meanwhile; then
 // nothing was announced, and Restore and Run may be tried again. That is so
 // even if populate would change nothing: a success says that the announced
-// version has this content. After
-// announce.ErrInDoubt the next Run settles first what became of this one.
+// version has this content. After announce.ErrInDoubt the next Run settles first
+// what became of this one.
 func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (Result, error) {
 	if c.doubt {
 		if err := c.Restore(ctx); err != nil {
@@ -227,18 +227,16 @@ func (c *Cycle) judge(d *draft) error {
 	r.Records, r.Version = d.view.Root().Len(), d.view.Version()
 	if d.prev == nil {
 		r.Added = r.Records
-	} else {
-		x, err := d.diff()
-		if err != nil {
-			return err
-		}
-		r.Added, r.Removed, r.Changed, r.Unchanged = x.Added, x.Removed, x.Changed, x.Unchanged
-		same := d.prev.Manifest.Schema == d.view.Manifest.Schema && !d.segment
-		if same && x.Added+x.Removed+x.Changed == 0 {
-			d.unchanged = true
-			r.Version, r.Checksum = r.Previous, d.prev.Manifest.Checksum
-			return nil
-		}
+		return nil
+	}
+	x, err := d.diff()
+	if err != nil {
+		return err
+	}
+	r.Added, r.Removed, r.Changed, r.Unchanged = x.Added, x.Removed, x.Changed, x.Unchanged
+	if !d.segment && x.Same() && d.prev.Manifest.Schema == d.view.Manifest.Schema {
+		d.unchanged = true
+		r.Version, r.Checksum = r.Previous, d.prev.Manifest.Checksum
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -21,13 +22,13 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 			continue
 		}
 		ref := blob.RefOf(b.data)
-		if err := c.put(ctx, blob.BlobKey(c.cfg.Dataset, m.Version, ref.Digest), b.data); err != nil {
+		if err := put(ctx, c.cfg.Store, blob.BlobKey(c.cfg.Dataset, m.Version, ref.Digest), b.data); err != nil {
 			return err
 		}
 		*b.to = &ref
 		d.result.Bytes += ref.Size
 	}
-	if err := c.put(ctx, blob.SchemaKey(c.cfg.Dataset, m.Schema), c.cfg.Mapping.DescriptorSet()); err != nil {
+	if err := put(ctx, c.cfg.Store, blob.SchemaKey(c.cfg.Dataset, m.Schema), c.cfg.Mapping.DescriptorSet()); err != nil {
 		return err
 	}
 	if m.Segment = m.Version; !d.segment {
@@ -41,7 +42,7 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	d.view.ManifestDigest = dataset.DigestOf(b)
-	if err := c.put(ctx, blob.ManifestKey(c.cfg.Dataset, m.Version, d.view.ManifestDigest), b); err != nil {
+	if err := put(ctx, c.cfg.Store, blob.ManifestKey(c.cfg.Dataset, m.Version, d.view.ManifestDigest), b); err != nil {
 		return err
 	}
 	return c.announce(ctx, d)
@@ -49,10 +50,10 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 
 // put writes a blob whose name is its digest. One that exists is read: it may be
 // half of it, left when the power failed.
-func (c *Cycle) put(ctx context.Context, key string, data []byte) error {
-	err := c.cfg.Store.Put(ctx, key, data)
+func put(ctx context.Context, store blob.Store, key string, data []byte) error {
+	err := store.Put(ctx, key, data)
 	if errors.Is(err, blob.ErrExists) {
-		_, err = blob.Get(ctx, c.cfg.Store, key, blob.RefOf(data))
+		_, err = blob.Get(ctx, store, key, blob.RefOf(data))
 	}
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -73,18 +74,21 @@ func (c *Cycle) announce(ctx context.Context, d *draft) error {
 	if m.Snapshot != nil {
 		c.since = 0
 	}
-	c.project(ctx, f)
+	if f.Pin != nil {
+		c.cfg.Logger.Warn("a pin holds consumers at another version until unpin", "dataset", c.cfg.Dataset, "version", m.Version, "pinned", f.Pin.Version)
+	}
+	project(ctx, c.cfg.Store, c.cfg.Dataset, f, c.cfg.Logger)
 	return nil
 }
 
 // project renews the names that Hollow's consumers read. They are a copy of the
 // log, so a failure is no failure of the cycle.
-func (c *Cycle) project(ctx context.Context, f announce.Fold) {
-	dir, ok := c.cfg.Store.(*blob.Dir)
+func project(ctx context.Context, store blob.Store, n dataset.Name, f announce.Fold, logger *slog.Logger) {
+	dir, ok := store.(*blob.Dir)
 	if !ok {
 		return
 	}
-	if err := announce.Project(ctx, dir, c.cfg.Dataset, f); err != nil {
-		c.cfg.Logger.Warn("Hollow's file names were not renewed: the next cycle does it", "dataset", c.cfg.Dataset, "error", err)
+	if err := announce.Project(ctx, dir, n, f); err != nil {
+		logger.Warn("Hollow's file names were not renewed: the next cycle does it", "dataset", n, "error", err)
 	}
 }
