@@ -76,15 +76,25 @@ func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f 
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if line[0] == '[' {
-			return fmt.Errorf("read %s: the file holds a JSON array; write one object a line (jq -c '.[]' does that): %w", at, protomap.ErrNotRecord)
-		}
 		msg, err := m.ParseJSON(line)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", at, err)
+			return fmt.Errorf("read %s: %w%s", at, err, hint(line))
 		}
 		if err := f(at, msg); err != nil {
 			return err
 		}
 	}
+}
+
+// hint says what a line that is no record looks like, and what to do.
+func hint(line []byte) string {
+	switch {
+	case line[0] == '[':
+		return "; this is a JSON array: write one object a line (jq -c '.[]' does that)"
+	case line[0] == '{' && line[len(line)-1] != '}':
+		return "; a record has to stand on one line (jq -c . does that), and this line is cut or goes on"
+	case line[0] != '{':
+		return "; this is no JSON object: a source is JSON lines, one object a line"
+	}
+	return ""
 }

@@ -152,7 +152,7 @@ func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfa
 		}
 		views[i] = r.view
 	}
-	result, err := diff.States(views[0].State, views[1].State, diff.Options{})
+	result, err := diff.States(views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
 	if err != nil {
 		return nil, toStatus(err)
 	}

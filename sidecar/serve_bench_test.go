@@ -39,7 +39,7 @@ func BenchmarkServe(b *testing.B) {
 	}
 	echo := grpc.NewServer()
 	echo.RegisterService(&echoService, nil)
-	go echo.Serve(l)
+	go func() { _ = echo.Serve(l) }()
 	b.Cleanup(echo.Stop)
 	for _, c := range []struct{ name, address, method, request string }{
 		{"echo", l.Addr().String(), "/bare.Echo/Echo", "\x0a\xac\x02" + strings.Repeat("x", 300)},

@@ -69,7 +69,7 @@ type DemoGossip struct {
 // The folders beside PROD's datasets: no dataset can have such a name.
 const (
 	candidateDir = "_candidate"
-	shadowDir    = "_shadow"
+	shadowDir    = "_shadow/runs" // as "holdfast shadow --dir DIR/_shadow" has it
 )
 
 // Demo runs the demo to its end.

@@ -92,7 +92,7 @@ func (d *demo) replay(ctx context.Context) error {
 }
 
 func (d *demo) shadow(ctx context.Context, r *replay.Runner, evaluations []dataset.Evaluation) error {
-	runs, err := shadow.OpenStore(ctx, filepath.Join(d.dir, shadowDir))
+	runs, err := shadow.OpenStore(ctx, filepath.Join(d.dir, filepath.FromSlash(shadowDir)))
 	if err != nil {
 		return err
 	}
@@ -107,6 +107,9 @@ func (d *demo) shadow(ctx context.Context, r *replay.Runner, evaluations []datas
 	for _, x := range d.result.Shadow {
 		d.say("  availability@%s: %d changed, %d unchanged, available differs in %d: %s\n",
 			x.Output, x.Changed, x.Unchanged, x.Fields["available"], x.Verdict)
+		for _, in := range x.Evaluation.Inputs {
+			d.say("    made of %s@%s\n", in.Dataset, in.Version)
+		}
 	}
 	return nil
 }

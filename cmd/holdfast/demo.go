@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,6 +71,14 @@ It exits with 0 when the demo worked, whether the candidate is a GO or a NO-GO.`
 	return c
 }
 
+// thisProgram is how a person calls it again: "go run" leaves no program behind.
+func thisProgram() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/holdfast"
+	}
+	return os.Args[0]
+}
+
 // tryIt prints commands that work while the demo is serving.
 func tryIt(w io.Writer, at testenv.Address) {
 	fmt.Fprintf(w, `
@@ -78,9 +88,9 @@ Everything is still running. Try, in another terminal (Ctrl-C here ends it):
   grpcurl -plaintext %[1]s list
   grpcurl -plaintext -d '{"feature":"aac","region":"KR"}' %[1]s holdfast.data.availability.AvailabilityService/GetAvailability
   export HOLDFAST_ADDRESS=%[1]s
-  go run ./cmd/holdfast get availability aac KR
-  go run ./cmd/holdfast versions availability
-  go run ./cmd/holdfast ls
-  go run ./cmd/holdfast verify %[3]s
-`, at.GRPC, at.Admin, at.Store)
+  %[4]s get availability aac KR
+  %[4]s versions availability
+  %[4]s ls
+  %[4]s verify %[3]s
+`, at.GRPC, at.Admin, at.Store, thisProgram())
 }

@@ -73,6 +73,9 @@ func loadFiles(load, parts []string, rules string) (*state.State, error) {
 			return nil, err
 		}
 	}
+	if kind, _, _ := strings.Cut(filepath.Base(load[0]), "-"); kind == "delta" || kind == "reversedelta" {
+		return nil, fmt.Errorf("%s is a %s: name the snapshot that it starts from before it, or print its bytes with --bytes", load[0], kind)
+	}
 	var s *state.State
 	for i, file := range load {
 		data, err := os.ReadFile(file)

@@ -18,8 +18,8 @@ import (
 func look(c *cobra.Command, f func(ctx context.Context, s source, args []string) error) *cobra.Command {
 	open := sourceFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if output := c.Flags().Lookup("output"); output != nil {
-			if err := checkOutput(output.Value.String()); err != nil {
+		if format := c.Flags().Lookup("format"); format != nil {
+			if err := checkOutput(format.Value.String()); err != nil {
 				return err
 			}
 		}
@@ -200,7 +200,7 @@ the two say the same, with 1 if they differ.`,
 		Args:    cobra.ExactArgs(2),
 	}
 	output := outputFlag(c)
-	examples := c.Flags().Int("examples", 3, "differing records to show of each kind")
+	examples := c.Flags().Int("examples", 3, "differing records to show of each kind; only with --store")
 	return look(c, func(ctx context.Context, s source, args []string) error {
 		from, err := parseTarget(args[0])
 		if err != nil {

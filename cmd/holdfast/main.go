@@ -28,6 +28,9 @@ func run() int {
 		}
 		return no.code
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
 	fmt.Fprintln(os.Stderr, "holdfast:", err)
 	return exitError
 }

@@ -80,7 +80,7 @@ func publish(c *cobra.Command, cfg producer.Config, output string) error {
 	show, done := progress(c, "records read")
 	cfg.Progress = show
 	r, err := producer.Publish(c.Context(), cfg)
-	done()
+	done(err)
 	if err != nil {
 		return err
 	}
@@ -134,13 +134,25 @@ func printResult(c *cobra.Command, r cycle.Result) error {
 }
 
 // progress returns what shows a growing count on standard error: on one line if
-// that is a terminal, else once, at the end.
-func progress(c *cobra.Command, what string) (show func(int), done func()) {
+// that is a terminal, else once, at the end, if that is a good one.
+func progress(c *cobra.Command, what string) (show func(int), done func(error)) {
 	last := 0
 	if file, ok := c.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return func(n int) { fmt.Fprintf(file, "\r%d %s", n, what) }, func() { fmt.Fprintln(file) }
+		show = func(n int) {
+			last = n
+			fmt.Fprintf(file, "\r%d %s", n, what)
+		}
+		return show, func(error) {
+			if last > 0 {
+				fmt.Fprintln(file)
+			}
+		}
 	}
-	return func(n int) { last = n }, func() { fmt.Fprintf(c.ErrOrStderr(), "%d %s\n", last, what) }
+	return func(n int) { last = n }, func(err error) {
+		if err == nil {
+			fmt.Fprintf(c.ErrOrStderr(), "%d %s\n", last, what)
+		}
+	}
 }
 
 // userName names who works here.

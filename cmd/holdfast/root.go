@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"text/tabwriter"
@@ -30,17 +31,47 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w\nTry: %s --help", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newDemo(), newPublish(), newRun(), newGet(), newLs(), newVersions(), newStatus(),
 		newDiff(), newDump(), newVerify(), newSchema(), newPin(), newUnpin(), newPrune(), newAdopt(),
 		newReplay(), newShadow(), newVersion(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, c := range root.Commands() {
+		explainArgs(c)
+		for _, sub := range c.Commands() {
+			explainArgs(sub)
+		}
+	}
 	return root
 }
+
+// explainArgs makes a command that gets the wrong number of arguments say which
+// it wants.
+func explainArgs(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fmt.Errorf("%w\nUsage: %s\nTry: %s --help", err, c.UseLine(), c.CommandPath())
+		}
+		return nil
+	}
+}
+
+// flagError says how to go on after a flag that is none.
+func flagError(c *cobra.Command, err error) error {
+	hint := ""
+	if negative.MatchString(err.Error()) {
+		hint = "\nA key that begins with - goes behind --, and flags before that: " + c.CommandPath() + " [flags] DATASET -- KEY…"
+	}
+	return fmt.Errorf("%w%s\nTry: %s --help", err, hint, c.CommandPath())
+}
+
+var negative = regexp.MustCompile(`unknown shorthand flag: '[0-9]' in`)
 
 // logger returns what commands log to: standard error.
 func logger(c *cobra.Command) *slog.Logger {
@@ -54,7 +85,7 @@ func quiet(c *cobra.Command) *slog.Logger {
 
 // outputFlag adds -o.
 func outputFlag(c *cobra.Command) *string {
-	return c.Flags().StringP("output", "o", "table", "output format: table or json")
+	return c.Flags().StringP("format", "o", "table", "output format: table or json")
 }
 
 func checkOutput(format string) error {

@@ -16,8 +16,9 @@ func newRun() *cobra.Command {
 	var file, store string
 	var printConfig bool
 	c := &cobra.Command{
-		Use:   "run (--config FILE | --store DIR)",
-		Short: "Serve datasets to applications, and follow their new versions",
+		Use:        "run (--config FILE | --store DIR)",
+		SuggestFor: []string{"serve", "start", "sidecar"},
+		Short:      "Serve datasets to applications, and follow their new versions",
 		Long: `Run is the sidecar: it holds a complete copy of every dataset that its
 configuration declares, follows new versions, and answers typed look-ups over
 gRPC. With --store alone it serves everything in a store. It stops on SIGTERM or

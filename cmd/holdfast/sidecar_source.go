@@ -44,7 +44,7 @@ func (s *sidecarSource) failed(err error) error {
 	if status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "connection error") {
 		return fmt.Errorf("no sidecar answers at %s: start one with \"holdfast run\", or name a store with --store", s.address)
 	}
-	return fmt.Errorf("ask sidecar at %s: %w", s.address, err)
+	return fmt.Errorf("sidecar at %s: %s", s.address, status.Convert(err).Message())
 }
 
 func (s *sidecarSource) Datasets(ctx context.Context) ([]datasetInfo, error) {

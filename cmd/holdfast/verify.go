@@ -178,8 +178,9 @@ func verifyStore(c *cobra.Command, store blob.Store, names ...dataset.Name) ([]*
 
 func verifyDataset(ctx context.Context, c *cobra.Command, store blob.Store, n dataset.Name) (*replica.Verification, error) {
 	show, done := progress(c, fmt.Sprintf("versions of %s verified", n))
-	defer done()
-	return replica.Verify(ctx, store, n, func(version, _ int) { show(version) })
+	v, err := replica.Verify(ctx, store, n, func(version, _ int) { show(version) })
+	done(err)
+	return v, err
 }
 
 func isDir(path string) bool {

@@ -64,11 +64,11 @@ type GossipConfig struct {
 	Transport Transport
 }
 
-// Transport carries gossip, Packet is a datagram of it.
-type (
-	Transport = memberlist.Transport
-	Packet    = memberlist.Packet
-)
+// Transport carries gossip.
+type Transport = memberlist.Transport
+
+// Packet is a datagram of gossip.
+type Packet = memberlist.Packet
 
 // Gossip spreads hints among the members of a cluster. It passes on only
 // hints that its owner has announced or confirmed. Its goroutines end with

@@ -226,5 +226,5 @@ func holdable(ok bool, v any) error {
 	if ok {
 		return nil
 	}
-	return &ValueError{Err: fmt.Errorf("%v: %w", v, state.ErrNotStorable)}
+	return &ValueError{Err: fmt.Errorf("%v: %w (it is Hollow's null: -2^31, -2^63, so uint64 2^63, and NaN are)", v, state.ErrNotStorable)}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/proto"
@@ -25,9 +26,20 @@ import (
 func Compile(ctx context.Context, filename string, source func(path string) ([]byte, error)) (*Mapping, error) {
 	m, err := compileMapping(ctx, filename, source, declared)
 	if err != nil {
-		return nil, fmt.Errorf("compile schema: %w", err)
+		return nil, fmt.Errorf("compile schema: %w%s", err, compileHint(err.Error()))
 	}
 	return m, nil
+}
+
+// compileHint says what to do about what newcomers forget most.
+func compileHint(text string) string {
+	switch {
+	case strings.Contains(text, "unknown extension holdfast.v1."):
+		return "; the file has to import \"" + holdfastv1.OptionsPath + "\", which needs no path"
+	case strings.Contains(text, "field has no label"):
+		return "; begin the file with: syntax = \"proto3\";"
+	}
+	return ""
 }
 
 // servable says why a dataset that is declared so could not be served.

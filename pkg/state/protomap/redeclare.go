@@ -39,6 +39,8 @@ func Redeclare(m *Mapping, n dataset.Name) (protoreflect.FileDescriptor, error) 
 		},
 	}
 	r.file.Name, r.file.Package = new("holdfast/data/"+string(n)+".proto"), new(r.pkg)
+	// Go's generator wants one; those who use it set their own by its M option.
+	r.file.Options = &descriptorpb.FileOptions{GoPackage: new("holdfast/data/" + string(n) + "pb")}
 	if err := r.declare(); err != nil {
 		return nil, fmt.Errorf("redeclare %s: %w", n, err)
 	}
