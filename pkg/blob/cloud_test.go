@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -67,6 +68,13 @@ func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// held returns what the bucket holds and how many puts it has seen.
+func (b *bucket) held() (objects map[string][]byte, puts int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.objects), b.puts
+}
+
 func refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(status)
@@ -99,14 +107,16 @@ func TestCreateProbes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(b.objects) != 0 || b.puts != 3 {
-		t.Errorf("after Create: %d puts left %v", b.puts, b.objects)
+	if objects, puts := b.held(); len(objects) != 0 || puts != 3 {
+		t.Errorf("after Create: %d puts left %v", puts, objects)
 	}
-	if err := store.Put(t.Context(), "d/log/0", []byte("x")); err != nil || b.puts != 4 {
-		t.Errorf("Put: %v after %d puts", err, b.puts)
+	err = store.Put(t.Context(), "d/log/0", []byte("x"))
+	objects, puts := b.held()
+	if err != nil || puts != 4 {
+		t.Errorf("Put: %v after %d puts", err, puts)
 	}
-	if got := b.objects["/bucket/some/prefix/d/log/0"]; string(got) != "x" {
-		t.Errorf("the bucket holds %v", b.objects)
+	if string(objects["/bucket/some/prefix/d/log/0"]) != "x" {
+		t.Errorf("the bucket holds %v", objects)
 	}
 }
 
@@ -117,11 +127,13 @@ func TestOpenProbesBeforeItWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Get(t.Context(), "d/log/0"); !errors.Is(err, blob.ErrNotFound) || b.puts != 0 {
-		t.Errorf("Get: %v after %d puts", err, b.puts)
+	_, err = store.Get(t.Context(), "d/log/0")
+	if _, puts := b.held(); !errors.Is(err, blob.ErrNotFound) || puts != 0 {
+		t.Errorf("Get: %v after %d puts", err, puts)
 	}
-	if err := store.Put(t.Context(), "d/log/0", []byte("x")); err != nil || b.puts != 4 {
-		t.Errorf("Put: %v after %d puts", err, b.puts)
+	err = store.Put(t.Context(), "d/log/0", []byte("x"))
+	if _, puts := b.held(); err != nil || puts != 4 {
+		t.Errorf("Put: %v after %d puts", err, puts)
 	}
 }
 
@@ -137,8 +149,9 @@ func TestNotCreateOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.Put(t.Context(), "d/log/0", []byte("x"))
-	if !errors.Is(err, blob.ErrNotCreateOnly) || !errors.Is(err, blob.ErrNotWritten) || len(b.objects) != 0 {
-		t.Errorf("Put = %v, want ErrNotCreateOnly and ErrNotWritten; there is %v", err, b.objects)
+	objects, _ := b.held()
+	if !errors.Is(err, blob.ErrNotCreateOnly) || !errors.Is(err, blob.ErrNotWritten) || len(objects) != 0 {
+		t.Errorf("Put = %v, want ErrNotCreateOnly and ErrNotWritten; there is %v", err, objects)
 	}
 }
 
@@ -166,8 +179,8 @@ func TestLostAnswer(t *testing.T) {
 	if err == nil || errors.Is(err, blob.ErrNotWritten) || errors.Is(err, blob.ErrExists) {
 		t.Errorf("Put = %v, want an unknown outcome", err)
 	}
-	if len(b.objects) != 1 {
-		t.Errorf("the bucket holds %v", b.objects)
+	if objects, _ := b.held(); len(objects) != 1 {
+		t.Errorf("the bucket holds %v", objects)
 	}
 }
 
@@ -194,8 +207,9 @@ func TestConflict(t *testing.T) {
 		}
 		store()
 	})
-	if err := store.Put(t.Context(), "d/log/0", []byte("x")); err != nil || b.puts != 3 {
-		t.Errorf("Put = %v after %d attempts, want success at the third", err, b.puts)
+	err := store.Put(t.Context(), "d/log/0", []byte("x"))
+	if _, puts := b.held(); err != nil || puts != 3 {
+		t.Errorf("Put = %v after %d attempts, want success at the third", err, puts)
 	}
 }
 
@@ -225,8 +239,9 @@ func TestInterruptedPut(t *testing.T) {
 		refuse(w, http.StatusInternalServerError, "InternalError")
 	})
 	err := store.Put(ctx, "d/blobs/1-x", bytes.Repeat([]byte("x"), 1<<20))
-	if !errors.Is(err, context.Canceled) || errors.Is(err, blob.ErrNotWritten) || len(b.objects) != 0 {
-		t.Errorf("Put = %v; there is %d", err, len(b.objects))
+	objects, _ := b.held()
+	if !errors.Is(err, context.Canceled) || errors.Is(err, blob.ErrNotWritten) || len(objects) != 0 {
+		t.Errorf("Put = %v; there is %d", err, len(objects))
 	}
 }
 
