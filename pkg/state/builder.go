@@ -194,10 +194,11 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 	}
 	next, err := from.apply(typeChange{
 		removed: c.Removed, added: c.Added,
-		load: func(b *pageBuilder, k, i int) error {
-			b.loadContent(t.addedContent(k), i)
-			if t.schema.Kind == Set || t.schema.Kind == Map {
-				return t.place(b.lists[i], types)
+		load: func(b *pageBuilder, k, n int) error {
+			for ; k < n; k++ {
+				if err := t.load(b, slot(t.added[k]), k, types); err != nil {
+					return err
+				}
 			}
 			return nil
 		},
@@ -206,4 +207,13 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 		next.tallyFrom(t.base, c)
 	}
 	return next, c, err
+}
+
+// load sets slot i to the k'th added record.
+func (t *typeBuilder) load(b *pageBuilder, i, k int, types map[string]*Type) error {
+	b.loadContent(t.addedContent(k), i)
+	if t.schema.Kind == Set || t.schema.Kind == Map {
+		return t.place(b.lists[i], types)
+	}
+	return nil
 }

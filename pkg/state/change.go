@@ -1,72 +1,152 @@
 package state
 
-import "slices"
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+)
 
 // typeChange is what leads from one version of a type to the next.
 type typeChange struct {
 	removed []Ordinal // ascending
 	added   []Ordinal // ascending
-	// load sets slot i of a page to the k'th added record.
-	load func(b *pageBuilder, k, i int) error
+	// load sets the slots of the added records k to n-1, which are in one page.
+	load func(b *pageBuilder, k, n int) error
 }
+
+// slot returns the place of an ordinal in its page.
+func slot(o Ordinal) int { return int(o) & (pageSize - 1) }
 
 // apply returns the type after the change. Pages and tables without a change
 // are shared with t, which stays as it is.
 func (t *Type) apply(c typeChange) (*Type, error) {
-	next := *t
-	next.counts = new(lazyTally)
-	live := t.live.edit()
+	e := t.edit()
 	for _, o := range c.removed {
-		if !t.Populated(o) {
-			continue
-		}
-		live.leaf(int(o) / chunkOrdinals)[int(o)%chunkOrdinals/64] &^= 1 << (uint(o) & 63)
-		next.count--
+		e.remove(o)
 	}
-	pages := t.pages.edit()
-	b := newPageBuilder(t.schema, t.lays)
 	for k := 0; k < len(c.added); {
 		n := k + 1
 		for n < len(c.added) && c.added[n]>>pageShift == c.added[k]>>pageShift {
 			n++
 		}
-		p, err := t.rewrite(b, live, c, k, n)
-		if err != nil {
+		if err := e.rewrite(c, k, n); err != nil {
+			e.blocks.Discard()
 			return nil, err
 		}
-		o := int(c.added[k])
-		pages.leaf(o / chunkOrdinals).pages[o>>pageShift%chunkPages] = p
 		k = n
 	}
-	for _, o := range c.added {
-		word := &live.leaf(int(o) / chunkOrdinals)[int(o)%chunkOrdinals/64]
-		if *word>>(uint(o)&63)&1 == 0 {
-			next.count++
-		}
-		*word |= 1 << (uint(o) & 63)
-	}
-	next.live, next.pages = live.sparse, pages.sparse
-	return &next, nil
+	return e.close()
 }
 
-// rewrite makes the page that the added records k..n-1 go to.
-func (t *Type) rewrite(b *pageBuilder, live *edit[liveBlock], c typeChange, k, n int) (page, error) {
-	b.reset()
-	first := c.added[k] &^ (pageSize - 1)
-	if old := t.page(first); old.lay != nil {
-		keep := Type{live: live.sparse}
-		for i := range Ordinal(pageSize) {
-			if keep.Populated(first + i) {
-				b.copyRecord(old, int(i))
+// A typeEdit makes the next version of a type.
+type typeEdit struct {
+	from   *Type
+	count  int
+	table  *edit[chunk]
+	blocks *arena.Writer
+	b      *pageBuilder
+}
+
+func (t *Type) edit() *typeEdit {
+	return &typeEdit{t, t.count, t.table.edit(), t.blocks.Edit(), newPageBuilder(t.schema, t.interned)}
+}
+
+// entry returns the page-table entry of the page with o, for writing.
+func (e *typeEdit) entry(o Ordinal) *entry {
+	return &e.table.leaf(int(o) >> chunkShift)[o>>pageShift%chunkPages]
+}
+
+// remove makes o not populated, and takes its page away if it was the last.
+func (e *typeEdit) remove(o Ordinal) {
+	c := e.table.get(int(o) >> chunkShift)
+	if c == nil || c[o>>pageShift%chunkPages]>>slot(o)&1 == 0 {
+		return
+	}
+	at := e.entry(o)
+	*at &^= 1 << slot(o)
+	e.count--
+	if at.live() == 0 {
+		e.drop(*at)
+		*at = 0
+	}
+}
+
+// drop takes a page of the version before away.
+func (e *typeEdit) drop(old entry) {
+	p := e.from.pageAt(old)
+	e.blocks.Drop(old.handle(), p.size())
+}
+
+// rewrite makes the page that the added records k to n-1 go to.
+func (e *typeEdit) rewrite(c typeChange, k, n int) error {
+	at := e.entry(c.added[k])
+	var fresh uint16
+	for _, o := range c.added[k:n] {
+		fresh |= 1 << slot(o)
+	}
+	e.b.reset()
+	keep := at.live() &^ fresh
+	if keep != 0 {
+		e.b.copyPage(e.from.pageAt(*at), keep)
+	}
+	e.b.set |= fresh
+	if err := c.load(e.b, k, n); err != nil {
+		return err
+	}
+	p, err := e.b.pack()
+	if err != nil {
+		return err
+	}
+	e.count += bits.OnesCount16(fresh) - bits.OnesCount16(at.live()&fresh)
+	if *at != 0 {
+		e.drop(*at)
+	}
+	*at = makeEntry(e.blocks.Put(arena.New, p.data), p.lay.number, keep|fresh)
+	return nil
+}
+
+// evacuate moves pages out of segments that are nearly empty.
+func (e *typeEdit) evacuate() {
+	sparse := e.blocks.Sparse()
+	if sparse == nil {
+		return
+	}
+	lays := e.from.interned.all()
+	for i := range e.table.leaves() {
+		c := e.table.get(i)
+		if c == nil {
+			continue
+		}
+		for p, old := range c {
+			if old == 0 || !arena.In(sparse, old.handle()) {
+				continue
 			}
+			size := page{lays[old.layout()], e.blocks.Block(old.handle())}.size()
+			h := e.blocks.Put(arena.Moved, e.blocks.Block(old.handle())[:size])
+			e.table.leaf(i)[p] = makeEntry(h, old.layout(), old.live())
+			e.blocks.Drop(old.handle(), size)
 		}
 	}
-	for ; k < n; k++ {
-		if err := c.load(b, k, int(c.added[k]-first)); err != nil {
-			return page{}, err
-		}
+}
+
+// close returns the version.
+func (e *typeEdit) close() (*Type, error) {
+	next := *e.from
+	next.count, next.counts, next.table = e.count, new(lazyTally), e.table.sparse
+	var err error
+	if e.from.count == 0 {
+		next.blocks, err = e.blocks.CloseTrimmed()
+	} else {
+		e.evacuate()
+		next.blocks, err = e.blocks.Close()
 	}
-	return b.pack()
+	if err != nil {
+		return nil, fmt.Errorf("type %s: %w", next.schema.Name, err)
+	}
+	next.lays = next.interned.all()
+	return &next, nil
 }
 
 // Changes says which ordinals of each type a transition removed and added.

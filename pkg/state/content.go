@@ -126,8 +126,8 @@ func checkStorable(v Value) error {
 	return nil
 }
 
-// loadContent sets slot i to the record with these content bytes. The slot
-// keeps views of them. SET and MAP entries get no buckets.
+// loadContent sets slot i to the record with these content bytes. SET and MAP
+// entries get no buckets.
 func (b *pageBuilder) loadContent(content []byte, i int) {
 	if b.schema.Kind != Object {
 		b.loadEntries(content, i)
@@ -145,10 +145,10 @@ func (b *pageBuilder) loadContent(content []byte, i int) {
 			n, k := binary.Uvarint(content)
 			content = content[k:]
 			if n == 0 {
-				b.nulls[f][i] = true
+				b.setText(&b.texts[f], i, nil, true)
 				continue
 			}
-			b.texts[f][i] = content[: n-1 : n-1]
+			b.setText(&b.texts[f], i, content[:n-1], false)
 			content = content[n-1:]
 		default:
 			n, k := binary.Uvarint(content)

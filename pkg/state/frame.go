@@ -37,11 +37,9 @@ type shard struct {
 	starts     []uint64 // bit offset of each field in a record
 	recordBits uint64
 	ranges     [][]byte
-	used       []uint64 // bytes of each range that have been decoded
 
 	// LIST, SET and MAP
 	pointerBits, sizeBits, elementBits, valueBits int
-	usedItems                                     uint64 // items that have been decoded
 
 	rows  wirebits.Words // OBJECT records, or pointers and sizes
 	items wirebits.Words // LIST elements, SET buckets, MAP entries
@@ -269,7 +267,6 @@ func (s *shard) readObject(r *wire.Reader, schema *Schema) {
 	for range schema.Fields {
 		s.ranges = append(s.ranges, r.Bytes(r.Vlong()))
 	}
-	s.used = make([]uint64, len(s.ranges))
 	s.checkRows(r, s.recordBits)
 }
 

@@ -1,175 +1,125 @@
 package state
 
 import (
-	"sync"
+	"encoding/binary"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 // A page holds pageSize consecutive ordinals of one type in columns; a chunk
-// holds the page-table entries of chunkPages pages, and the bits that say which
-// of their ordinals are populated are kept apart, so that a removal copies no
-// page and no chunk.
+// holds the page-table entries of chunkPages pages. An entry says where the
+// page is, how it is laid out and which of its ordinals are populated, so that
+// a removal copies no page, and a look-up needs two cache misses: the entry and
+// the record.
 const (
 	pageShift     = 4
 	pageSize      = 1 << pageShift
-	chunkPages    = 64
-	chunkOrdinals = pageSize * chunkPages
+	chunkShift    = 9
+	chunkOrdinals = 1 << chunkShift
+	chunkPages    = chunkOrdinals / pageSize
 )
+
+var _ = [bits.ColumnLen - pageSize]struct{}{} // a column is a page's
 
 // MaxOrdinal is the greatest ordinal that Hollow's format can name.
 const MaxOrdinal = 1<<29 - 1
 
-// page is a page-table entry: where the bytes are and how to read them. A page
-// is immutable once it is in a table. The zero page has no records.
+// entry is a page-table entry: the handle of the page in the upper 32 bits, the
+// number of its layout in the next 16, and a bit for each populated ordinal. It
+// is 0 exactly if no ordinal is populated, and there is no page then.
+type entry uint64
+
+func makeEntry(h arena.Handle, layout uint16, live uint16) entry {
+	return entry(h)<<32 | entry(layout)<<16 | entry(live)
+}
+
+func (e entry) handle() arena.Handle { return arena.Handle(e >> 32) }
+func (e entry) layout() uint16       { return uint16(e >> 16) }
+func (e entry) live() uint16         { return uint16(e) }
+
+type chunk [chunkPages]entry
+
+// page is the bytes of a page and how to read them. It is immutable.
 type page struct {
 	lay  *layout
-	data []byte
-}
-
-type chunk struct{ pages [chunkPages]page }
-
-// liveBlock says which ordinals of one chunk are populated.
-type liveBlock [chunkOrdinals / 64]uint64
-
-// column is where one field of a page's records lies: pageSize numbers of
-// width bits, from byte off. Columns are byte-aligned because pageSize is a
-// multiple of 8.
-type column struct {
-	off   uint32
-	width uint8
-	nulls bool // STRING and BYTES: the lowest bit of each number says null
-}
-
-// layout describes the bytes of a page; pages of a type share few of them.
-//
-// OBJECT: one column a field, then the heap of STRING and BYTES values. INT,
-// LONG, BOOLEAN and REFERENCE are stored plus one, with 0 for null; FLOAT and
-// DOUBLE by their bits. A STRING or BYTES column holds where the value ends in
-// the heap; it starts where the value before it ends, in the order field by
-// field, then ordinal by ordinal.
-//
-// LIST, SET and MAP: one column, where a record's entries end, counted in
-// entries, then the entries: element (or key), value and bucket number, each in
-// the width of parts.
-type layout struct {
-	cols  []column
-	parts [3]uint8 // entry widths: element, value, bucket
-	heap  uint32   // byte offset of the heap or of the entries
-}
-
-func (l *layout) entryBits() uint64 {
-	return uint64(l.parts[0]) + uint64(l.parts[1]) + uint64(l.parts[2])
+	data []byte // goes on to the end of the segment
 }
 
 // at returns column c's number for the i'th record of a page.
-func (p page) at(c, i int) uint64 {
-	col := p.lay.cols[c]
-	return bits.Load(p.data, uint64(col.off)*8+uint64(i)*uint64(col.width), int(col.width))
+func (p page) at(c *column, i int) uint64 {
+	x := bits.Load(p.data, uint64(c.off)*8+uint64(i)*uint64(c.width), int(c.width))
+	return x*c.div + p.offset(c, i)
+}
+
+// offset returns what is added to the i'th packed number of a column.
+func (p page) offset(c *column, i int) uint64 {
+	if c.headBytes == 0 {
+		return c.add
+	}
+	base, slope := p.head(c)
+	return base + slope*uint64(i)
+}
+
+// head returns the base and the slope of a column that has some.
+func (p page) head(c *column) (base, slope uint64) {
+	h := binary.LittleEndian.Uint64(p.data[c.head:])
+	return h & c.baseMask, h >> c.slopeShift & c.slopeMask
+}
+
+// end returns where the i'th value of a STRING or BYTES column ends in the
+// heap, and whether it is null.
+func (p page) end(c *column, i int) (end uint64, null bool) {
+	x := bits.Load(p.data, uint64(c.off)*8+uint64(i)*uint64(c.width), int(c.width))
+	if c.nulls {
+		return x>>1 + p.offset(c, i), x&1 != 0
+	}
+	return x + p.offset(c, i), false
 }
 
 // span returns the heap bytes of the i'th value of the STRING or BYTES column
-// c, and whether it is null.
-func (p page) span(c, prev, i int) (value []byte, null bool) {
+// f, and whether it is null. prev is the column before it of that kind, or -1.
+func (p page) span(f, prev, i int) (value []byte, null bool) {
+	c := &p.lay.cols[f]
 	end, null := p.end(c, i)
 	var start uint64
 	switch {
 	case i > 0:
 		start, _ = p.end(c, i-1)
 	case prev >= 0:
-		start, _ = p.end(prev, pageSize-1)
+		start, _ = p.end(&p.lay.cols[prev], pageSize-1)
 	}
 	heap := p.data[p.lay.heap:]
 	return heap[start:end:end], null
 }
 
-func (p page) end(c, i int) (end uint64, null bool) {
-	x := p.at(c, i)
-	if p.lay.cols[c].nulls {
-		return x >> 1, x&1 != 0
-	}
-	return x, false
-}
-
 // entries returns the index of the first entry of the i'th collection and the
 // index after its last.
 func (p page) entries(i int) (start, end uint64) {
+	c := &p.lay.cols[endColumn]
 	if i > 0 {
-		start = p.at(0, i-1)
+		start = p.at(c, i-1)
 	}
-	return start, p.at(0, i)
+	return start, p.at(c, i)
 }
 
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.
 func (p page) entry(e uint64, k int) uint64 {
-	pos := uint64(p.lay.heap)*8 + e*p.lay.entryBits()
-	for j := range k {
-		pos += uint64(p.lay.parts[j])
-	}
-	return bits.Load(p.data, pos, int(p.lay.parts[k]))
+	c := &p.lay.cols[endColumn+1+k]
+	pos := uint64(p.lay.heap)*8 + e*p.lay.entryBits + uint64(c.off)
+	return bits.Load(p.data, pos, int(c.width)) + p.offset(c, 0)
 }
 
-// maxLayouts bounds the layouts of a type before widths are rounded up.
-const maxLayouts = 64
-
-// layouts interns the layouts of one type along a chain of versions.
-type layouts struct {
-	mu     sync.Mutex
-	byText map[string]*layout
-}
-
-func (ls *layouts) intern(widths []uint8, nulls []bool, parts [3]uint8) *layout {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if l := ls.byText[layoutKey(widths, nulls, parts)]; l != nil {
-		return l
+// size returns the length of the page in bytes.
+func (p page) size() int {
+	l := p.lay
+	switch {
+	case l.entryBits > 0 || l.collection:
+		_, n := p.entries(pageSize - 1)
+		return int(l.heap) + int((n*l.entryBits+7)/8)
+	case l.lastText >= 0:
+		end, _ := p.end(&l.cols[l.lastText], pageSize-1)
+		return int(l.heap) + int(end)
 	}
-	if len(ls.byText) >= maxLayouts {
-		for i, w := range widths {
-			widths[i] = roundWidth(w)
-		}
-		for i, w := range parts {
-			parts[i] = roundWidth(w)
-		}
-	}
-	key := layoutKey(widths, nulls, parts)
-	l := ls.byText[key]
-	if l == nil {
-		l = newLayout(widths, nulls, parts)
-		if ls.byText == nil {
-			ls.byText = map[string]*layout{}
-		}
-		ls.byText[key] = l
-	}
-	return l
-}
-
-func roundWidth(w uint8) uint8 {
-	for _, class := range [...]uint8{0, 1, 2, 4, 8, 12, 16, 20, 24, 32, 40, 48} {
-		if w <= class {
-			return class
-		}
-	}
-	return 64
-}
-
-func layoutKey(widths []uint8, nulls []bool, parts [3]uint8) string {
-	key := make([]byte, 0, 2*len(widths)+len(parts))
-	for i, w := range widths {
-		n := byte(0)
-		if nulls[i] {
-			n = 1
-		}
-		key = append(key, w, n)
-	}
-	return string(append(key, parts[:]...))
-}
-
-func newLayout(widths []uint8, nulls []bool, parts [3]uint8) *layout {
-	l := &layout{cols: make([]column, len(widths)), parts: parts}
-	for i, w := range widths {
-		l.cols[i] = column{off: l.heap, width: w, nulls: nulls[i]}
-		l.heap += uint32(w) * pageSize / 8
-	}
-	return l
+	return int(l.heap)
 }

@@ -1,7 +1,10 @@
 package state
 
 import (
+	"encoding/binary"
 	"fmt"
+	mathbits "math/bits"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -10,71 +13,109 @@ import (
 // MAP (element, value, bucket).
 type collectionEntry struct{ element, value, bucket uint32 }
 
-// A pageBuilder collects the records of one page and packs them. Slots that
-// are not set are holes and read as null or empty.
+// A pageBuilder collects the records of one page, column by column, and packs
+// them. Slots that are not set are holes; nobody may read them.
 type pageBuilder struct {
 	schema *Schema
 	lays   *layouts
+	set    uint16             // slots that are not holes
 	nums   [][pageSize]uint64 // per field: as in the page, for fixed fields
-	texts  [][pageSize][]byte // per field: STRING and BYTES values
-	nulls  [][pageSize]bool   // per field: STRING and BYTES nulls
+	texts  []textColumn       // per field: STRING and BYTES values
 	lists  [pageSize][]collectionEntry
 
-	scratch []byte // backs texts that had to be converted
+	plans  []columnPlan
+	shapes []shape
+	last   *layout // the layout of the page before
+	of     []shape // its shapes
+	out    []byte
+}
+
+// textColumn is the values of a STRING or BYTES field, in any order.
+type textColumn struct {
+	data       []byte
+	start, end [pageSize]int
+	nulls      uint16
+}
+
+// add sets slot i to the value that was appended to data from start on.
+func (c *textColumn) add(i, start int) { c.start[i], c.end[i] = start, len(c.data) }
+
+// columnPlan is how a column is stored.
+type columnPlan struct {
+	shape
+	base, slope uint64
 }
 
 func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 	b := &pageBuilder{schema: s, lays: lays}
+	n := 1 + 3
 	if s.Kind == Object {
-		b.nums = make([][pageSize]uint64, len(s.Fields))
-		b.texts = make([][pageSize][]byte, len(s.Fields))
-		b.nulls = make([][pageSize]bool, len(s.Fields))
+		n = len(s.Fields)
+		b.nums = make([][pageSize]uint64, n)
+		b.texts = make([]textColumn, n)
 	}
+	b.plans, b.shapes, b.of = make([]columnPlan, n), make([]shape, n), make([]shape, n)
 	return b
 }
 
 // reset makes every slot a hole.
 func (b *pageBuilder) reset() {
-	for f := range b.nums {
-		b.nums[f] = [pageSize]uint64{}
-		b.texts[f] = [pageSize][]byte{}
-		b.nulls[f] = [pageSize]bool{}
-		if t := b.schema.Fields[f].Type; t == Float || t == Double {
-			for i := range b.nums[f] {
-				b.nums[f][i] = nullBits(t)
-			}
+	b.set = 0
+	for f := range b.texts {
+		if b.schema.Fields[f].Type.variable() {
+			c := &b.texts[f]
+			c.data, c.nulls = c.data[:0], 0
+			c.start, c.end = [pageSize]int{}, [pageSize]int{}
 		}
 	}
 	for i := range b.lists {
 		b.lists[i] = b.lists[i][:0]
 	}
-	b.scratch = b.scratch[:0]
 }
 
-// copyRecord sets slot i to the i'th record of p, a page of the same schema.
-func (b *pageBuilder) copyRecord(p page, i int) {
+// copyPage sets the slots in mask to those of p, a page of the same schema.
+func (b *pageBuilder) copyPage(p page, mask uint16) {
+	b.set |= mask
 	if b.schema.Kind != Object {
-		b.lists[i] = appendEntries(b.lists[i][:0], p, i)
+		for m := mask; m != 0; m &= m - 1 {
+			i := mathbits.TrailingZeros16(m)
+			b.lists[i] = appendEntries(b.lists[i], p, i)
+		}
 		return
 	}
 	prev := -1
 	for f := range b.schema.Fields {
 		if b.schema.Fields[f].Type.variable() {
-			b.texts[f][i], b.nulls[f][i] = p.span(f, prev, i)
+			b.copyTexts(p, f, prev, mask)
 			prev = f
 			continue
 		}
-		b.nums[f][i] = p.number(f, i, b.schema.Fields[f].Type)
+		c := &p.lay.cols[f]
+		for m := mask; m != 0; m &= m - 1 {
+			i := mathbits.TrailingZeros16(m)
+			b.nums[f][i] = p.at(c, i)
+		}
 	}
 }
 
-// number returns a fixed field of a record in the form of a pageBuilder: a
-// column of width 0 is all null.
-func (p page) number(f, i int, t FieldType) uint64 {
-	if p.lay.cols[f].width == 0 {
-		return nullBits(t)
+func (b *pageBuilder) copyTexts(p page, f, prev int, mask uint16) {
+	c := &b.texts[f]
+	for m := mask; m != 0; m &= m - 1 {
+		i := mathbits.TrailingZeros16(m)
+		text, null := p.span(f, prev, i)
+		b.setText(c, i, text, null)
 	}
-	return p.at(f, i)
+}
+
+// setText sets slot i of a STRING or BYTES field, which copies text.
+func (b *pageBuilder) setText(c *textColumn, i int, text []byte, null bool) {
+	if null {
+		c.nulls |= 1 << i
+		return
+	}
+	start := len(c.data)
+	c.data = append(c.data, text...)
+	c.add(i, start)
 }
 
 func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
@@ -87,113 +128,176 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	return list
 }
 
-// pack makes the page.
+// pack makes the page, which is valid until the next call.
 func (b *pageBuilder) pack() (page, error) {
+	heap := uint64(0)
 	if b.schema.Kind == Object {
-		return b.packObject()
-	}
-	return b.packCollection()
-}
-
-func (b *pageBuilder) packObject() (page, error) {
-	n := len(b.schema.Fields)
-	widths, nulls := make([]uint8, n), make([]bool, n)
-	end := uint64(0)
-	for f, field := range b.schema.Fields {
-		if !field.Type.variable() {
-			widths[f] = b.numberWidth(f, field.Type)
-			continue
-		}
-		for i := range pageSize {
-			nulls[f] = nulls[f] || b.nulls[f][i]
-			end += uint64(len(b.texts[f][i]))
-		}
-		widths[f] = uint8(bits.Len(end))
-		if nulls[f] {
-			widths[f]++
-		}
-	}
-	lay := b.lays.intern(widths, nulls, [3]uint8{})
-	size := uint64(lay.heap) + end + bits.Pad
-	if size > 1<<31 {
-		return page{}, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
-	}
-	p := page{lay, make([]byte, size)}
-	b.fillObject(p)
-	return p, nil
-}
-
-func (b *pageBuilder) numberWidth(f int, t FieldType) uint8 {
-	null := nullBits(t)
-	var all uint64
-	some := false
-	for _, x := range b.nums[f] {
-		all |= x
-		some = some || x != null
-	}
-	switch {
-	case !some:
-		return 0
-	case t == Float:
-		return 32
-	case t == Double:
-		return 64
-	}
-	return uint8(bits.Len(all))
-}
-
-func (b *pageBuilder) fillObject(p page) {
-	heap := p.data[p.lay.heap:p.lay.heap]
-	for f, field := range b.schema.Fields {
-		col := p.lay.cols[f]
-		pos := uint64(col.off) * 8
-		for i := range pageSize {
-			x := b.nums[f][i]
+		for f, field := range b.schema.Fields {
 			if field.Type.variable() {
-				heap = append(heap, b.texts[f][i]...)
-				x = uint64(len(heap))
-				if col.nulls {
-					x <<= 1
-					if b.nulls[f][i] {
-						x |= 1
-					}
-				}
+				b.plans[f] = b.planTexts(f, &heap)
+			} else {
+				b.plans[f] = planNumbers(field.Type, &b.nums[f], b.set)
 			}
-			bits.Store(p.data, pos, int(col.width), x&bits.Mask(int(col.width)))
-			pos += uint64(col.width)
+		}
+	} else {
+		heap = b.planEntries()
+	}
+	lay, err := b.layout()
+	if err != nil {
+		return page{}, err
+	}
+	if b.schema.Kind != Object {
+		heap = (heap*lay.entryBits + 7) / 8
+	}
+	size := uint64(lay.heap) + heap
+	if size > 1<<31 {
+		return page{}, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
+	}
+	b.out = slices.Grow(b.out[:0], int(size)+bits.Pad)[:int(size)+bits.Pad]
+	b.fill(lay)
+	return page{lay, b.out[:size]}, nil
+}
+
+// layout finds the layout for the plans, which it may widen.
+func (b *pageBuilder) layout() (*layout, error) {
+	for i := range b.plans {
+		b.shapes[i] = b.plans[i].shape
+	}
+	if b.last != nil && slices.Equal(b.shapes, b.of) {
+		return b.last, nil
+	}
+	copy(b.of, b.shapes)
+	lay, err := b.lays.intern(b.shapes, false)
+	if err == errLayouts {
+		for i := range b.plans {
+			b.plans[i].widen()
+			b.shapes[i] = b.plans[i].shape
+		}
+		b.last = nil
+		return b.lays.intern(b.shapes, true)
+	}
+	b.last = lay
+	return lay, err
+}
+
+// widen makes a plan the one that fits all columns of its kind.
+func (p *columnPlan) widen() {
+	p.base, p.slope = 0, 0
+	p.shape = shape{kind: p.kind, width: 64}
+	switch p.kind {
+	case shapeEnds, shapeNullEnds:
+		p.kind, p.width = shapeNullEnds, 40
+	case shapeParts:
+		p.width = 32
+	}
+}
+
+// fill writes the page into b.out. Each part may overwrite the beginning of
+// the one behind it, so they come in their order.
+func (b *pageBuilder) fill(lay *layout) {
+	for i := range b.plans {
+		b.plans[i].writeHead(b.out, &lay.cols[i])
+	}
+	if b.schema.Kind != Object {
+		b.fillEntries(lay)
+		return
+	}
+	end := uint64(0)
+	for f := range b.plans {
+		c := &lay.cols[f]
+		if b.schema.Fields[f].Type.variable() {
+			end = b.fillEnds(f, c, end)
+		} else {
+			packNumbers(b.out[c.off:], c, &b.plans[f], &b.nums[f], b.set)
+		}
+	}
+	heap := b.out[lay.heap:lay.heap]
+	for f := range b.plans {
+		if b.schema.Fields[f].Type.variable() {
+			heap = b.texts[f].appendTo(heap)
 		}
 	}
 }
 
-func (b *pageBuilder) packCollection() (page, error) {
-	var all [3]uint64
-	total := uint64(0)
-	for _, list := range b.lists {
-		total += uint64(len(list))
-		for _, e := range list {
-			all[0] |= uint64(e.element)
-			all[1] |= uint64(e.value)
-			all[2] |= uint64(e.bucket)
+func (p *columnPlan) writeHead(out []byte, c *column) {
+	if c.headBytes == 0 {
+		return
+	}
+	h := p.base
+	if c.slopeMask != 0 {
+		h |= p.slope << c.slopeShift
+	}
+	var word [8]byte
+	binary.LittleEndian.PutUint64(word[:], h)
+	copy(out[c.head:], word[:c.headBytes])
+}
+
+// packNumbers packs the numbers of a column; holes become 0.
+func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
+	if c.width == 0 {
+		return
+	}
+	var x [pageSize]uint64
+	switch {
+	case p.slope == 0 && p.div == 0 && set == 1<<pageSize-1:
+		bits.Pack(out, int(c.width), nums, p.base)
+		return
+	case p.div == 0:
+		for m := set; m != 0; m &= m - 1 {
+			i := mathbits.TrailingZeros16(m)
+			x[i] = nums[i] - p.base - uint64(i)*p.slope
+		}
+	default:
+		for m := set; m != 0; m &= m - 1 {
+			i := mathbits.TrailingZeros16(m)
+			x[i] = (nums[i] - p.base) / c.div
 		}
 	}
-	parts := [3]uint8{uint8(bits.Len(all[0])), uint8(bits.Len(all[1])), uint8(bits.Len(all[2]))}
-	lay := b.lays.intern([]uint8{uint8(bits.Len(total))}, []bool{false}, parts)
-	size := uint64(lay.heap) + (total*lay.entryBits()+7)/8 + bits.Pad
-	if size > 1<<31 {
-		return page{}, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
+	bits.Pack(out, int(c.width), &x, 0)
+}
+
+// fillEnds writes the column of a STRING or BYTES field, whose values begin at
+// end in the heap, and returns where they end.
+func (b *pageBuilder) fillEnds(f int, c *column, end uint64) uint64 {
+	t, p := &b.texts[f], &b.plans[f]
+	var x [pageSize]uint64
+	for i := range pageSize {
+		end += uint64(t.end[i] - t.start[i])
+		x[i] = end - p.base - uint64(i)*p.slope
+		if c.nulls {
+			x[i] = x[i]<<1 | uint64(t.nulls>>i&1)
+		}
 	}
-	p := page{lay, make([]byte, size)}
-	pos, n := uint64(lay.heap)*8, uint64(0)
-	for i, list := range b.lists {
-		for _, e := range list {
+	bits.Pack(b.out[c.off:], int(c.width), &x, 0)
+	return end
+}
+
+// appendTo appends the values in the order of their slots.
+func (c *textColumn) appendTo(heap []byte) []byte {
+	for i := range pageSize {
+		heap = append(heap, c.data[c.start[i]:c.end[i]]...)
+	}
+	return heap
+}
+
+func (b *pageBuilder) fillEntries(lay *layout) {
+	var ends [pageSize]uint64
+	n := uint64(0)
+	for i := range b.lists {
+		n += uint64(len(b.lists[i]))
+		ends[i] = n
+	}
+	c := &lay.cols[endColumn]
+	packNumbers(b.out[c.off:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
+	clear(b.out[lay.heap:])
+	pos := uint64(lay.heap) * 8
+	for i := range b.lists {
+		for _, e := range b.lists[i] {
 			for k, x := range [3]uint32{e.element, e.value, e.bucket} {
-				bits.Store(p.data, pos, int(lay.parts[k]), uint64(x))
-				pos += uint64(lay.parts[k])
+				w := int(lay.cols[endColumn+1+k].width)
+				bits.Store(b.out, pos, w, uint64(x)-b.plans[endColumn+1+k].base)
+				pos += uint64(w)
 			}
 		}
-		n += uint64(len(list))
-		w := int(lay.cols[0].width)
-		bits.Store(p.data, uint64(i)*uint64(w), w, n)
 	}
-	return p, nil
 }

@@ -96,7 +96,8 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 	for _, p := range parts {
 		size += len(p.Data)
 	}
-	allow := &allowance{left: freeCells + freeCellsPerByte*uint64(size)}
+	allow := new(allowance)
+	allow.left.Store(freeCells + freeCellsPerByte*int64(size))
 	for _, f := range frames {
 		f.allow = allow
 	}
@@ -125,10 +126,12 @@ func (f *frame) snapshotType(own *Schema) (*Type, error) {
 			added = append(added, Ordinal(o))
 		}
 	}
-	t := newType(own, shards)
-	return t.apply(typeChange{added: added, load: func(b *pageBuilder, k, i int) error {
-		o := int(added[k])
-		return d.load(b, &f.shards[o%shards], int64(o/shards), i)
+	return newType(own, shards).apply(typeChange{added: added, load: func(b *pageBuilder, k, n int) error {
+		d.begin()
+		for _, o := range added[k:n] {
+			d.next(recordAt{int(o) % shards, uint64(int(o) / shards), slot(o)})
+		}
+		return d.load(b)
 	}})
 }
 
@@ -201,8 +204,12 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 		}
 		c.added = append(c.added, p.o)
 	}
-	c.load = func(b *pageBuilder, k, i int) error {
-		return d.load(b, &f.shards[places[k].shard], int64(places[k].k), i)
+	c.load = func(b *pageBuilder, k, n int) error {
+		d.begin()
+		for _, p := range places[k:n] {
+			d.next(recordAt{int(p.shard), uint64(p.k), slot(p.o)})
+		}
+		return d.load(b)
 	}
 	next, err := t.apply(c)
 	if err != nil {

@@ -27,11 +27,10 @@ func (r Record) Ordinal() Ordinal { return r.ord }
 // Type returns the type, in the state that the record was taken from.
 func (r Record) Type() *Type { return r.t }
 
-func (r Record) slot() int { return int(r.ord) & (pageSize - 1) }
+func (r Record) slot() int { return slot(r.ord) }
 
-func (r Record) fixed(f int) uint64 {
-	return r.p.number(f, r.slot(), r.t.schema.Fields[f].Type)
-}
+// fixed returns the number of a field that is neither STRING nor BYTES.
+func (r Record) fixed(f int) uint64 { return r.p.at(&r.p.lay.cols[f], slot(r.ord)) }
 
 // IsNull says whether field f of an OBJECT is null.
 func (r Record) IsNull(f int) bool {

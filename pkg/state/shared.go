@@ -3,6 +3,8 @@ package state
 import (
 	"iter"
 	"math/bits"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
 
 // Unshared yields, in ascending order, the ordinals that two versions of a
@@ -17,9 +19,8 @@ import (
 // to has, too, and content does not change while an ordinal is populated.
 func Unshared(a, b *Type) iter.Seq[Ordinal] {
 	return func(yield func(Ordinal) bool) {
-		mids := max(len(a.live.mids), len(b.live.mids), len(a.pages.mids), len(b.pages.mids))
-		for m := range mids {
-			if a.live.mid(m) == b.live.mid(m) && a.pages.mid(m) == b.pages.mid(m) {
+		for m := range max(len(a.table.mids), len(b.table.mids)) {
+			if a.table.mid(m) == b.table.mid(m) {
 				continue
 			}
 			for leaf := m * midSize; leaf < (m+1)*midSize; leaf++ {
@@ -31,52 +32,30 @@ func Unshared(a, b *Type) iter.Seq[Ordinal] {
 	}
 }
 
-// mid returns the m'th middle node or nil.
-func (s *sparse[T]) mid(m int) *[midSize]*T {
-	if m >= len(s.mids) {
-		return nil
-	}
-	return s.mids[m]
-}
-
 func unsharedLeaf(a, b *Type, leaf int, yield func(Ordinal) bool) bool {
-	liveA, liveB := a.live.get(leaf), b.live.get(leaf)
-	pagesA, pagesB := a.pages.get(leaf), b.pages.get(leaf)
-	if liveA == liveB && pagesA == pagesB {
+	inA, inB := a.table.get(leaf), b.table.get(leaf)
+	if inA == inB {
 		return true
 	}
-	for p := range chunkPages {
-		inA, inB := liveA.page(p), liveB.page(p)
-		out := inA ^ inB
-		if inA|inB != 0 && !samePage(pagesA, pagesB, p) {
-			out = inA | inB
+	var none chunk
+	if inA == nil {
+		inA = &none
+	}
+	if inB == nil {
+		inB = &none
+	}
+	for p, x := range inA {
+		y := inB[p]
+		out := x.live() ^ y.live()
+		if x != 0 && y != 0 && !arena.Same(&a.blocks, x.handle(), &b.blocks, y.handle()) {
+			out = x.live() | y.live()
 		}
 		for ; out != 0; out &= out - 1 {
-			o := leaf*chunkOrdinals + p*pageSize + bits.TrailingZeros16(out)
+			o := leaf<<chunkShift | p<<pageShift | bits.TrailingZeros16(out)
 			if !yield(Ordinal(o)) {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// page returns which ordinals of the p'th page are populated.
-func (l *liveBlock) page(p int) uint16 {
-	if l == nil {
-		return 0
-	}
-	at := p * pageSize
-	return uint16(l[at/64] >> (at % 64))
-}
-
-func samePage(a, b *chunk, p int) bool {
-	if a == b {
-		return true
-	}
-	if a == nil || b == nil {
-		return false
-	}
-	x, y := a.pages[p], b.pages[p]
-	return x.lay != nil && x.lay == y.lay && &x.data[0] == &y.data[0]
 }

@@ -1,38 +1,49 @@
 package state
 
+import "github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+
 // Size returns the bytes that the records of s take in memory, those that it
 // shares with other versions included. Indexes and tables are not counted.
-func (s *State) Size() int64 { return s.SizeBeyond(nil) }
-
-// SizeBeyond returns how many bytes s keeps in memory that other, another
-// version of it, does not keep anyway.
-func (s *State) SizeBeyond(other *State) int64 {
+func (s *State) Size() int64 {
 	var n int64
 	for _, t := range s.types {
-		var o *Type
-		if other != nil {
-			o = other.byName[t.schema.Name]
+		n += t.blocks.Used()
+	}
+	return n
+}
+
+// SizeBeyond returns how many bytes of s's records are not in memory for other,
+// another version of it, anyway. It looks at the tables where the two differ.
+func (s *State) SizeBeyond(other *State) int64 {
+	if other == nil {
+		return s.Size()
+	}
+	var n int64
+	for _, t := range s.types {
+		o := other.byName[t.schema.Name]
+		if o == nil {
+			n += t.blocks.Used()
+			continue
 		}
-		for i := range t.pages.leaves() {
-			c, same := t.pages.get(i), (*chunk)(nil)
-			if o != nil {
-				same = o.pages.get(i)
-			}
-			if c != nil && c != same {
-				n += c.sizeBeyond(same)
+		for i := range t.table.leaves() {
+			if c, same := t.table.get(i), o.table.get(i); c != nil && c != same {
+				n += t.sizeBeyond(c, o, same)
 			}
 		}
 	}
 	return n
 }
 
-// sizeBeyond is SizeBeyond for a chunk; other may be nil.
-func (c *chunk) sizeBeyond(other *chunk) int64 {
+// sizeBeyond is SizeBeyond for a chunk of t and the one of other in its place,
+// which may be nil.
+func (t *Type) sizeBeyond(c *chunk, other *Type, same *chunk) int64 {
 	var n int64
-	for p := range c.pages {
-		data := c.pages[p].data
-		if len(data) > 0 && (other == nil || len(other.pages[p].data) != len(data) || &other.pages[p].data[0] != &data[0]) {
-			n += int64(len(data))
+	for i, e := range c {
+		if e == 0 {
+			continue
+		}
+		if same == nil || same[i] == 0 || !arena.Same(&t.blocks, e.handle(), &other.blocks, same[i].handle()) {
+			n += int64(t.pageAt(e).size())
 		}
 	}
 	return n

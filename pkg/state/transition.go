@@ -127,26 +127,24 @@ type typeTransition struct {
 
 // compare finds the ordinals that only one side has.
 func (t *typeTransition) compare() {
-	var empty liveBlock
-	leaves := t.next.live.leaves()
+	leaves := t.next.table.leaves()
 	if t.prev != nil {
-		leaves = max(leaves, t.prev.live.leaves())
+		leaves = max(leaves, t.prev.table.leaves())
 	}
 	for i := range leaves {
-		old, now := &empty, t.next.live.get(i)
-		if now == nil {
-			now = &empty
+		var old *chunk
+		if t.prev != nil {
+			old = t.prev.table.get(i)
 		}
-		if t.prev != nil && t.prev.live.get(i) != nil {
-			old = t.prev.live.get(i)
-		}
+		now := t.next.table.get(i)
 		if old == now {
 			continue
 		}
-		for w := range now {
-			first := Ordinal(i*chunkOrdinals + w*64)
-			t.added = appendOrdinals(t.added, first, now[w]&^old[w])
-			t.removed = appendOrdinals(t.removed, first, old[w]&^now[w])
+		for w := range chunkWords {
+			first := Ordinal(i<<chunkShift + w*64)
+			was, is := old.word(w), now.word(w)
+			t.added = appendOrdinals(t.added, first, is&^was)
+			t.removed = appendOrdinals(t.removed, first, was&^is)
 		}
 	}
 }
@@ -188,18 +186,30 @@ func (t *Type) project(s *Schema, from []int) (*Type, error) {
 	for o := range t.Ordinals() {
 		ordinals = append(ordinals, o)
 	}
-	return newType(s, t.shards).apply(typeChange{added: ordinals, load: func(b *pageBuilder, k, i int) error {
-		r := t.Record(ordinals[k])
-		for f, field := range s.Fields {
-			switch {
-			case from[f] < 0:
-				b.nulls[f][i] = true
-			case field.Type.variable():
-				b.texts[f][i], b.nulls[f][i] = r.span(from[f])
-			default:
-				b.nums[f][i] = r.fixed(from[f])
-			}
+	return newType(s, t.shards).apply(typeChange{added: ordinals, load: func(b *pageBuilder, k, n int) error {
+		for _, o := range ordinals[k:n] {
+			t.Record(o).loadAs(b, from)
 		}
 		return nil
 	}})
+}
+
+// loadAs sets the slot of r to its fields in the places that from gives them;
+// those that are in no place are null.
+func (r Record) loadAs(b *pageBuilder, from []int) {
+	i := slot(r.ord)
+	for f, field := range b.schema.Fields {
+		switch {
+		case field.Type.variable():
+			text, null := []byte(nil), true
+			if from[f] >= 0 {
+				text, null = r.span(from[f])
+			}
+			b.setText(&b.texts[f], i, text, null)
+		case from[f] < 0:
+			b.nums[f][i] = nullBits(field.Type)
+		default:
+			b.nums[f][i] = r.fixed(from[f])
+		}
+	}
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"iter"
 	"math/bits"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
 
 // Type is the content of one type in one state. It is immutable and safe for
@@ -13,15 +15,16 @@ type Type struct {
 	state    *State // the state it belongs to
 	shards   int    // as in blobs; memory is not sharded
 	count    int    // populated ordinals
-	pages    sparse[chunk]
-	live     sparse[liveBlock]
-	lays     *layouts
+	table    sparse[chunk]
+	blocks   arena.Arena // the pages
+	lays     []*layout   // by number
+	interned *layouts    // where lays come from
 	counts   *lazyTally
 	prevText []int16 // per field: the STRING or BYTES field before it, or -1
 }
 
 func newType(s *Schema, shards int) *Type {
-	t := &Type{schema: s, shards: shards, lays: &layouts{}, counts: new(lazyTally)}
+	t := &Type{schema: s, shards: shards, interned: &layouts{}, counts: new(lazyTally)}
 	t.prevText = make([]int16, len(s.Fields))
 	prev := int16(-1)
 	for f := range s.Fields {
@@ -45,37 +48,46 @@ func (t *Type) NumShards() int { return t.shards }
 // Len returns the number of populated ordinals.
 func (t *Type) Len() int { return t.count }
 
+// entry returns the page-table entry for the page that holds o.
+func (t *Type) entry(o Ordinal) entry {
+	c := t.table.get(int(uint32(o)) >> chunkShift)
+	if c == nil {
+		return 0
+	}
+	return c[uint32(o)>>pageShift%chunkPages]
+}
+
 // Populated says whether o names a record.
 func (t *Type) Populated(o Ordinal) bool {
-	if o < 0 {
-		return false
-	}
-	b := t.live.get(int(o) / chunkOrdinals)
-	return b != nil && b[int(o)%chunkOrdinals/64]>>(uint(o)&63)&1 != 0
+	return o >= 0 && t.entry(o)>>(uint(o)%pageSize)&1 != 0
 }
 
 // Record returns the record o, which must be populated.
 func (t *Type) Record(o Ordinal) Record { return Record{t, t.page(o), o} }
 
 func (t *Type) page(o Ordinal) page {
-	c := t.pages.get(int(o) / chunkOrdinals)
-	if c == nil {
+	return t.pageAt(t.entry(o))
+}
+
+// pageAt returns the page of an entry, the zero page if there is none.
+func (t *Type) pageAt(e entry) page {
+	if e == 0 {
 		return page{}
 	}
-	return c.pages[int(o)>>pageShift%chunkPages]
+	return page{t.lays[e.layout()], t.blocks.Block(e.handle())}
 }
 
 // Ordinals yields the populated ordinals in ascending order.
 func (t *Type) Ordinals() iter.Seq[Ordinal] {
 	return func(yield func(Ordinal) bool) {
-		for i := range t.live.leaves() {
-			b := t.live.get(i)
-			if b == nil {
+		for i := range t.table.leaves() {
+			c := t.table.get(i)
+			if c == nil {
 				continue
 			}
-			for w, word := range b {
-				for ; word != 0; word &= word - 1 {
-					o := i*chunkOrdinals + w*64 + bits.TrailingZeros64(word)
+			for p, e := range c {
+				for live := e.live(); live != 0; live &= live - 1 {
+					o := i<<chunkShift | p<<pageShift | bits.TrailingZeros16(live)
 					if !yield(Ordinal(o)) {
 						return
 					}
@@ -87,16 +99,27 @@ func (t *Type) Ordinals() iter.Seq[Ordinal] {
 
 // Max returns the greatest populated ordinal, or NoOrdinal.
 func (t *Type) Max() Ordinal {
-	for i := t.live.leaves() - 1; i >= 0; i-- {
-		b := t.live.get(i)
-		if b == nil {
+	for i := t.table.leaves() - 1; i >= 0; i-- {
+		c := t.table.get(i)
+		if c == nil {
 			continue
 		}
-		for w := len(b) - 1; w >= 0; w-- {
-			if b[w] != 0 {
-				return Ordinal(i*chunkOrdinals + w*64 + 63 - bits.LeadingZeros64(b[w]))
+		for p := chunkPages - 1; p >= 0; p-- {
+			if live := c[p].live(); live != 0 {
+				return Ordinal(i<<chunkShift | p<<pageShift | (15 - bits.LeadingZeros16(live)))
 			}
 		}
 	}
 	return NoOrdinal
 }
+
+// word returns which of the 64 ordinals from w*64 on are populated.
+func (c *chunk) word(w int) uint64 {
+	if c == nil {
+		return 0
+	}
+	e := c[4*w : 4*w+4]
+	return uint64(e[0].live()) | uint64(e[1].live())<<16 | uint64(e[2].live())<<32 | uint64(e[3].live())<<48
+}
+
+const chunkWords = chunkOrdinals / 64

@@ -110,11 +110,7 @@ func (t *Type) emptiest(list []Ordinal) []Ordinal {
 // liveBits says which ordinals of the page that begins with first are
 // populated.
 func (t *Type) liveBits(first Ordinal) uint16 {
-	b := t.live.get(int(first) / chunkOrdinals)
-	if b == nil {
-		return 0
-	}
-	return uint16(b[int(first)%chunkOrdinals/64] >> (uint(first) & 63))
+	return t.entry(first).live()
 }
 
 // build makes the type. types has those that it refers to.
@@ -132,10 +128,11 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 	slices.Sort(c.Added)
 	next, err := t.base.apply(typeChange{
 		removed: c.Removed, added: c.Added,
-		load: func(b *pageBuilder, k, i int) error {
-			b.loadContent(t.addedContent(t.at[c.Added[k]]), i)
-			if t.schema.Kind == Set || t.schema.Kind == Map {
-				return t.place(b.lists[i], types)
+		load: func(b *pageBuilder, k, n int) error {
+			for _, o := range c.Added[k:n] {
+				if err := t.load(b, slot(o), t.at[o], types); err != nil {
+					return err
+				}
 			}
 			return nil
 		},
@@ -149,18 +146,18 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 // removed returns the ordinals that the base has and this version has not.
 func (t *typeEditor) removed() []Ordinal {
 	var out []Ordinal
-	for i := range t.base.live.leaves() {
-		b := t.base.live.get(i)
-		if b == nil {
+	for i := range t.base.table.leaves() {
+		c := t.base.table.get(i)
+		if c == nil {
 			continue
 		}
-		for w := range b {
-			at := i*len(b) + w
+		for w := range chunkWords {
+			at := i*chunkWords + w
 			var live uint64
 			if at < len(t.live) {
 				live = t.live[at]
 			}
-			out = appendOrdinals(out, Ordinal(at*64), b[w]&^live)
+			out = appendOrdinals(out, Ordinal(at*64), c.word(w)&^live)
 		}
 	}
 	return out

@@ -158,10 +158,7 @@ func (t *typeTransition) writeSnapshot(w *blobWriter, populated int) error {
 func (t *typeTransition) writePopulated(w *blobWriter, words int) {
 	w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(words))
 	for word := range words {
-		var x uint64
-		if b := t.next.live.get(word * 64 / chunkOrdinals); b != nil {
-			x = b[word%len(b)]
-		}
+		x := t.next.table.get(word / chunkWords).word(word % chunkWords)
 		w.buf = binary.BigEndian.AppendUint64(w.buf, x)
 	}
 	w.spill()

@@ -1,0 +1,185 @@
+package state
+
+import (
+	mathbits "math/bits"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+)
+
+// planNumbers decides how the numbers in the slots of set are stored: in the
+// way that takes the fewest bytes of plain, less a base, less a base and a
+// multiple of the slot, and less a base as a multiple of a divisor.
+func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
+	kind := shapeNumbers
+	switch t {
+	case Float:
+		kind = shapeFloats
+	case Double:
+		kind = shapeDoubles
+	}
+	if set == 0 {
+		return columnPlan{shape: shape{kind: kind}}
+	}
+	least, most := nums[mathbits.TrailingZeros16(set)], uint64(0)
+	for m := set; m != 0; m &= m - 1 {
+		x := nums[mathbits.TrailingZeros16(m)]
+		least, most = min(least, x), max(most, x)
+	}
+	null := nullBits(t)
+	if least == most && least == null {
+		return columnPlan{shape: shape{kind: kind}}
+	}
+	best := planBase(kind, least, most)
+	if kind != shapeNumbers || best.width <= 1 {
+		return best
+	}
+	if p, ok := planDivisor(kind, nums, set, least, most); ok && p.bytes() < best.bytes() {
+		best = p
+	}
+	if p, ok := planSlope(kind, nums, set); ok && p.bytes() < best.bytes() {
+		best = p
+	}
+	return best
+}
+
+// bytes returns how much of a page a column with this shape takes.
+func (s shape) bytes() int {
+	return int(s.baseBytes) + int(s.slopeBytes) + int(s.width)*pageSize/8
+}
+
+func byteLen(x uint64) uint8 { return uint8(bits.Len(x)+7) / 8 }
+
+// planBase stores numbers from least to most plain or less the least. FLOAT and
+// DOUBLE columns that take no byte are null, so 0 has its width, too.
+func planBase(kind shapeKind, least, most uint64) columnPlan {
+	plain := columnPlan{shape: shape{kind: kind, width: uint8(bits.Len(most))}}
+	if most == 0 && (kind == shapeFloats || kind == shapeDoubles) {
+		plain.width = 1
+	}
+	based := columnPlan{base: least, shape: shape{kind: kind, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least)}}
+	if based.bytes() < plain.bytes() && least > 0 {
+		return based
+	}
+	return plain
+}
+
+// planDivisor stores numbers less the least in units of the greatest divisor
+// that they allow.
+func planDivisor(kind shapeKind, nums *[pageSize]uint64, set uint16, least, most uint64) (columnPlan, bool) {
+	var all uint64
+	for m := set; m != 0; m &= m - 1 {
+		all |= nums[mathbits.TrailingZeros16(m)] - least
+	}
+	if all&1 != 0 {
+		return columnPlan{}, false
+	}
+	for d := len(divisors) - 1; d > 0; d-- {
+		div := divisors[d]
+		if most-least < div || !allMultiples(nums, set, least, div) {
+			continue
+		}
+		return columnPlan{base: least, shape: shape{
+			kind: kind, div: uint8(d), baseBytes: byteLen(least), width: uint8(bits.Len((most - least) / div)),
+		}}, true
+	}
+	return columnPlan{}, false
+}
+
+func allMultiples(nums *[pageSize]uint64, set uint16, least, div uint64) bool {
+	for m := set; m != 0; m &= m - 1 {
+		if (nums[mathbits.TrailingZeros16(m)]-least)%div != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// planSlope stores how far numbers are from a line through the first and the
+// last, for ordinals and keys that run with the record's own.
+func planSlope(kind shapeKind, nums *[pageSize]uint64, set uint16) (columnPlan, bool) {
+	first, last := mathbits.TrailingZeros16(set), 15-mathbits.LeadingZeros16(set)
+	if first == last || nums[last] <= nums[first] {
+		return columnPlan{}, false
+	}
+	slope := (nums[last] - nums[first]) / uint64(last-first)
+	if slope == 0 || slope >= 1<<16 || nums[first] < uint64(first)*slope {
+		return columnPlan{}, false
+	}
+	least, most := nums[first]-uint64(first)*slope, uint64(0)
+	for m := set; m != 0; m &= m - 1 {
+		i := mathbits.TrailingZeros16(m)
+		if nums[i] < uint64(i)*slope {
+			return columnPlan{}, false
+		}
+		x := nums[i] - uint64(i)*slope
+		least, most = min(least, x), max(most, x)
+	}
+	p := columnPlan{base: least, slope: slope, shape: shape{
+		kind: kind, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least), slopeBytes: byteLen(slope),
+	}}
+	return p, p.baseBytes+p.slopeBytes <= 8
+}
+
+// planTexts decides how the ends of a field's values are stored, which lie in
+// the heap from *end on, and moves *end behind them.
+func (b *pageBuilder) planTexts(f int, end *uint64) columnPlan {
+	t := &b.texts[f]
+	kind := shapeEnds
+	if t.nulls != 0 {
+		kind = shapeNullEnds
+	}
+	var ends [pageSize]uint64
+	for i := range ends {
+		*end += uint64(t.end[i] - t.start[i])
+		ends[i] = *end
+	}
+	p := planEnds(kind, &ends)
+	if kind == shapeNullEnds {
+		p.width++
+	}
+	return p
+}
+
+func planEnds(kind shapeKind, ends *[pageSize]uint64) columnPlan {
+	const all = 1<<pageSize - 1
+	best := planBase(kind, ends[0], ends[pageSize-1])
+	if p, ok := planSlope(kind, ends, all); ok && p.bytes() < best.bytes() {
+		best = p
+	}
+	return best
+}
+
+// planEntries decides how collections are stored and returns the number of
+// their entries.
+func (b *pageBuilder) planEntries() uint64 {
+	var ends [pageSize]uint64
+	var least, most [3]uint64
+	n := uint64(0)
+	for i, list := range b.lists {
+		for _, e := range list {
+			for k, x := range [3]uint64{uint64(e.element), uint64(e.value), uint64(e.bucket)} {
+				if n == 0 {
+					least[k] = x
+				}
+				least[k], most[k] = min(least[k], x), max(most[k], x)
+			}
+			n++
+		}
+		ends[i] = n
+	}
+	b.plans[endColumn] = planEnds(shapeNumbers, &ends)
+	for k := range least {
+		b.plans[endColumn+1+k] = planPart(n, least[k], most[k])
+	}
+	return n
+}
+
+// planPart decides how one part of n entries is stored.
+func planPart(n, least, most uint64) columnPlan {
+	plain := columnPlan{shape: shape{kind: shapeParts, width: uint8(bits.Len(most))}}
+	based := columnPlan{base: least, shape: shape{kind: shapeParts, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least)}}
+	if 8*uint64(based.baseBytes) < n*uint64(plain.width-based.width) {
+		return based
+	}
+	return plain
+}
