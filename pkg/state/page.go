@@ -46,10 +46,16 @@ type page struct {
 	data []byte // goes on to the end of the segment
 }
 
+// packed returns the i'th packed number of column c: one word has all of it,
+// because no column is 58 to 63 bits wide.
+func (p page) packed(c *column, i int) uint64 {
+	pos := c.bit + uint64(i)*c.width
+	return binary.LittleEndian.Uint64(p.data[pos>>3:]) >> (pos & 7) & c.mask
+}
+
 // at returns column c's number for the i'th record of a page.
 func (p page) at(c *column, i int) uint64 {
-	x := bits.Load(p.data, uint64(c.off)*8+uint64(i)*uint64(c.width), int(c.width))
-	return x*c.div + p.offset(c, i)
+	return p.packed(c, i)*c.div + p.offset(c, i)
 }
 
 // offset returns what is added to the i'th packed number of a column.
@@ -57,20 +63,14 @@ func (p page) offset(c *column, i int) uint64 {
 	if c.headBytes == 0 {
 		return c.add
 	}
-	base, slope := p.head(c)
-	return base + slope*uint64(i)
-}
-
-// head returns the base and the slope of a column that has some.
-func (p page) head(c *column) (base, slope uint64) {
 	h := binary.LittleEndian.Uint64(p.data[c.head:])
-	return h & c.baseMask, h >> c.slopeShift & c.slopeMask
+	return h&c.baseMask + h>>c.slopeShift&c.slopeMask*uint64(i)
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
 // heap, and whether it is null.
 func (p page) end(c *column, i int) (end uint64, null bool) {
-	x := bits.Load(p.data, uint64(c.off)*8+uint64(i)*uint64(c.width), int(c.width))
+	x := p.packed(c, i)
 	if c.nulls {
 		return x>>1 + p.offset(c, i), x&1 != 0
 	}
@@ -106,8 +106,8 @@ func (p page) entries(i int) (start, end uint64) {
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
-	pos := uint64(p.lay.heap)*8 + e*p.lay.entryBits + uint64(c.off)
-	return bits.Load(p.data, pos, int(c.width)) + p.offset(c, 0)
+	pos := c.bit + e*p.lay.entryBits
+	return binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask + p.offset(c, 0)
 }
 
 // size returns the length of the page in bytes.

@@ -208,7 +208,7 @@ func (b *pageBuilder) fill(lay *layout) {
 		if b.schema.Fields[f].Type.variable() {
 			end = b.fillEnds(f, c, end)
 		} else {
-			packNumbers(b.out[c.off:], c, &b.plans[f], &b.nums[f], b.set)
+			packNumbers(b.out[c.bit/8:], c, &b.plans[f], &b.nums[f], b.set)
 		}
 	}
 	heap := b.out[lay.heap:lay.heap]
@@ -268,7 +268,7 @@ func (b *pageBuilder) fillEnds(f int, c *column, end uint64) uint64 {
 			x[i] = x[i]<<1 | uint64(t.nulls>>i&1)
 		}
 	}
-	bits.Pack(b.out[c.off:], int(c.width), &x, 0)
+	bits.Pack(b.out[c.bit/8:], int(c.width), &x, 0)
 	return end
 }
 
@@ -288,7 +288,7 @@ func (b *pageBuilder) fillEntries(lay *layout) {
 		ends[i] = n
 	}
 	c := &lay.cols[endColumn]
-	packNumbers(b.out[c.off:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
+	packNumbers(b.out[c.bit/8:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
 	clear(b.out[lay.heap:])
 	pos := uint64(lay.heap) * 8
 	for i := range b.lists {

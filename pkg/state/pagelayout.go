@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"sync"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 // layout describes the bytes of a page; pages of a type share few of them. A
@@ -36,16 +38,14 @@ const endColumn = 0
 // they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost a look-up
 // little, because the base lies in the page itself.
 type column struct {
-	off       uint32 // of the numbers, in bytes; of a part, bits into the entry
-	head      uint32 // of base and slope, in bytes
-	headBytes uint8
-	width     uint8
-	nulls     bool // STRING and BYTES: the lowest bit of each number says null
+	bit, width, mask uint64 // where the first number lies, in bits, and how wide they are
+	div              uint64
+	add              uint64 // the number, if it is the same in every such page
 
-	slopeShift          uint8
-	baseMask, slopeMask uint64
-	div                 uint64
-	add                 uint64 // the number, if it is the same in every such page
+	baseMask, slopeMask   uint64
+	head                  uint32 // of base and slope, in bytes
+	headBytes, slopeShift uint8
+	nulls                 bool // STRING and BYTES: the lowest bit of each number says null
 }
 
 // shape is what columns of one layout have in common, besides their places.
@@ -159,14 +159,19 @@ func newLayout(shapes []shape) *layout {
 	for i, s := range shapes {
 		if s.kind == shapeParts {
 			l.collection = true
-			l.cols[i].off = uint32(l.entryBits)
+			l.cols[i].bit = l.entryBits
 			l.entryBits += uint64(s.width)
 			continue
 		}
-		l.cols[i].off = l.heap
+		l.cols[i].bit = uint64(l.heap) * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
 			l.lastText = i
+		}
+	}
+	for i, s := range shapes {
+		if s.kind == shapeParts {
+			l.cols[i].bit += uint64(l.heap) * 8
 		}
 	}
 	return l
@@ -175,7 +180,7 @@ func newLayout(shapes []shape) *layout {
 // column returns the column of a shape, which has its base at byte head.
 func (s shape) column(head uint32) column {
 	c := column{
-		head: head, headBytes: s.baseBytes + s.slopeBytes, width: s.width,
+		head: head, headBytes: s.baseBytes + s.slopeBytes, width: uint64(s.width), mask: bits.Mask(int(s.width)),
 		nulls: s.kind == shapeNullEnds, div: divisors[s.div],
 		slopeShift: 8 * s.baseBytes,
 		baseMask:   1<<(8*uint(s.baseBytes)) - 1, slopeMask: 1<<(8*uint(s.slopeBytes)) - 1,

@@ -47,16 +47,24 @@ func (s shape) bytes() int {
 	return int(s.baseBytes) + int(s.slopeBytes) + int(s.width)*pageSize/8
 }
 
+// widthOf returns the width of a column of numbers up to x.
+func widthOf(x uint64) uint8 {
+	if w := uint8(bits.Len(x)); w <= 57 {
+		return w
+	}
+	return 64 // see page.packed
+}
+
 func byteLen(x uint64) uint8 { return uint8(bits.Len(x)+7) / 8 }
 
 // planBase stores numbers from least to most plain or less the least. FLOAT and
 // DOUBLE columns that take no byte are null, so 0 has its width, too.
 func planBase(kind shapeKind, least, most uint64) columnPlan {
-	plain := columnPlan{shape: shape{kind: kind, width: uint8(bits.Len(most))}}
+	plain := columnPlan{shape: shape{kind: kind, width: widthOf(most)}}
 	if most == 0 && (kind == shapeFloats || kind == shapeDoubles) {
 		plain.width = 1
 	}
-	based := columnPlan{base: least, shape: shape{kind: kind, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least)}}
+	based := columnPlan{base: least, shape: shape{kind: kind, width: widthOf(most - least), baseBytes: byteLen(least)}}
 	if based.bytes() < plain.bytes() && least > 0 {
 		return based
 	}
@@ -79,7 +87,7 @@ func planDivisor(kind shapeKind, nums *[pageSize]uint64, set uint16, least, most
 			continue
 		}
 		return columnPlan{base: least, shape: shape{
-			kind: kind, div: uint8(d), baseBytes: byteLen(least), width: uint8(bits.Len((most - least) / div)),
+			kind: kind, div: uint8(d), baseBytes: byteLen(least), width: widthOf(((most - least) / div)),
 		}}, true
 	}
 	return columnPlan{}, false
@@ -115,7 +123,7 @@ func planSlope(kind shapeKind, nums *[pageSize]uint64, set uint16) (columnPlan, 
 		least, most = min(least, x), max(most, x)
 	}
 	p := columnPlan{base: least, slope: slope, shape: shape{
-		kind: kind, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least), slopeBytes: byteLen(slope),
+		kind: kind, width: widthOf(most - least), baseBytes: byteLen(least), slopeBytes: byteLen(slope),
 	}}
 	return p, p.baseBytes+p.slopeBytes <= 8
 }
@@ -176,8 +184,8 @@ func (b *pageBuilder) planEntries() uint64 {
 
 // planPart decides how one part of n entries is stored.
 func planPart(n, least, most uint64) columnPlan {
-	plain := columnPlan{shape: shape{kind: shapeParts, width: uint8(bits.Len(most))}}
-	based := columnPlan{base: least, shape: shape{kind: shapeParts, width: uint8(bits.Len(most - least)), baseBytes: byteLen(least)}}
+	plain := columnPlan{shape: shape{kind: shapeParts, width: widthOf(most)}}
+	based := columnPlan{base: least, shape: shape{kind: shapeParts, width: widthOf(most - least), baseBytes: byteLen(least)}}
 	if 8*uint64(based.baseBytes) < n*uint64(plain.width-based.width) {
 		return based
 	}

@@ -42,6 +42,10 @@ func (r Record) IsNull(f int) bool {
 	return r.fixed(f) == nullBits(t)
 }
 
+// Bits returns a field that is neither STRING nor BYTES as a number that is
+// the same exactly for equal values of one type: see Value.Bits.
+func (r Record) Bits(f int) uint64 { return r.fixed(f) }
+
 // Int returns an INT field; ok is false if it is null.
 func (r Record) Int(f int) (v int32, ok bool) {
 	x := r.fixed(f)

@@ -144,6 +144,24 @@ func (v Value) String() string {
 	return "null"
 }
 
+// Bits returns a value that is neither STRING nor BYTES as a number that is the
+// same exactly for equal values of one type, -0.0 and 0.0 being two. It is a
+// hint for programs that compare many records: it may be another number in
+// another release.
+func (v Value) Bits() uint64 {
+	switch v.kind {
+	case Int:
+		return uint64(wire.ZigZag32(v.Int())) + 1
+	case Long:
+		return wire.ZigZag64(v.Long()) + 1
+	case Boolean, Reference:
+		return v.num + 1
+	case Float, Double:
+		return v.num
+	}
+	return 0
+}
+
 // Equal compares as keys do: FLOAT and DOUBLE as numbers, all else exactly.
 // Null equals null.
 func (v Value) Equal(o Value) bool {

@@ -3,7 +3,6 @@ package index
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -60,6 +59,22 @@ func (p *keyPath) value(r state.Record) state.Value {
 	return r.Value(field)
 }
 
+// isNumber says whether the part is a number in the record itself.
+func (p *keyPath) isNumber() bool {
+	return len(p.rest) == 0 && p.last != state.String && p.last != state.Bytes
+}
+
+// hash folds the part of r into h, as hashPart does with its value.
+func (p *keyPath) hash(h uint64, r state.Record) uint64 {
+	if !p.isNumber() {
+		return hashPart(h, p.value(r))
+	}
+	if r.IsNull(p.first) {
+		return mix(h, hashNull)
+	}
+	return mix(h, r.Bits(p.first))
+}
+
 const (
 	hashSeed  = 0x9e3779b97f4a7c15
 	hashNull  = 0x2545f4914f6cdd1d
@@ -83,7 +98,7 @@ func hashPart(h uint64, v state.Value) uint64 {
 	case state.Bytes:
 		return mix(h, xxhash.Sum64(v.Data()))
 	}
-	return mix(h, number(v))
+	return mix(h, v.Bits())
 }
 
 // samePart compares exactly: -0.0 is not 0.0, null is null, and a NaN is
@@ -98,27 +113,7 @@ func samePart(a, b state.Value) bool {
 	case state.Bytes:
 		return string(a.Data()) == string(b.Data())
 	}
-	return number(a) == number(b)
-}
-
-// number returns the bits of a value that is neither text, bytes nor null.
-func number(v state.Value) uint64 {
-	switch v.Type() {
-	case state.Int:
-		return uint64(v.Int())
-	case state.Long:
-		return uint64(v.Long())
-	case state.Float:
-		return uint64(math.Float32bits(v.Float()))
-	case state.Double:
-		return math.Float64bits(v.Double())
-	case state.Boolean:
-		if v.Bool() {
-			return 1
-		}
-		return 0
-	}
-	return uint64(v.Reference())
+	return a.Bits() == b.Bits()
 }
 
 // canonical returns the one form of a text: a blob can hold well-formed text in

@@ -3,265 +3,536 @@ package index
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
 
+// A block is one cache line: the tags of up to blockSize entries, eight bits of
+// the hash each, then a byte with their number and a flag, then the entries'
+// ordinals. A group is blocksPerGroup blocks, and what is copied on write.
 const (
-	blockSize = 64  // entries of a block
-	blockFill = 36  // entries per chain, on average, that the table grows at
-	blockLow  = 12  // and shrinks at
-	midSize   = 256 // chains under one middle node
+	blockBytes = 64
+	blockSize  = 12
+	usedAt     = 12 // the byte with the number of entries
+	ordsAt     = 16 // the first ordinal, 32 bits each
+
+	// passed in the byte at usedAt says that an entry which belongs into this
+	// block lies in a later one, because the block was full.
+	passed = 0x80
+
+	blocksPerGroup = 4
+	groupBytes     = blocksPerGroup * blockBytes
+	groupSize      = blocksPerGroup * blockSize
+	freshFill      = 28 // entries a group when a table is built
+	mostFill       = 36 // a table is built anew when there are more
+	leastFill      = 10 // or fewer
+
+	dirSize  = 1 << dirShift // groups in one part of the directory
+	dirShift = 9
 )
 
-// table is a hash table from hashes to ordinals that versions share: it grows
-// by one chain at a time (linear hashing), so that no change costs more than a
-// few blocks. An entry is found by a chain and a tag, eight further bits of the
-// hash; the caller compares keys. Equal hashes may stand in it any number of
-// times.
+// linkAt are the bytes of a group that hold the handle of the next one, for
+// entries that have no room in it: bytes that its blocks leave free.
+var linkAt = [4]int{13, 14, 15, blockBytes + 13}
+
+// table is a hash table from hashes to ordinals that versions share. The hash
+// names a group, a block in it and a tag; an entry lies in its block or, if
+// that is full, in one behind it. The caller compares keys. Equal hashes may
+// stand in it any number of times. It has a fixed number of groups: when it
+// does not fit its content any more, its owner builds another one.
 type table struct {
-	mids   []*[midSize]*block
-	chains int // len(mids) is just enough for them
+	dir    []*[dirSize]arena.Handle
+	blocks arena.Arena
+	groups uint64
 	count  int // entries
 }
 
-// block holds a part of a chain. Its entries are in no order.
-type block struct {
-	next *block
-	used int32
-	ords [blockSize]state.Ordinal
-	tags [blockSize]uint8
+// place is where entries with one hash belong.
+type place struct {
+	group uint64
+	block int
+	tag   byte
 }
 
-func tagOf(hash uint64) uint8 { return uint8(hash >> 56) }
+func (t *table) placeOf(hash uint64) place {
+	group, _ := bits.Mul64(hash, t.groups)
+	return place{group, int(hash) & (blocksPerGroup - 1), byte(hash >> 8)}
+}
 
-// chainOf returns the chain of a hash.
-func (t *table) chainOf(hash uint64) int {
-	level := bits.Len(uint(t.chains) - 1) // 1<<level >= chains
-	c := int(hash & (1<<level - 1))
-	if c >= t.chains {
-		c &= 1<<(level-1) - 1
+// group returns the blocks of a group, nil if it has none.
+func (t *table) group(i uint64) []byte {
+	d := t.dir[i>>dirShift]
+	if d == nil || d[i%dirSize] == 0 {
+		return nil
 	}
-	return c
+	return t.blocks.Block(d[i%dirSize])
 }
 
-func (t *table) head(chain int) *block { return t.mids[chain/midSize][chain%midSize] }
+// fits says whether a table of so many groups is a good one for n entries.
+func (t *table) fits(n int) bool {
+	return uint64(n) <= t.groups*mostFill && (t.groups <= 1 || uint64(n) >= t.groups*leastFill)
+}
+
+// link returns the handle of the group behind g.
+func link(g []byte) arena.Handle {
+	var h arena.Handle
+	for i, at := range linkAt {
+		h |= arena.Handle(g[at]) << (8 * i)
+	}
+	return h
+}
+
+func setLink(g []byte, h arena.Handle) {
+	for i, at := range linkAt {
+		g[at] = byte(h >> (8 * i))
+	}
+}
+
+// matches marks which entries of a block may have a tag: bit 8*i for entry i of
+// the first eight, bit 8*i+1 for entry 8+i. It has no branch that waits for
+// memory, so that several look-ups can wait for theirs at the same time.
+func matches(b *[blockBytes]byte, tag byte) uint64 {
+	pattern := uint64(tag) * 0x0101010101010101
+	first := zeroBytes(binary.LittleEndian.Uint64(b[:]) ^ pattern)
+	rest := zeroBytes(uint64(binary.LittleEndian.Uint32(b[8:])) ^ pattern&0xffffffff)
+	return first>>7 | rest>>6&0x02020202
+}
+
+// zeroBytes sets the highest bit of each byte that is 0, and no other bit.
+func zeroBytes(x uint64) uint64 {
+	const low = 0x7f7f7f7f7f7f7f7f
+	return ^((x&low + low) | x | low) // no carry leaves a byte
+}
+
+// entryOf returns the entry of the lowest bit of what matches returned.
+func entryOf(m uint64) int {
+	at := bits.TrailingZeros64(m)
+	return at>>3 + at&1*8
+}
+
+func used(b *[blockBytes]byte) int { return int(b[usedAt] &^ passed) }
+
+func ordinalAt(b *[blockBytes]byte, i int) state.Ordinal {
+	return state.Ordinal(binary.LittleEndian.Uint32(b[ordsAt+4*i:]))
+}
+
+func setEntry(b *[blockBytes]byte, i int, tag byte, o state.Ordinal) {
+	b[i] = tag
+	binary.LittleEndian.PutUint32(b[ordsAt+4*i:], uint32(o))
+}
+
+// blockAt returns block i of a group.
+func blockAt(g []byte, i int) *[blockBytes]byte {
+	return (*[blockBytes]byte)(g[i*blockBytes:])
+}
 
 // probe returns a walk over the entries that may have that hash.
 func (t *table) probe(hash uint64) probe {
-	if t.chains == 0 {
+	if t.groups == 0 {
 		return probe{}
 	}
-	return probe{block: t.head(t.chainOf(hash)), pattern: uint64(tagOf(hash)) * 0x0101010101010101}
+	p := t.placeOf(hash)
+	return t.walk(t.group(p.group), p)
+}
+
+func (t *table) walk(g []byte, p place) probe {
+	w := probe{t: t, group: g, at: p.block, first: p.block, tag: p.tag}
+	if g != nil {
+		w.left = matches(blockAt(g, w.at), w.tag)
+	}
+	return w
 }
 
 // probe walks the entries that may have a hash.
 type probe struct {
-	block   *block
-	pattern uint64
-	at      int    // of the entries whose matches are in left
-	left    uint64 // 0x80 in the byte of each entry whose tag matches
-	started bool
+	t         *table
+	group     []byte // nil at the end
+	at, first int    // the block, and that where the walk began
+	tag       byte
+	left      uint64 // of the block's matches
 }
 
 // next returns the next candidate, or NoOrdinal.
 func (p *probe) next() state.Ordinal {
-	for p.block != nil {
-		if p.left != 0 {
-			i := p.at + bits.TrailingZeros64(p.left)/8
+	for p.group != nil {
+		b := blockAt(p.group, p.at)
+		for p.left != 0 {
+			i := entryOf(p.left)
 			p.left &= p.left - 1
-			return p.block.ords[i]
+			if i < used(b) {
+				return ordinalAt(b, i)
+			}
 		}
-		if p.started {
-			p.at += 8
-		}
-		p.started = true
-		if p.at >= int(p.block.used) {
-			p.block, p.at, p.started = p.block.next, 0, false
-			continue
-		}
-		p.left = matches(p.block, p.at, p.pattern)
+		p.advance(b)
 	}
 	return state.NoOrdinal
 }
 
-// matches marks which of the eight entries from at on have the tag.
-func matches(b *block, at int, pattern uint64) uint64 {
-	x := binary.LittleEndian.Uint64(b.tags[at:]) ^ pattern
-	const low = 0x7f7f7f7f7f7f7f7f
-	zero := ^((x&low + low) | x | low) // exact: no carry leaves a byte
-	if n := int(b.used) - at; n < 8 {
-		zero &= 1<<(8*n) - 1
+// advance goes to the block behind b.
+func (p *probe) advance(b *[blockBytes]byte) {
+	if b[usedAt]&passed == 0 {
+		p.group = nil
+		return
 	}
-	return zero
-}
-
-// tableEdit is a table under construction: each node is copied at most once,
-// on the first write to it.
-type tableEdit struct {
-	table
-	ownMid    map[int]bool
-	ownBlocks map[*block]bool
-	all       bool // every node is new
-	hashOf    func(o state.Ordinal) uint64
-}
-
-// edit returns a copy of t that can be written without touching t. hashOf
-// returns the hash of an entry.
-func (t *table) edit(hashOf func(o state.Ordinal) uint64) *tableEdit {
-	e := &tableEdit{table: *t, hashOf: hashOf, ownMid: map[int]bool{}, ownBlocks: map[*block]bool{}}
-	e.mids = append([]*[midSize]*block(nil), t.mids...)
-	if t.chains == 0 {
-		e.setChains(1)
+	if p.at = (p.at + 1) % blocksPerGroup; p.at == p.first {
+		h := link(p.group)
+		if h == 0 {
+			p.group = nil
+			return
+		}
+		p.group = p.t.blocks.Block(h)
 	}
-	return e
+	p.left = matches(blockAt(p.group, p.at), p.tag)
 }
 
-// newTable returns an empty table with room for n entries.
-func newTable(n int, hashOf func(o state.Ordinal) uint64) *tableEdit {
-	e := &tableEdit{all: true, hashOf: hashOf}
-	e.setChains(n/blockFill + 1)
-	return e
+// chain is a group under construction with those behind it, one after the
+// other. It is never empty.
+type chain struct {
+	bytes []byte
+	table table // of no directory: for walks over bytes
 }
 
-func (e *tableEdit) setChains(n int) {
-	e.chains = n
-	for len(e.mids)*midSize < n {
-		e.own(len(e.mids))
-		e.mids = append(e.mids, new([midSize]*block))
-	}
-	e.mids = e.mids[:(n+midSize-1)/midSize]
+func (c *chain) groups() int { return len(c.bytes) / groupBytes }
+
+// block returns block i of all blocks.
+func (c *chain) block(i int) *[blockBytes]byte { return blockAt(c.bytes, i) }
+
+// steps returns the number of the k'th block on the way of a place: block after
+// block of each group, from the place's own on.
+func step(first, k int) int {
+	return k/blocksPerGroup*blocksPerGroup + (first+k)%blocksPerGroup
 }
 
-func (e *tableEdit) own(mid int) {
-	if !e.all {
-		e.ownMid[mid] = true
+// add puts an entry into the first block on its way that is not full.
+func (c *chain) add(p place, o state.Ordinal) {
+	for k := 0; ; k++ {
+		if k == c.groups()*blocksPerGroup {
+			c.bytes = append(c.bytes, make([]byte, groupBytes)...)
+		}
+		b := c.block(step(p.block, k))
+		if n := used(b); n < blockSize {
+			setEntry(b, n, p.tag, o)
+			b[usedAt]++
+			return
+		}
+		b[usedAt] |= passed
 	}
 }
 
-// setHead puts b at the start of a chain.
-func (e *tableEdit) setHead(chain int, b *block) {
-	m := chain / midSize
-	if !e.all && !e.ownMid[m] {
-		mid := *e.mids[m]
-		e.mids[m] = &mid
-		e.own(m)
+// find calls f for the entries that may have the hash of a place, until f says
+// true, and returns the block and the entry there, -1 if f never did.
+func (c *chain) find(p place, f func(o state.Ordinal) bool) (block, entry int) {
+	for k := range c.groups() * blocksPerGroup {
+		block := step(p.block, k)
+		b := c.block(block)
+		for m := matches(b, p.tag); m != 0; m &= m - 1 {
+			if i := entryOf(m); i < used(b) && f(ordinalAt(b, i)) {
+				return block, i
+			}
+		}
+		if b[usedAt]&passed == 0 {
+			break
+		}
 	}
-	e.mids[m][chain%midSize] = b
+	return -1, -1
 }
 
-// newBlock returns an empty block in front of next.
-func (e *tableEdit) newBlock(next *block) *block {
-	b := &block{next: next}
-	if !e.all {
-		e.ownBlocks[b] = true
-	}
-	return b
-}
-
-// ownHead returns the first block of a chain, copied if need be.
-func (e *tableEdit) ownHead(chain int) *block {
-	b := e.head(chain)
-	if b == nil || e.all || e.ownBlocks[b] {
-		return b
-	}
-	own := *b
-	e.ownBlocks[&own] = true
-	e.setHead(chain, &own)
-	return &own
-}
-
-// add puts an entry into the table.
-func (e *tableEdit) add(hash uint64, o state.Ordinal) {
-	e.put(e.chainOf(hash), tagOf(hash), o)
-	e.count++
-	if e.count > e.chains*blockFill {
-		e.split()
-	}
-}
-
-func (e *tableEdit) put(chain int, tag uint8, o state.Ordinal) {
-	b := e.ownHead(chain)
-	if b == nil || b.used == blockSize {
-		b = e.newBlock(b)
-		e.setHead(chain, b)
-	}
-	b.ords[b.used], b.tags[b.used] = o, tag
-	b.used++
-}
-
-// remove takes an entry out and says whether it was there: the first block of
-// its chain gives up an entry for it.
-func (e *tableEdit) remove(hash uint64, o state.Ordinal) bool {
-	chain := e.chainOf(hash)
-	depth, at := e.locate(chain, o)
-	if depth < 0 {
+// remove takes an entry out and says whether it was there.
+func (c *chain) remove(p place, o state.Ordinal) bool {
+	block, i := c.find(p, func(other state.Ordinal) bool { return other == o })
+	if block < 0 {
 		return false
 	}
-	head := e.ownHead(chain)
-	b := head
-	for ; depth > 0; depth-- {
-		b = e.ownNext(b)
-	}
-	head.used--
-	b.ords[at], b.tags[at] = head.ords[head.used], head.tags[head.used]
-	if head.used == 0 {
-		e.setHead(chain, head.next)
-	}
-	e.count--
-	if e.chains > 1 && e.count < e.chains*blockLow {
-		e.merge()
-	}
+	b := c.block(block)
+	b[usedAt]--
+	last := used(b)
+	setEntry(b, i, b[last], ordinalAt(b, last))
 	return true
 }
 
-// locate finds an entry: its block's depth in the chain, -1 if it is not there,
-// and its place in the block.
-func (e *tableEdit) locate(chain int, o state.Ordinal) (depth, at int) {
-	for b := e.head(chain); b != nil; b = b.next {
-		for i := range b.used {
-			if b.ords[i] == o {
-				return depth, int(i)
+// load makes c the chain that begins with group i of t.
+func (c *chain) load(t *table, i uint64) {
+	c.bytes = c.bytes[:0]
+	for g := t.group(i); g != nil; {
+		c.bytes = append(c.bytes, g[:groupBytes]...)
+		h := link(g)
+		if h == 0 {
+			break
+		}
+		g = t.blocks.Block(h)
+	}
+	if len(c.bytes) == 0 {
+		c.bytes = append(c.bytes, make([]byte, groupBytes)...)
+	}
+}
+
+// trim takes empty groups off the end.
+func (c *chain) trim() {
+	for c.groups() > 1 {
+		for b := range blocksPerGroup {
+			if used(c.block((c.groups()-1)*blocksPerGroup+b)) > 0 {
+				return
 			}
 		}
-		depth++
+		c.bytes = c.bytes[:len(c.bytes)-groupBytes]
 	}
-	return -1, 0
 }
 
-func (e *tableEdit) ownNext(b *block) *block {
-	if !e.all && !e.ownBlocks[b.next] {
-		own := *b.next
-		e.ownBlocks[&own] = true
-		b.next = &own
+// store writes the chain and returns the handle of its first group.
+func (c *chain) store(w *arena.Writer) arena.Handle {
+	var next arena.Handle
+	for i := c.groups() - 1; i >= 0; i-- {
+		g := c.bytes[i*groupBytes : (i+1)*groupBytes]
+		setLink(g, next)
+		next = w.Put(arena.New, g)
 	}
-	return b.next
+	return next
 }
 
-// split adds a chain and moves to it what belongs there.
-func (e *tableEdit) split() {
-	e.setChains(e.chains + 1)
-	level := bits.Len(uint(e.chains) - 1)
-	from := (e.chains - 1) &^ (1 << (level - 1))
-	old := e.head(from)
-	e.setHead(from, nil)
-	for b := old; b != nil; b = b.next {
-		for i := range b.used {
-			e.put(e.chainOf(e.hashOf(b.ords[i])), b.tags[i], b.ords[i])
+// tableChange is one entry that comes or goes.
+type tableChange struct {
+	hash uint64
+	o    state.Ordinal
+	add  bool
+}
+
+// update returns the table after the changes, which it sorts. It says of each
+// entry that goes whether another one in the table that may have the same hash
+// is the same for was, and of each that comes, for is: the sum of those that
+// came, less those that went, is extra. It is false if an entry that goes was
+// not there or the table would no longer fit.
+func (t *table) update(changes []tableChange, was, is func(o, other state.Ordinal) bool) (next table, extra int, ok bool) {
+	count := t.count
+	for i := range changes {
+		if changes[i].add {
+			count++
+		} else {
+			count--
+		}
+	}
+	if t.groups == 0 || !t.fits(count) {
+		return table{}, 0, false
+	}
+	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
+	e.count = count
+	e.dir = slices.Clone(t.dir)
+	slices.SortFunc(changes, t.compareChanges)
+	for k := 0; k < len(changes); {
+		n := k + 1
+		group := t.placeOf(changes[k].hash).group
+		for n < len(changes) && t.placeOf(changes[n].hash).group == group {
+			n++
+		}
+		d, ok := e.change(t, group, changes[k:n], was, is)
+		if !ok {
+			e.w.Discard()
+			return table{}, 0, false
+		}
+		extra += d
+		k = n
+	}
+	e.evacuate()
+	var err error
+	e.blocks, err = e.w.Close()
+	return e.table, extra, err == nil
+}
+
+// compareChanges orders by group, what goes before what comes.
+func (t *table) compareChanges(a, b tableChange) int {
+	x, y := t.placeOf(a.hash).group, t.placeOf(b.hash).group
+	switch {
+	case x != y:
+		return cmpUint64(x, y)
+	case a.add != b.add:
+		if b.add {
+			return -1
+		}
+		return 1
+	}
+	return int(a.o) - int(b.o)
+}
+
+func cmpUint64(a, b uint64) int {
+	if a < b {
+		return -1
+	}
+	return 1
+}
+
+// tableEdit is the next version of a table.
+type tableEdit struct {
+	table
+	w     *arena.Writer
+	own   []bool // parts of the directory that are copies
+	chain chain
+}
+
+func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
+	d := group >> dirShift
+	if !e.own[d] {
+		part := new([dirSize]arena.Handle)
+		if e.dir[d] != nil {
+			*part = *e.dir[d]
+		}
+		e.dir[d], e.own[d] = part, true
+	}
+	e.dir[d][group%dirSize] = h
+}
+
+// change makes one group anew.
+func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
+	e.chain.load(from, group)
+	e.drop(from, group)
+	for _, c := range changes {
+		p := e.placeOf(c.hash)
+		same := is
+		if !c.add {
+			if !e.chain.remove(p, c.o) {
+				return 0, false
+			}
+			same = was
+		}
+		twin, _ := e.chain.find(p, func(other state.Ordinal) bool { return same(c.o, other) })
+		if c.add {
+			e.chain.add(p, c.o)
+		}
+		switch {
+		case twin < 0:
+		case c.add:
+			extra++
+		default:
+			extra--
+		}
+	}
+	e.chain.trim()
+	e.setHandle(group, e.chain.store(e.w))
+	return extra, true
+}
+
+// drop takes the groups of a chain of the version before away.
+func (e *tableEdit) drop(from *table, group uint64) {
+	d := from.dir[group>>dirShift]
+	if d == nil {
+		return
+	}
+	for h := d[group%dirSize]; h != 0; h = link(from.blocks.Block(h)) {
+		e.w.Drop(h, groupBytes)
+	}
+}
+
+// evacuate moves groups out of segments that are nearly empty. A chain moves
+// as a whole.
+func (e *tableEdit) evacuate() {
+	sparse := e.w.Sparse()
+	if sparse == nil {
+		return
+	}
+	for d, part := range e.dir {
+		if part == nil {
+			continue
+		}
+		for i, h := range part {
+			if h != 0 && e.isSparse(sparse, h) {
+				e.move(uint64(d<<dirShift|i), h)
+			}
 		}
 	}
 }
 
-// merge takes the last chain away and moves what is in it.
-func (e *tableEdit) merge() {
-	last := e.chains - 1
-	old := e.head(last)
-	e.setHead(last, nil)
-	e.setChains(last)
-	to := last &^ (1 << (bits.Len(uint(last)) - 1))
-	for b := old; b != nil; b = b.next {
-		for i := range b.used {
-			e.put(to, b.tags[i], b.ords[i])
+func (e *tableEdit) isSparse(sparse []bool, h arena.Handle) bool {
+	for ; h != 0; h = link(e.w.Block(h)) {
+		if arena.In(sparse, h) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *tableEdit) move(group uint64, h arena.Handle) {
+	e.chain.bytes = e.chain.bytes[:0]
+	var old []arena.Handle
+	for ; h != 0; h = link(e.w.Block(h)) {
+		e.chain.bytes = append(e.chain.bytes, e.w.Block(h)[:groupBytes]...)
+		old = append(old, h)
+	}
+	e.setHandle(group, e.chain.store(e.w))
+	for _, h := range old {
+		e.w.Drop(h, groupBytes)
+	}
+}
+
+// hashed is an entry with its hash.
+type hashed struct {
+	hash uint64
+	o    state.Ordinal
+}
+
+// build returns a table of the entries, which are in no order, and how many of
+// them another one before is the same as.
+func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, extra int, err error) {
+	t.groups = max(1, uint64(len(entries)+freshFill-1)/freshFill)
+	t.count = len(entries)
+	sorted, ends := byGroup(&t, entries)
+	e := tableEdit{table: t, w: t.blocks.Edit()}
+	e.dir = make([]*[dirSize]arena.Handle, (t.groups+dirSize-1)>>dirShift)
+	e.own = make([]bool, len(e.dir))
+	start := uint32(0)
+	for group, end := range ends {
+		if start == end {
+			continue
+		}
+		e.chain.bytes = append(e.chain.bytes[:0], make([]byte, groupBytes)...)
+		for _, x := range sorted[start:end] {
+			p := t.placeOf(x.hash)
+			if twin, _ := e.chain.find(p, func(other state.Ordinal) bool { return same(x.o, other) }); twin >= 0 {
+				extra++
+			}
+			e.chain.add(p, x.o)
+		}
+		e.setHandle(uint64(group), e.chain.store(e.w))
+		start = end
+	}
+	e.blocks, err = e.w.CloseTrimmed()
+	return e.table, extra, err
+}
+
+// byGroup sorts entries by group, by counting, and says where each group ends.
+func byGroup(t *table, entries []hashed) (sorted []hashed, ends []uint32) {
+	ends = make([]uint32, t.groups)
+	for _, x := range entries {
+		ends[t.placeOf(x.hash).group]++
+	}
+	sum := uint32(0)
+	for i, n := range ends {
+		ends[i] = sum
+		sum += n
+	}
+	sorted = make([]hashed, len(entries))
+	for _, x := range entries {
+		g := t.placeOf(x.hash).group
+		sorted[ends[g]] = x
+		ends[g]++
+	}
+	return sorted, ends
+}
+
+// eachGroup calls f with the entries of each group until it says false.
+func (t *table) eachGroup(f func([]state.Ordinal) bool) {
+	var c chain
+	var list []state.Ordinal
+	for i := range t.groups {
+		list = list[:0]
+		c.load(t, i)
+		for k := range c.groups() * blocksPerGroup {
+			b := c.block(k)
+			for n := range used(b) {
+				list = append(list, ordinalAt(b, n))
+			}
+		}
+		if !f(list) {
+			return
 		}
 	}
 }

@@ -17,13 +17,14 @@ const maxStackKey = 8
 // be unique: of several records with one key the one with the smallest ordinal
 // is found. It is immutable and safe for any number of readers.
 type Unique struct {
-	t     *state.Type
-	paths []string
-	steps [][]state.Step
-	parts []keyPath
-	types []state.FieldType
-	table table
-	extra int // records whose key another one in the table has, too
+	t      *state.Type
+	paths  []string
+	steps  [][]state.Step
+	parts  []keyPath
+	types  []state.FieldType
+	number int // the field of a key that is one number of the record itself, or -1
+	table  table
+	extra  int // records whose key another one in the table has, too
 }
 
 var _ state.Index = (*Unique)(nil)
@@ -36,8 +37,7 @@ func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error)
 	if err != nil {
 		return nil, err
 	}
-	x.fill(x.t.Ordinals(), x.t.Len())
-	return x, nil
+	return x, x.fill(x.t.Ordinals(), x.t.Len())
 }
 
 // NewPartial is NewUnique for some of the records only: those that ordinals
@@ -47,8 +47,7 @@ func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.S
 	if err != nil {
 		return nil, err
 	}
-	x.fill(ordinals, 0)
-	return x, nil
+	return x, x.fill(ordinals, 0)
 }
 
 func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error) {
@@ -61,6 +60,10 @@ func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error
 	for _, p := range x.parts {
 		x.types = append(x.types, p.last)
 	}
+	x.number = -1
+	if p := &x.parts[0]; len(x.parts) == 1 && p.isNumber() {
+		x.number = p.first
+	}
 	return x, nil
 }
 
@@ -69,12 +72,17 @@ func (x *Unique) bind(s *state.State, typeName string) {
 	x.parts = bindKey(s, x.steps)
 }
 
-func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) {
-	e := newTable(n, x.hashOf)
+// fill makes the table of the ordinals, at most about n.
+func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) error {
+	entries := make([]hashed, 0, n)
 	for o := range ordinals {
-		x.insert(e, o)
+		entries = append(entries, hashed{x.hashOf(o), o})
 	}
-	x.table = e.table
+	var err error
+	if x.table, x.extra, err = build(entries, x.sameKey); err != nil {
+		return fmt.Errorf("index type %s: %w", x.t.Schema().Name, err)
+	}
+	return nil
 }
 
 // Type returns the indexed type, in the index's state.
@@ -126,6 +134,9 @@ func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
 // Find is Get for programs that compare records: a null matches a null and a
 // NaN the same NaN.
 func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
+	if x.number >= 0 && x.extra == 0 && len(key) == 1 && key[0].Type() == x.types[0] {
+		return x.findNumber(key[0].Bits())
+	}
 	found := state.NoOrdinal
 	p := x.probe(key)
 	for o := p.next(); o != state.NoOrdinal; o = p.next() {
@@ -137,6 +148,18 @@ func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
 		}
 	}
 	return found, found != state.NoOrdinal
+}
+
+// findNumber is Find for a key of one number in the record itself, if no two
+// records have the same.
+func (x *Unique) findNumber(n uint64) (state.Ordinal, bool) {
+	p := x.table.probe(mix(hashSeed, n))
+	for o := p.next(); o != state.NoOrdinal; o = p.next() {
+		if x.t.Record(o).Bits(x.number) == n {
+			return o, true
+		}
+	}
+	return state.NoOrdinal, false
 }
 
 // probe yields the records that may have that key.
@@ -189,44 +212,15 @@ func (x *Unique) hashOf(o state.Ordinal) uint64 {
 	r := x.t.Record(o)
 	h := uint64(hashSeed)
 	for i := range x.parts {
-		h = hashPart(h, x.parts[i].value(r))
+		h = x.parts[i].hash(h, r)
 	}
 	return h
 }
 
-// twin says whether a record of e other than o has that key.
-func (x *Unique) twin(e *tableEdit, hash uint64, key []state.Value, o state.Ordinal) bool {
-	p := e.probe(hash)
-	for other := p.next(); other != state.NoOrdinal; other = p.next() {
-		if other != o && x.has(other, key) {
-			return true
-		}
-	}
-	return false
-}
-
-func (x *Unique) insert(e *tableEdit, o state.Ordinal) {
+// sameKey says whether two records other than each other have one key.
+func (x *Unique) sameKey(o, other state.Ordinal) bool {
 	var room [maxStackKey]state.Value
-	key := x.AppendKey(room[:0], x.t.Record(o))
-	h := Hash(key)
-	if x.twin(e, h, key, o) {
-		x.extra++
-	}
-	e.add(h, o)
-}
-
-// drop takes a record out and says whether it was found.
-func (x *Unique) drop(e *tableEdit, o state.Ordinal) bool {
-	var room [maxStackKey]state.Value
-	key := x.AppendKey(room[:0], x.t.Record(o))
-	h := Hash(key)
-	if !e.remove(h, o) {
-		return false
-	}
-	if x.twin(e, h, key, o) {
-		x.extra--
-	}
-	return true
+	return o != other && x.has(other, x.AppendKey(room[:0], x.t.Record(o)))
 }
 
 // Next returns the index of next at a cost in proportion to the changes of the
@@ -242,19 +236,20 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 	if len(c.Removed)+len(c.Added) == 0 {
 		return &n, nil
 	}
-	before := *x // reads the records as they were
-	e := x.table.edit(before.hashOf)
+	changed := make([]tableChange, 0, len(c.Removed)+len(c.Added))
 	for _, o := range c.Removed {
-		if x.t.Populated(o) && !before.drop(e, o) {
-			return NewUnique(next, name, x.paths) // its key had changed: not regular
+		if x.t.Populated(o) {
+			changed = append(changed, tableChange{x.hashOf(o), o, false})
 		}
 	}
-	n.extra = before.extra
-	e.hashOf = n.hashOf
 	for _, o := range c.Added {
-		n.insert(e, o)
+		changed = append(changed, tableChange{n.hashOf(o), o, true})
 	}
-	n.table = e.table
+	t, extra, ok := x.table.update(changed, x.sameKey, n.sameKey)
+	if !ok { // it has outgrown its table, or a key had changed: not regular
+		return NewUnique(next, name, x.paths)
+	}
+	n.table, n.extra = t, x.extra+extra
 	return &n, nil
 }
 
@@ -297,27 +292,17 @@ func (x *Unique) Duplicates() iter.Seq2[state.Ordinal, state.Ordinal] {
 		if x.extra == 0 {
 			return
 		}
-		for chain := range x.table.chains {
-			if !x.chainDuplicates(chain, yield) {
-				return
-			}
-		}
+		x.table.eachGroup(func(list []state.Ordinal) bool { return x.duplicatesIn(list, yield) })
 	}
 }
 
-type hashedOrdinal struct {
-	hash uint64
-	o    state.Ordinal
-}
-
-func (x *Unique) chainDuplicates(chain int, yield func(first, other state.Ordinal) bool) bool {
-	var list []hashedOrdinal
-	for b := x.table.head(chain); b != nil; b = b.next {
-		for _, o := range b.ords[:b.used] {
-			list = append(list, hashedOrdinal{x.hashOf(o), o})
-		}
+// duplicatesIn yields the pairs of a group of the table.
+func (x *Unique) duplicatesIn(ordinals []state.Ordinal, yield func(first, other state.Ordinal) bool) bool {
+	var list []hashed
+	for _, o := range ordinals {
+		list = append(list, hashed{x.hashOf(o), o})
 	}
-	slices.SortFunc(list, func(a, b hashedOrdinal) int {
+	slices.SortFunc(list, func(a, b hashed) int {
 		if a.hash != b.hash {
 			if a.hash < b.hash {
 				return -1
@@ -326,13 +311,13 @@ func (x *Unique) chainDuplicates(chain int, yield func(first, other state.Ordina
 		}
 		return int(a.o) - int(b.o)
 	})
-	var firsts []hashedOrdinal // of distinct keys with the hash under way
+	var firsts []hashed // of distinct keys with the hash under way
 	for _, e := range list {
 		if len(firsts) > 0 && firsts[0].hash != e.hash {
 			firsts = firsts[:0]
 		}
 		key := x.KeyOf(x.t.Record(e.o))
-		i := slices.IndexFunc(firsts, func(f hashedOrdinal) bool { return x.has(f.o, key) })
+		i := slices.IndexFunc(firsts, func(f hashed) bool { return x.has(f.o, key) })
 		if i < 0 {
 			firsts = append(firsts, e)
 			continue
