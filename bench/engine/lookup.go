@@ -124,9 +124,11 @@ func (r *reader) copied(f int) func() int64 {
 func (r *reader) scan(f int) func() int64 {
 	return func() int64 {
 		var sum int64
-		for o := range r.t.Ordinals() {
-			v, _ := r.t.Record(o).Int(f)
-			sum += int64(v)
+		s := r.t.Scan(f)
+		for s.Next() {
+			for _, v := range s.Longs() {
+				sum += v
+			}
 		}
 		return sum
 	}

@@ -60,6 +60,9 @@ func (v cityVisitor) visit(r state.Record) int64 {
 type movieVisitor struct {
 	rating, availability, country, genre, person, artKind, artURL *state.Type
 	countries, genres, cast, artwork                              *state.Type
+
+	list    []state.Ordinal // scratch
+	entries []state.Entry
 }
 
 func newMovieVisitor(s *state.State) *movieVisitor {
@@ -75,24 +78,25 @@ func (v *movieVisitor) visit(r state.Record) int64 {
 	popularity, _ := r.Float(5)
 	sum := long(r, 0) + 3*integer(r, 2) + 5*integer(r, 3) + int64(math.Float32bits(popularity)) +
 		7*text(r, 1) + 11*text(v.rating.Record(r.Reference(4)), 0)
-	countries := v.countries.Record(r.Reference(6))
-	for i := range countries.Len() {
-		a := v.availability.Record(countries.Element(i))
+	v.list = v.countries.Record(r.Reference(6)).AppendElements(v.list[:0])
+	v.availability.Prefetch(v.list)
+	for _, o := range v.list {
+		a := v.availability.Record(o)
 		sum += text(v.country.Record(a.Reference(0)), 0) + long(a, 1) + 2*long(a, 2) + boolean(a, 3)
 	}
-	genres := v.genres.Record(r.Reference(7))
-	for i := range genres.Len() {
-		sum += 13 * text(v.genre.Record(genres.Element(i)), 0)
+	v.list = v.genres.Record(r.Reference(7)).AppendElements(v.list[:0])
+	for _, o := range v.list {
+		sum += 13 * text(v.genre.Record(o), 0)
 	}
-	cast := v.cast.Record(r.Reference(8))
-	for i := range cast.Len() {
-		p := v.person.Record(cast.Element(i))
+	v.list = v.cast.Record(r.Reference(8)).AppendElements(v.list[:0])
+	v.person.Prefetch(v.list)
+	for _, o := range v.list {
+		p := v.person.Record(o)
 		sum += long(p, 0) + 17*text(p, 1)
 	}
-	artwork := v.artwork.Record(r.Reference(9))
-	for i := range artwork.Len() {
-		kind, url := artwork.Entry(i)
-		sum += 19*text(v.artKind.Record(kind), 0) + 23*text(v.artURL.Record(url), 0)
+	v.entries = v.artwork.Record(r.Reference(9)).AppendEntries(v.entries[:0])
+	for _, e := range v.entries {
+		sum += 19*text(v.artKind.Record(e.Key), 0) + 23*text(v.artURL.Record(e.Value), 0)
 	}
 	return sum
 }

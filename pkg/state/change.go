@@ -44,7 +44,7 @@ func (t *Type) apply(c typeChange) (*Type, error) {
 type typeEdit struct {
 	from   *Type
 	count  int
-	table  *edit[chunk]
+	table  *pageTableEdit
 	blocks *arena.Writer
 	b      *pageBuilder
 }
@@ -55,13 +55,13 @@ func (t *Type) edit() *typeEdit {
 
 // entry returns the page-table entry of the page with o, for writing.
 func (e *typeEdit) entry(o Ordinal) *entry {
-	return &e.table.leaf(int(o) >> chunkShift)[o>>pageShift%chunkPages]
+	return &e.table.chunk(int(o) >> chunkShift)[o>>pageShift%chunkPages]
 }
 
 // remove makes o not populated, and takes its page away if it was the last.
 func (e *typeEdit) remove(o Ordinal) {
 	c := e.table.get(int(o) >> chunkShift)
-	if c == nil || c[o>>pageShift%chunkPages]>>slot(o)&1 == 0 {
+	if c[o>>pageShift%chunkPages]>>slot(o)&1 == 0 {
 		return
 	}
 	at := e.entry(o)
@@ -114,18 +114,14 @@ func (e *typeEdit) evacuate() {
 		return
 	}
 	lays := e.from.interned.all()
-	for i := range e.table.leaves() {
-		c := e.table.get(i)
-		if c == nil {
-			continue
-		}
+	for i, c := range e.table.pageTable {
 		for p, old := range c {
 			if old == 0 || !arena.In(sparse, old.handle()) {
 				continue
 			}
 			size := page{lays[old.layout()], e.blocks.Block(old.handle())}.size()
 			h := e.blocks.Put(arena.Moved, e.blocks.Block(old.handle())[:size])
-			e.table.leaf(i)[p] = makeEntry(h, old.layout(), old.live())
+			e.table.chunk(i)[p] = makeEntry(h, old.layout(), old.live())
 			e.blocks.Drop(old.handle(), size)
 		}
 	}
@@ -134,7 +130,7 @@ func (e *typeEdit) evacuate() {
 // close returns the version.
 func (e *typeEdit) close() (*Type, error) {
 	next := *e.from
-	next.count, next.counts, next.table = e.count, new(lazyTally), e.table.sparse
+	next.count, next.counts, next.table = e.count, new(lazyTally), e.table.pageTable
 	var err error
 	if e.from.count == 0 {
 		next.blocks, err = e.blocks.CloseTrimmed()

@@ -63,29 +63,38 @@ func (p page) offset(c *column, i int) uint64 {
 	if c.headBytes == 0 {
 		return c.add
 	}
+	base, slope := p.head(c)
+	return base + slope*uint64(i)
+}
+
+// head returns the base and the slope of a column that has some.
+func (p page) head(c *column) (base, slope uint64) {
 	h := binary.LittleEndian.Uint64(p.data[c.head:])
-	return h&c.baseMask + h>>c.slopeShift&c.slopeMask*uint64(i)
+	return h & c.baseMask, h >> c.slopeShift & c.slopeMask
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
 // heap, and whether it is null.
 func (p page) end(c *column, i int) (end uint64, null bool) {
 	x := p.packed(c, i)
-	if c.nulls {
-		return x>>1 + p.offset(c, i), x&1 != 0
-	}
-	return x + p.offset(c, i), false
+	return x>>c.nullBits + p.offset(c, i), x&uint64(c.nullBits) != 0
 }
 
 // span returns the heap bytes of the i'th value of the STRING or BYTES column
 // f, and whether it is null. prev is the column before it of that kind, or -1.
 func (p page) span(f, prev, i int) (value []byte, null bool) {
 	c := &p.lay.cols[f]
-	end, null := p.end(c, i)
+	var base, slope uint64
+	if c.headBytes > 0 {
+		base, slope = p.head(c)
+	}
+	end := p.packed(c, i)
+	null = end&uint64(c.nullBits) != 0
+	end = end>>c.nullBits + base + slope*uint64(i)
 	var start uint64
 	switch {
 	case i > 0:
-		start, _ = p.end(c, i-1)
+		start = p.packed(c, i-1)>>c.nullBits + base + slope*uint64(i-1)
 	case prev >= 0:
 		start, _ = p.end(&p.lay.cols[prev], pageSize-1)
 	}
@@ -93,14 +102,18 @@ func (p page) span(f, prev, i int) (value []byte, null bool) {
 	return heap[start:end:end], null
 }
 
+// start returns the index of the first entry of the i'th collection.
+func (p page) start(i int) uint64 {
+	if i == 0 {
+		return 0
+	}
+	return p.at(&p.lay.cols[endColumn], i-1)
+}
+
 // entries returns the index of the first entry of the i'th collection and the
 // index after its last.
 func (p page) entries(i int) (start, end uint64) {
-	c := &p.lay.cols[endColumn]
-	if i > 0 {
-		start = p.at(c, i-1)
-	}
-	return start, p.at(c, i)
+	return p.start(i), p.at(&p.lay.cols[endColumn], i)
 }
 
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.

@@ -264,9 +264,7 @@ func (b *pageBuilder) fillEnds(f int, c *column, end uint64) uint64 {
 	for i := range pageSize {
 		end += uint64(t.end[i] - t.start[i])
 		x[i] = end - p.base - uint64(i)*p.slope
-		if c.nulls {
-			x[i] = x[i]<<1 | uint64(t.nulls>>i&1)
-		}
+		x[i] = x[i]<<c.nullBits | uint64(t.nulls>>i&1)
 	}
 	bits.Pack(b.out[c.bit/8:], int(c.width), &x, 0)
 	return end

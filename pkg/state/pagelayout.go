@@ -45,7 +45,7 @@ type column struct {
 	baseMask, slopeMask   uint64
 	head                  uint32 // of base and slope, in bytes
 	headBytes, slopeShift uint8
-	nulls                 bool // STRING and BYTES: the lowest bit of each number says null
+	nullBits              uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
 }
 
 // shape is what columns of one layout have in common, besides their places.
@@ -181,9 +181,12 @@ func newLayout(shapes []shape) *layout {
 func (s shape) column(head uint32) column {
 	c := column{
 		head: head, headBytes: s.baseBytes + s.slopeBytes, width: uint64(s.width), mask: bits.Mask(int(s.width)),
-		nulls: s.kind == shapeNullEnds, div: divisors[s.div],
+		div:        divisors[s.div],
 		slopeShift: 8 * s.baseBytes,
 		baseMask:   1<<(8*uint(s.baseBytes)) - 1, slopeMask: 1<<(8*uint(s.slopeBytes)) - 1,
+	}
+	if s.kind == shapeNullEnds {
+		c.nullBits = 1
 	}
 	if s.width == 0 && s.baseBytes == 0 {
 		switch s.kind {

@@ -148,21 +148,19 @@ func (r Record) Len() int {
 // Element returns the i'th element of a LIST or SET. A SET's elements are in
 // the order of its hash table.
 func (r Record) Element(i int) Ordinal {
-	start, _ := r.p.entries(r.slot())
-	return Ordinal(r.p.entry(start+uint64(i), 0))
+	return Ordinal(r.p.entry(r.p.start(r.slot())+uint64(i), 0))
 }
 
 // Entry returns the i'th key and value of a MAP, in the order of its hash
 // table.
 func (r Record) Entry(i int) (key, value Ordinal) {
-	start, _ := r.p.entries(r.slot())
-	return Ordinal(r.p.entry(start+uint64(i), 0)), Ordinal(r.p.entry(start+uint64(i), 1))
+	at := r.p.start(r.slot()) + uint64(i)
+	return Ordinal(r.p.entry(at, 0)), Ordinal(r.p.entry(at, 1))
 }
 
 // bucket returns the place of the i'th entry in the hash table.
 func (r Record) bucket(i int) uint32 {
-	start, _ := r.p.entries(r.slot())
-	return uint32(r.p.entry(start+uint64(i), 2))
+	return uint32(r.p.entry(r.p.start(r.slot())+uint64(i), 2))
 }
 
 // Follow walks a resolved path from r and returns the value at its end; a null

@@ -19,39 +19,24 @@ import (
 // to has, too, and content does not change while an ordinal is populated.
 func Unshared(a, b *Type) iter.Seq[Ordinal] {
 	return func(yield func(Ordinal) bool) {
-		for m := range max(len(a.table.mids), len(b.table.mids)) {
-			if a.table.mid(m) == b.table.mid(m) {
-				continue
-			}
-			for leaf := m * midSize; leaf < (m+1)*midSize; leaf++ {
-				if !unsharedLeaf(a, b, leaf, yield) {
-					return
-				}
+		for i := range max(len(a.table), len(b.table)) {
+			if a.table.get(i) != b.table.get(i) && !unsharedChunk(a, b, i, yield) {
+				return
 			}
 		}
 	}
 }
 
-func unsharedLeaf(a, b *Type, leaf int, yield func(Ordinal) bool) bool {
-	inA, inB := a.table.get(leaf), b.table.get(leaf)
-	if inA == inB {
-		return true
-	}
-	var none chunk
-	if inA == nil {
-		inA = &none
-	}
-	if inB == nil {
-		inB = &none
-	}
-	for p, x := range inA {
+func unsharedChunk(a, b *Type, i int, yield func(Ordinal) bool) bool {
+	inB := b.table.get(i)
+	for p, x := range a.table.get(i) {
 		y := inB[p]
 		out := x.live() ^ y.live()
 		if x != 0 && y != 0 && !arena.Same(&a.blocks, x.handle(), &b.blocks, y.handle()) {
 			out = x.live() | y.live()
 		}
 		for ; out != 0; out &= out - 1 {
-			o := leaf<<chunkShift | p<<pageShift | bits.TrailingZeros16(out)
+			o := i<<chunkShift | p<<pageShift | bits.TrailingZeros16(out)
 			if !yield(Ordinal(o)) {
 				return false
 			}

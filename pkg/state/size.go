@@ -25,8 +25,8 @@ func (s *State) SizeBeyond(other *State) int64 {
 			n += t.blocks.Used()
 			continue
 		}
-		for i := range t.table.leaves() {
-			if c, same := t.table.get(i), o.table.get(i); c != nil && c != same {
+		for i, c := range t.table {
+			if same := o.table.get(i); c != same {
 				n += t.sizeBeyond(c, o, same)
 			}
 		}
@@ -34,15 +34,14 @@ func (s *State) SizeBeyond(other *State) int64 {
 	return n
 }
 
-// sizeBeyond is SizeBeyond for a chunk of t and the one of other in its place,
-// which may be nil.
+// sizeBeyond is SizeBeyond for a chunk of t and the one of other in its place.
 func (t *Type) sizeBeyond(c *chunk, other *Type, same *chunk) int64 {
 	var n int64
 	for i, e := range c {
 		if e == 0 {
 			continue
 		}
-		if same == nil || same[i] == 0 || !arena.Same(&t.blocks, e.handle(), &other.blocks, same[i].handle()) {
+		if same[i] == 0 || !arena.Same(&t.blocks, e.handle(), &other.blocks, same[i].handle()) {
 			n += int64(t.pageAt(e).size())
 		}
 	}

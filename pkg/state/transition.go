@@ -127,16 +127,12 @@ type typeTransition struct {
 
 // compare finds the ordinals that only one side has.
 func (t *typeTransition) compare() {
-	leaves := t.next.table.leaves()
+	var before pageTable
 	if t.prev != nil {
-		leaves = max(leaves, t.prev.table.leaves())
+		before = t.prev.table
 	}
-	for i := range leaves {
-		var old *chunk
-		if t.prev != nil {
-			old = t.prev.table.get(i)
-		}
-		now := t.next.table.get(i)
+	for i := range max(len(before), len(t.next.table)) {
+		old, now := before.get(i), t.next.table.get(i)
 		if old == now {
 			continue
 		}

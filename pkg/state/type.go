@@ -15,7 +15,7 @@ type Type struct {
 	state    *State // the state it belongs to
 	shards   int    // as in blobs; memory is not sharded
 	count    int    // populated ordinals
-	table    sparse[chunk]
+	table    pageTable
 	blocks   arena.Arena // the pages
 	lays     []*layout   // by number
 	interned *layouts    // where lays come from
@@ -50,11 +50,7 @@ func (t *Type) Len() int { return t.count }
 
 // entry returns the page-table entry for the page that holds o.
 func (t *Type) entry(o Ordinal) entry {
-	c := t.table.get(int(uint32(o)) >> chunkShift)
-	if c == nil {
-		return 0
-	}
-	return c[uint32(o)>>pageShift%chunkPages]
+	return t.table.get(int(uint32(o) >> chunkShift))[uint32(o)>>pageShift%chunkPages]
 }
 
 // Populated says whether o names a record.
@@ -80,11 +76,7 @@ func (t *Type) pageAt(e entry) page {
 // Ordinals yields the populated ordinals in ascending order.
 func (t *Type) Ordinals() iter.Seq[Ordinal] {
 	return func(yield func(Ordinal) bool) {
-		for i := range t.table.leaves() {
-			c := t.table.get(i)
-			if c == nil {
-				continue
-			}
+		for i, c := range t.table {
 			for p, e := range c {
 				for live := e.live(); live != 0; live &= live - 1 {
 					o := i<<chunkShift | p<<pageShift | bits.TrailingZeros16(live)
@@ -99,11 +91,8 @@ func (t *Type) Ordinals() iter.Seq[Ordinal] {
 
 // Max returns the greatest populated ordinal, or NoOrdinal.
 func (t *Type) Max() Ordinal {
-	for i := t.table.leaves() - 1; i >= 0; i-- {
-		c := t.table.get(i)
-		if c == nil {
-			continue
-		}
+	for i := len(t.table) - 1; i >= 0; i-- {
+		c := t.table[i]
 		for p := chunkPages - 1; p >= 0; p-- {
 			if live := c[p].live(); live != 0 {
 				return Ordinal(i<<chunkShift | p<<pageShift | (15 - bits.LeadingZeros16(live)))
@@ -115,9 +104,6 @@ func (t *Type) Max() Ordinal {
 
 // word returns which of the 64 ordinals from w*64 on are populated.
 func (c *chunk) word(w int) uint64 {
-	if c == nil {
-		return 0
-	}
 	e := c[4*w : 4*w+4]
 	return uint64(e[0].live()) | uint64(e[1].live())<<16 | uint64(e[2].live())<<32 | uint64(e[3].live())<<48
 }

@@ -146,11 +146,7 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 // removed returns the ordinals that the base has and this version has not.
 func (t *typeEditor) removed() []Ordinal {
 	var out []Ordinal
-	for i := range t.base.table.leaves() {
-		c := t.base.table.get(i)
-		if c == nil {
-			continue
-		}
+	for i, c := range t.base.table {
 		for w := range chunkWords {
 			at := i*chunkWords + w
 			var live uint64

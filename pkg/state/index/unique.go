@@ -22,7 +22,8 @@ type Unique struct {
 	steps  [][]state.Step
 	parts  []keyPath
 	types  []state.FieldType
-	number int // the field of a key that is one number of the record itself, or -1
+	number int  // the field, if the key is one number of the record itself
+	direct bool // it is, is no FLOAT or DOUBLE, and no two records have the same
 	table  table
 	extra  int // records whose key another one in the table has, too
 }
@@ -60,10 +61,6 @@ func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error
 	for _, p := range x.parts {
 		x.types = append(x.types, p.last)
 	}
-	x.number = -1
-	if p := &x.parts[0]; len(x.parts) == 1 && p.isNumber() {
-		x.number = p.first
-	}
 	return x, nil
 }
 
@@ -82,7 +79,15 @@ func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) error {
 	if x.table, x.extra, err = build(entries, x.sameKey); err != nil {
 		return fmt.Errorf("index type %s: %w", x.t.Schema().Name, err)
 	}
+	x.choose()
 	return nil
+}
+
+// choose decides whether findNumber can be used.
+func (x *Unique) choose() {
+	p := &x.parts[0]
+	x.number = p.first
+	x.direct = len(x.parts) == 1 && p.isNumber() && p.last != state.Float && p.last != state.Double && x.extra == 0 && x.table.groups > 0
 }
 
 // Type returns the indexed type, in the index's state.
@@ -114,28 +119,47 @@ func (x *Unique) Check(key ...state.Value) error {
 // Get returns the ordinal of the record with that key, or NoOrdinal and false:
 // no record has a key with a null or a NaN in it, nor one of other types.
 func (x *Unique) Get(key ...state.Value) (state.Ordinal, bool) {
-	for _, v := range key {
-		if v.IsNull() || !v.Equal(v) {
-			return state.NoOrdinal, false
-		}
+	r, ok := x.Record(key...)
+	if !ok {
+		return state.NoOrdinal, false
 	}
-	return x.Find(key)
+	return r.Ordinal(), true
 }
 
 // Record is Get, and the record itself.
 func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
-	o, ok := x.Get(key...)
+	if n, ok := x.numberKey(key); ok {
+		return x.findNumber(n)
+	}
+	for _, v := range key {
+		if v.IsNull() || !v.Equal(v) {
+			return state.Record{}, false
+		}
+	}
+	o, ok := x.Find(key)
 	if !ok {
 		return state.Record{}, false
 	}
 	return x.t.Record(o), true
 }
 
+// numberKey returns the key as a number, if findNumber can look it up.
+func (x *Unique) numberKey(key []state.Value) (n uint64, ok bool) {
+	if !x.direct || len(key) != 1 || key[0].Type() != x.types[0] {
+		return 0, false
+	}
+	return key[0].Bits(), true
+}
+
 // Find is Get for programs that compare records: a null matches a null and a
 // NaN the same NaN.
 func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
-	if x.number >= 0 && x.extra == 0 && len(key) == 1 && key[0].Type() == x.types[0] {
-		return x.findNumber(key[0].Bits())
+	if n, ok := x.numberKey(key); ok {
+		r, ok := x.findNumber(n)
+		if !ok {
+			return state.NoOrdinal, false
+		}
+		return r.Ordinal(), true
 	}
 	found := state.NoOrdinal
 	p := x.probe(key)
@@ -150,16 +174,32 @@ func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
 	return found, found != state.NoOrdinal
 }
 
-// findNumber is Find for a key of one number in the record itself, if no two
-// records have the same.
-func (x *Unique) findNumber(n uint64) (state.Ordinal, bool) {
-	p := x.table.probe(mix(hashSeed, n))
-	for o := p.next(); o != state.NoOrdinal; o = p.next() {
-		if x.t.Record(o).Bits(x.number) == n {
-			return o, true
+// findNumber finds the record whose key is one number of its own, if no two
+// records have the same. Nearly always the first block says it all.
+func (x *Unique) findNumber(n uint64) (state.Record, bool) {
+	p := x.table.placeOf(mix(hashSeed, n))
+	g := x.table.group(p.group)
+	if g == nil {
+		return state.Record{}, false
+	}
+	b := blockAt(g, p.block)
+	for m := matches(b, p.tag); m != 0; m &= m - 1 {
+		if i := entryOf(m); i < used(b) {
+			if r := x.t.Record(ordinalAt(b, i)); r.Bits(x.number) == n {
+				return r, true
+			}
 		}
 	}
-	return state.NoOrdinal, false
+	if b[usedAt]&passed == 0 {
+		return state.Record{}, false
+	}
+	w := x.table.walk(g, p)
+	for o := w.next(); o != state.NoOrdinal; o = w.next() {
+		if r := x.t.Record(o); r.Bits(x.number) == n {
+			return r, true
+		}
+	}
+	return state.Record{}, false
 }
 
 // probe yields the records that may have that key.
@@ -250,6 +290,7 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 		return NewUnique(next, name, x.paths)
 	}
 	n.table, n.extra = t, x.extra+extra
+	n.choose()
 	return &n, nil
 }
 

@@ -1,0 +1,191 @@
+package state
+
+import (
+	"encoding/binary"
+	"math"
+	mathbits "math/bits"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// A Scanner reads one field of all records of a type, many at a time and in
+// ascending order of ordinals. Records in which the field is null are left out.
+// It is for one goroutine.
+//
+//	s := t.Scan(f)
+//	for s.Next() {
+//		for i, v := range s.Longs() {
+//			// the record s.Ordinals()[i] has the value v
+//		}
+//	}
+type Scanner struct {
+	t     *Type
+	field int
+	kind  FieldType
+	next  int // chunk
+
+	n        int
+	bits     [chunkOrdinals]uint64
+	taken    [chunkPages]uint16 // which ordinals of each page of the chunk
+	ordinals [chunkOrdinals]Ordinal
+	longs    [chunkOrdinals]int64
+	doubles  [chunkOrdinals]float64
+}
+
+// Scan returns a Scanner of field f, which must be neither STRING nor BYTES.
+func (t *Type) Scan(f int) *Scanner {
+	return &Scanner{t: t, field: f, kind: t.schema.Fields[f].Type}
+}
+
+// Next reads further records and says whether there were any. What the methods
+// returned before is overwritten.
+func (s *Scanner) Next() bool {
+	s.n = 0
+	for s.n == 0 && s.next < len(s.t.table) {
+		c := s.t.table[s.next]
+		for p, e := range c {
+			if p+pagesAhead < len(c) {
+				s.prefetch(c[p+pagesAhead])
+			}
+			s.taken[p] = e.live()
+			if e != 0 {
+				s.page(p, s.t.pageAt(e))
+			}
+		}
+		s.next++
+	}
+	return s.n > 0
+}
+
+// pagesAhead is how many pages a Scanner asks for before it needs them.
+const pagesAhead = 4
+
+// prefetch asks for what page reads of a page.
+func (s *Scanner) prefetch(e entry) {
+	if e == 0 {
+		return
+	}
+	p := s.t.pageAt(e)
+	prefetch.Line(&p.data[0])
+	prefetch.Line(&p.data[p.lay.cols[s.field].bit>>3])
+}
+
+// page appends the records of page i of the chunk.
+func (s *Scanner) page(i int, p page) {
+	c := &p.lay.cols[s.field]
+	base, slope := c.add, uint64(0)
+	if c.headBytes > 0 {
+		base, slope = p.head(c)
+	}
+	out := (*[pageSize]uint64)(s.bits[s.n:])
+	null, nulls := nullBits(s.kind), uint16(0)
+	pos := c.bit
+	for k := range out {
+		x := binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask*c.div + base
+		pos += c.width
+		base += slope
+		out[k] = x
+		if x == null {
+			nulls |= 1 << k
+		}
+	}
+	taken := s.taken[i] &^ nulls
+	if taken != 1<<pageSize-1 {
+		s.compact(out, taken)
+		s.taken[i] = taken
+	}
+	s.n += mathbits.OnesCount16(taken)
+}
+
+// compact moves the values that are taken to the front.
+func (s *Scanner) compact(out *[pageSize]uint64, taken uint16) {
+	n := 0
+	for ; taken != 0; taken &= taken - 1 {
+		out[n] = out[mathbits.TrailingZeros16(taken)]
+		n++
+	}
+}
+
+// Ordinals returns the records. The slice is valid until Next.
+func (s *Scanner) Ordinals() []Ordinal {
+	n := 0
+	for p, taken := range s.taken {
+		first := Ordinal((s.next-1)<<chunkShift | p<<pageShift)
+		for ; taken != 0; taken &= taken - 1 {
+			s.ordinals[n] = first + Ordinal(mathbits.TrailingZeros16(taken))
+			n++
+		}
+	}
+	return s.ordinals[:n]
+}
+
+// Bits returns the values in the form of Record.Bits. The slice is valid until
+// Next.
+func (s *Scanner) Bits() []uint64 { return s.bits[:s.n] }
+
+// Longs returns the values of an INT or LONG field. The slice is valid until
+// Next.
+func (s *Scanner) Longs() []int64 {
+	for i, x := range s.bits[:s.n] {
+		s.longs[i] = wire.UnZigZag64(x - 1)
+	}
+	return s.longs[:s.n]
+}
+
+// Doubles returns the values of a FLOAT or DOUBLE field. The slice is valid
+// until Next.
+func (s *Scanner) Doubles() []float64 {
+	for i, x := range s.bits[:s.n] {
+		if s.kind == Float {
+			s.doubles[i] = float64(math.Float32frombits(uint32(x)))
+		} else {
+			s.doubles[i] = math.Float64frombits(x)
+		}
+	}
+	return s.doubles[:s.n]
+}
+
+// AppendElements appends the elements of a LIST or SET, those of a SET in the
+// order of its hash table. It is faster than Element for one after the other.
+func (r Record) AppendElements(list []Ordinal) []Ordinal {
+	start, end := r.p.entries(r.slot())
+	c := &r.p.lay.cols[endColumn+1]
+	base, pos := r.p.offset(c, 0), c.bit+start*r.p.lay.entryBits
+	for ; start < end; start++ {
+		list = append(list, Ordinal(binary.LittleEndian.Uint64(r.p.data[pos>>3:])>>(pos&7)&c.mask+base))
+		pos += r.p.lay.entryBits
+	}
+	return list
+}
+
+// AppendEntries appends the entries of a MAP in the order of its hash table. It
+// is faster than Entry for one after the other.
+func (r Record) AppendEntries(list []Entry) []Entry {
+	start, end := r.p.entries(r.slot())
+	k, v := &r.p.lay.cols[endColumn+1], &r.p.lay.cols[endColumn+2]
+	keyBase, valueBase := r.p.offset(k, 0), r.p.offset(v, 0)
+	pos := start * r.p.lay.entryBits
+	for ; start < end; start++ {
+		at, to := pos+k.bit, pos+v.bit
+		list = append(list, Entry{
+			Ordinal(binary.LittleEndian.Uint64(r.p.data[at>>3:])>>(at&7)&k.mask + keyBase),
+			Ordinal(binary.LittleEndian.Uint64(r.p.data[to>>3:])>>(to&7)&v.mask + valueBase),
+		})
+		pos += r.p.lay.entryBits
+	}
+	return list
+}
+
+// Prefetch asks for the memory of records that will be read soon: who reads
+// what a list refers to waits once instead of once a record. It changes no
+// result, and is worth its price from about three records on.
+func (t *Type) Prefetch(list []Ordinal) {
+	const line = 64
+	for _, o := range list {
+		p := t.page(o)
+		for at := 0; at < 3*line && at < len(p.data); at += line {
+			prefetch.Line(&p.data[at])
+		}
+	}
+}
