@@ -27,11 +27,15 @@ func (t *Type) apply(c typeChange) (*Type, error) {
 		e.remove(o)
 	}
 	for k := 0; k < len(c.added); {
-		n := k + 1
-		for n < len(c.added) && c.added[n]>>pageShift == c.added[k]>>pageShift {
-			n++
+		first, fresh := c.added[k]&^(pageSize-1), uint16(0)
+		n := k
+		for ; n < len(c.added) && c.added[n]&^(pageSize-1) == first; n++ {
+			fresh |= 1 << slot(c.added[n])
 		}
-		if err := e.rewrite(c, k, n); err != nil {
+		if n+recordsAhead < len(c.added) {
+			t.prefetch(c.added[n+recordsAhead])
+		}
+		if err := e.rewrite(first, fresh, func() error { return c.load(e.b, k, n) }); err != nil {
 			e.blocks.Discard()
 			return nil, err
 		}
@@ -39,6 +43,9 @@ func (t *Type) apply(c typeChange) (*Type, error) {
 	}
 	return e.close()
 }
+
+// recordsAhead is how far ahead of the record under way apply asks for pages.
+const recordsAhead = 4
 
 // A typeEdit makes the next version of a type.
 type typeEdit struct {
@@ -79,20 +86,17 @@ func (e *typeEdit) drop(old entry) {
 	e.blocks.Drop(old.handle(), p.size())
 }
 
-// rewrite makes the page that the added records k to n-1 go to.
-func (e *typeEdit) rewrite(c typeChange, k, n int) error {
-	at := e.entry(c.added[k])
-	var fresh uint16
-	for _, o := range c.added[k:n] {
-		fresh |= 1 << slot(o)
-	}
+// rewrite makes the page that begins with first anew: with those of its
+// records that stay, and fresh ones, whose slots load sets.
+func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error {
+	at := e.entry(first)
 	e.b.reset()
 	keep := at.live() &^ fresh
 	if keep != 0 {
 		e.b.copyPage(e.from.pageAt(*at), keep)
 	}
 	e.b.set |= fresh
-	if err := c.load(e.b, k, n); err != nil {
+	if err := load(); err != nil {
 		return err
 	}
 	p, err := e.b.pack()

@@ -115,6 +115,23 @@ func (d *decoder) load(b *pageBuilder) error {
 	return nil
 }
 
+// merge adds up what d and another decoder of the same frame have decoded.
+func (d *decoder) merge(other *decoder) error {
+	for i := range d.used {
+		s, u, more := &d.f.shards[i], &d.used[i], &other.used[i]
+		for f := range u.ranges {
+			if u.ranges[f] += more.ranges[f]; u.ranges[f] > uint64(len(s.ranges[f])) {
+				return d.f.corrupt("values of field %s overlap", d.f.schema.Fields[f].Name)
+			}
+		}
+		itemBits := uint64(s.elementBits + s.valueBits)
+		if u.items += more.items; itemBits > 0 && u.items > s.items.Bits()/itemBits {
+			return d.f.corrupt("entries of records overlap")
+		}
+	}
+	return nil
+}
+
 // loadNulls sets a field that the frame lacks.
 func (d *decoder) loadNulls(b *pageBuilder, f int, t FieldType) {
 	for _, r := range d.at[:d.n] {

@@ -287,15 +287,32 @@ func (b *pageBuilder) fillEntries(lay *layout) {
 	}
 	c := &lay.cols[endColumn]
 	packNumbers(b.out[c.bit/8:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
-	clear(b.out[lay.heap:])
-	pos := uint64(lay.heap) * 8
-	for i := range b.lists {
-		for _, e := range b.lists[i] {
-			for k, x := range [3]uint32{e.element, e.value, e.bucket} {
-				w := int(lay.cols[endColumn+1+k].width)
-				bits.Store(b.out, pos, w, uint64(x)-b.plans[endColumn+1+k].base)
-				pos += uint64(w)
+	w := bits.MakeWriter(b.out[lay.heap:])
+	element, value, bucket := b.part(lay, 0), b.part(lay, 1), b.part(lay, 2)
+	if b.schema.Kind == List {
+		for i := range b.lists {
+			for _, e := range b.lists[i] {
+				w.Write(uint64(e.element)-element.base, element.width)
+			}
+		}
+	} else {
+		for i := range b.lists {
+			for _, e := range b.lists[i] {
+				w.Write(uint64(e.element)-element.base, element.width)
+				w.Write(uint64(e.value)-value.base, value.width)
+				w.Write(uint64(e.bucket)-bucket.base, bucket.width)
 			}
 		}
 	}
+	w.Close()
+}
+
+// partOf is how one part of a collection's entries is stored.
+type partOf struct {
+	base  uint64
+	width int
+}
+
+func (b *pageBuilder) part(lay *layout, k int) partOf {
+	return partOf{b.plans[endColumn+1+k].base, int(lay.cols[endColumn+1+k].width)}
 }

@@ -71,6 +71,9 @@ const (
 // seconds one often needs only the minutes, hours or days.
 var divisors = [...]uint64{1, 2, 2 * 10, 2 * 60, 2 * 100, 2 * 1000, 2 * 3600, 2 * 60_000, 2 * 86_400, 2 * 3_600_000, 2 * 86_400_000}
 
+// commonDivisor divides all divisors from the third on.
+const commonDivisor = 20
+
 // Limits of a type's layouts. Up to the first, shapes are exact; up to the
 // second, widths are rounded up; then all columns are as wide as can be.
 const (

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	mathbits "math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -20,11 +21,7 @@ func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
 	if set == 0 {
 		return columnPlan{shape: shape{kind: kind}}
 	}
-	least, most := nums[mathbits.TrailingZeros16(set)], uint64(0)
-	for m := set; m != 0; m &= m - 1 {
-		x := nums[mathbits.TrailingZeros16(m)]
-		least, most = min(least, x), max(most, x)
-	}
+	least, most, odd := span(nums, set)
 	null := nullBits(t)
 	if least == most && least == null {
 		return columnPlan{shape: shape{kind: kind}}
@@ -33,13 +30,36 @@ func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
 	if kind != shapeNumbers || best.width <= 1 {
 		return best
 	}
-	if p, ok := planDivisor(kind, nums, set, least, most); ok && p.bytes() < best.bytes() {
-		best = p
+	if !odd {
+		if p := planDivisor(nums, set, least, most); p.bytes() < best.bytes() {
+			best = p
+		}
 	}
 	if p, ok := planSlope(kind, nums, set); ok && p.bytes() < best.bytes() {
 		best = p
 	}
 	return best
+}
+
+// span returns the least and the greatest of the numbers in the slots of set,
+// which is not empty, and whether an odd number is between any two.
+func span(nums *[pageSize]uint64, set uint16) (least, most uint64, odd bool) {
+	first := nums[mathbits.TrailingZeros16(set)]
+	least, most = first, first
+	var differ uint64
+	if set == 1<<pageSize-1 {
+		for _, x := range nums {
+			least, most = min(least, x), max(most, x)
+			differ |= x ^ first
+		}
+		return least, most, differ&1 != 0
+	}
+	for ; set != 0; set &= set - 1 {
+		x := nums[mathbits.TrailingZeros16(set)]
+		least, most = min(least, x), max(most, x)
+		differ |= x ^ first
+	}
+	return least, most, differ&1 != 0
 }
 
 // bytes returns how much of a page a column with this shape takes.
@@ -72,25 +92,21 @@ func planBase(kind shapeKind, least, most uint64) columnPlan {
 }
 
 // planDivisor stores numbers less the least in units of the greatest divisor
-// that they allow.
-func planDivisor(kind shapeKind, nums *[pageSize]uint64, set uint16, least, most uint64) (columnPlan, bool) {
-	var all uint64
-	for m := set; m != 0; m &= m - 1 {
-		all |= nums[mathbits.TrailingZeros16(m)] - least
+// that they allow; no two of them are an odd number apart.
+func planDivisor(nums *[pageSize]uint64, set uint16, least, most uint64) columnPlan {
+	p := columnPlan{base: least, shape: shape{
+		kind: shapeNumbers, div: 1, baseBytes: byteLen(least), width: widthOf((most - least) / 2),
+	}}
+	if (most-least)%commonDivisor != 0 {
+		return p
 	}
-	if all&1 != 0 {
-		return columnPlan{}, false
-	}
-	for d := len(divisors) - 1; d > 0; d-- {
-		div := divisors[d]
-		if most-least < div || !allMultiples(nums, set, least, div) {
-			continue
+	for d := len(divisors) - 1; d > 1; d-- {
+		if div := divisors[d]; most-least >= div && allMultiples(nums, set, least, div) {
+			p.div, p.width = uint8(d), widthOf((most-least)/div)
+			break
 		}
-		return columnPlan{base: least, shape: shape{
-			kind: kind, div: uint8(d), baseBytes: byteLen(least), width: widthOf(((most - least) / div)),
-		}}, true
 	}
-	return columnPlan{}, false
+	return p
 }
 
 func allMultiples(nums *[pageSize]uint64, set uint16, least, div uint64) bool {
@@ -112,6 +128,12 @@ func planSlope(kind shapeKind, nums *[pageSize]uint64, set uint16) (columnPlan, 
 	slope := (nums[last] - nums[first]) / uint64(last-first)
 	if slope == 0 || slope >= 1<<16 || nums[first] < uint64(first)*slope {
 		return columnPlan{}, false
+	}
+	if mid := (first + last) / 2; set>>mid&1 != 0 { // most columns have no slope, and show it
+		line, half := nums[first]+uint64(mid-first)*slope, (nums[last]-nums[first])/2
+		if nums[mid] > line+half || nums[mid]+half < line {
+			return columnPlan{}, false
+		}
 	}
 	least, most := nums[first]-uint64(first)*slope, uint64(0)
 	for m := set; m != 0; m &= m - 1 {
@@ -161,23 +183,26 @@ func planEnds(kind shapeKind, ends *[pageSize]uint64) columnPlan {
 // their entries.
 func (b *pageBuilder) planEntries() uint64 {
 	var ends [pageSize]uint64
-	var least, most [3]uint64
+	least, most := [3]uint32{math.MaxUint32, math.MaxUint32, math.MaxUint32}, [3]uint32{}
 	n := uint64(0)
-	for i, list := range b.lists {
-		for _, e := range list {
-			for k, x := range [3]uint64{uint64(e.element), uint64(e.value), uint64(e.bucket)} {
-				if n == 0 {
-					least[k] = x
-				}
-				least[k], most[k] = min(least[k], x), max(most[k], x)
-			}
-			n++
+	for i := range b.lists {
+		for _, e := range b.lists[i] {
+			least[0], most[0] = min(least[0], e.element), max(most[0], e.element)
 		}
+		n += uint64(len(b.lists[i]))
 		ends[i] = n
+	}
+	if b.schema.Kind != List {
+		for i := range b.lists {
+			for _, e := range b.lists[i] {
+				least[1], most[1] = min(least[1], e.value), max(most[1], e.value)
+				least[2], most[2] = min(least[2], e.bucket), max(most[2], e.bucket)
+			}
+		}
 	}
 	b.plans[endColumn] = planEnds(shapeNumbers, &ends)
 	for k := range least {
-		b.plans[endColumn+1+k] = planPart(n, least[k], most[k])
+		b.plans[endColumn+1+k] = planPart(n, uint64(min(least[k], most[k])), uint64(most[k]))
 	}
 	return n
 }

@@ -3,8 +3,11 @@ package state
 import (
 	"errors"
 	"fmt"
-	"math/bits"
+	"runtime"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -52,17 +55,9 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 		all[i] = f.schema
 	}
 	keep := opts.Filter.resolve(all)
-	var types []*Type
-	for _, f := range frames {
-		own := keep[f.schema.Name]
-		if own == nil {
-			continue
-		}
-		t, err := f.snapshotType(own)
-		if err != nil {
-			return nil, fmt.Errorf("read snapshot: %w", err)
-		}
-		types = append(types, t)
+	types, err := loadTypes(frames, keep)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	return newState(h, types), nil
 }
@@ -104,37 +99,6 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 	return h, frames, nil
 }
 
-// snapshotType decodes a frame of a snapshot into a type with the given
-// schema, which has some or all of the frame's fields.
-func (f *frame) snapshotType(own *Schema) (*Type, error) {
-	d, err := newDecoder(f, own)
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for w := uint64(0); w < f.populated.Bits(); w += 64 {
-		n += bits.OnesCount64(f.populated.At(w, 64))
-	}
-	added := make([]Ordinal, 0, n)
-	shards := len(f.shards)
-	for w := uint64(0); w < f.populated.Bits(); w += 64 {
-		for word := f.populated.At(w, 64); word != 0; word &= word - 1 {
-			o := int64(w) + int64(bits.TrailingZeros64(word))
-			if o > MaxOrdinal || o/int64(shards) > f.shards[o%int64(shards)].max {
-				return nil, f.corrupt("populated ordinal %d is above the greatest", o)
-			}
-			added = append(added, Ordinal(o))
-		}
-	}
-	return newType(own, shards).apply(typeChange{added: added, load: func(b *pageBuilder, k, n int) error {
-		d.begin()
-		for _, o := range added[k:n] {
-			d.next(recordAt{int(o) % shards, uint64(int(o) / shards), slot(o)})
-		}
-		return d.load(b)
-	}})
-}
-
 // Apply decodes a delta, or a reverse delta, and returns the state it leads
 // to, with the indexes of s brought up to date. s is unchanged; what did not
 // change is shared. Errors wrap ErrCorrupt or ErrWrongBase.
@@ -146,25 +110,48 @@ func (s *State) Apply(data []byte, parts ...Part) (*State, error) {
 	if h.Origin != s.header.Tag {
 		return nil, fmt.Errorf("apply delta: %w: it starts from tag %x, the state has %x", ErrWrongBase, uint64(h.Origin), uint64(s.header.Tag))
 	}
-	types := slices.Clone(s.types)
-	changes := Changes{}
-	for _, f := range frames {
-		i := slices.IndexFunc(types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
-		if i < 0 {
-			continue // filtered out, or newer than the snapshot
-		}
-		t, c, err := f.deltaType(types[i])
-		if err != nil {
-			return nil, fmt.Errorf("apply delta: %w", err)
-		}
-		types[i] = t
-		changes[f.schema.Name] = c
+	types, changes, err := s.applyFrames(frames, len(data))
+	if err != nil {
+		return nil, fmt.Errorf("apply delta: %w", err)
 	}
 	next := newState(h, types)
 	if err := s.follow(next, changes); err != nil {
 		return nil, fmt.Errorf("apply delta: update index: %w", err)
 	}
 	return next, nil
+}
+
+// smallDelta is the length of a delta, in bytes, that one goroutine decodes
+// sooner than several are started.
+const smallDelta = 32 << 10
+
+// applyFrames returns the types after a delta of that size, and its changes.
+func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error) {
+	types := slices.Clone(s.types)
+	changes := Changes{}
+	var mu sync.Mutex // of changes
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	if size < smallDelta {
+		work.SetLimit(1)
+	}
+	for _, f := range frames {
+		i := slices.IndexFunc(types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
+		if i < 0 {
+			continue // filtered out, or newer than the snapshot
+		}
+		work.Go(func() error {
+			t, c, err := f.deltaType(s.types[i])
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			types[i], changes[f.schema.Name] = t, c
+			return nil
+		})
+	}
+	return types, changes, work.Wait()
 }
 
 // deltaType decodes a frame of a delta onto the type it changes.

@@ -181,11 +181,16 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 // what a list refers to waits once instead of once a record. It changes no
 // result, and is worth its price from about three records on.
 func (t *Type) Prefetch(list []Ordinal) {
-	const line = 64
 	for _, o := range list {
-		p := t.page(o)
-		for at := 0; at < 3*line && at < len(p.data); at += line {
-			prefetch.Line(&p.data[at])
-		}
+		t.prefetch(o)
+	}
+}
+
+// prefetch asks for the columns of the page of o.
+func (t *Type) prefetch(o Ordinal) {
+	const line, lines = 64, 3
+	p := t.page(o)
+	for at := 0; at < lines*line && at < len(p.data); at += line {
+		prefetch.Line(&p.data[at])
 	}
 }

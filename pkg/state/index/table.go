@@ -1,12 +1,17 @@
 package index
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"math/bits"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
 // A block is one cache line: the tags of up to blockSize entries, eight bits of
@@ -189,10 +194,7 @@ func (p *probe) advance(b *[blockBytes]byte) {
 
 // chain is a group under construction with those behind it, one after the
 // other. It is never empty.
-type chain struct {
-	bytes []byte
-	table table // of no directory: for walks over bytes
-}
+type chain struct{ bytes []byte }
 
 func (c *chain) groups() int { return len(c.bytes) / groupBytes }
 
@@ -209,7 +211,7 @@ func step(first, k int) int {
 func (c *chain) add(p place, o state.Ordinal) {
 	for k := 0; ; k++ {
 		if k == c.groups()*blocksPerGroup {
-			c.bytes = append(c.bytes, make([]byte, groupBytes)...)
+			c.bytes = append(c.bytes, noGroup[:]...)
 		}
 		b := c.block(step(p.block, k))
 		if n := used(b); n < blockSize {
@@ -264,9 +266,16 @@ func (c *chain) load(t *table, i uint64) {
 		g = t.blocks.Block(h)
 	}
 	if len(c.bytes) == 0 {
-		c.bytes = append(c.bytes, make([]byte, groupBytes)...)
+		c.clear()
 	}
 }
+
+// clear makes c a chain of one group without entries.
+func (c *chain) clear() {
+	c.bytes = append(c.bytes[:0], noGroup[:]...)
+}
+
+var noGroup [groupBytes]byte
 
 // trim takes empty groups off the end.
 func (c *chain) trim() {
@@ -293,9 +302,10 @@ func (c *chain) store(w *arena.Writer) arena.Handle {
 
 // tableChange is one entry that comes or goes.
 type tableChange struct {
-	hash uint64
-	o    state.Ordinal
-	add  bool
+	hash  uint64
+	order uint64 // by group, what goes before what comes; set by update
+	o     state.Ordinal
+	add   bool
 }
 
 // update returns the table after the changes, which it sorts. It says of each
@@ -306,7 +316,10 @@ type tableChange struct {
 func (t *table) update(changes []tableChange, was, is func(o, other state.Ordinal) bool) (next table, extra int, ok bool) {
 	count := t.count
 	for i := range changes {
-		if changes[i].add {
+		c := &changes[i]
+		c.order = t.placeOf(c.hash).group << 1
+		if c.add {
+			c.order |= 1
 			count++
 		} else {
 			count--
@@ -318,12 +331,15 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
 	e.count = count
 	e.dir = slices.Clone(t.dir)
-	slices.SortFunc(changes, t.compareChanges)
+	slices.SortFunc(changes, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
 	for k := 0; k < len(changes); {
 		n := k + 1
-		group := t.placeOf(changes[k].hash).group
-		for n < len(changes) && t.placeOf(changes[n].hash).group == group {
+		group := changes[k].order >> 1
+		for n < len(changes) && changes[n].order>>1 == group {
 			n++
+		}
+		if ahead := n + changesAhead; ahead < len(changes) {
+			t.prefetch(changes[ahead].order >> 1)
 		}
 		d, ok := e.change(t, group, changes[k:n], was, is)
 		if !ok {
@@ -339,26 +355,17 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	return e.table, extra, err == nil
 }
 
-// compareChanges orders by group, what goes before what comes.
-func (t *table) compareChanges(a, b tableChange) int {
-	x, y := t.placeOf(a.hash).group, t.placeOf(b.hash).group
-	switch {
-	case x != y:
-		return cmpUint64(x, y)
-	case a.add != b.add:
-		if b.add {
-			return -1
-		}
-		return 1
-	}
-	return int(a.o) - int(b.o)
-}
+// changesAhead is how far ahead of the change under way update asks for
+// groups.
+const changesAhead = 6
 
-func cmpUint64(a, b uint64) int {
-	if a < b {
-		return -1
+// prefetch asks for the blocks of a group.
+func (t *table) prefetch(group uint64) {
+	if g := t.group(group); g != nil {
+		for i := range blocksPerGroup {
+			prefetch.Line(&g[i*blockBytes])
+		}
 	}
-	return 1
 }
 
 // tableEdit is the next version of a table.
@@ -474,28 +481,96 @@ type hashed struct {
 func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, extra int, err error) {
 	t.groups = max(1, uint64(len(entries)+freshFill-1)/freshFill)
 	t.count = len(entries)
+	t.dir = make([]*[dirSize]arena.Handle, (t.groups+dirSize-1)>>dirShift)
 	sorted, ends := byGroup(&t, entries)
-	e := tableEdit{table: t, w: t.blocks.Edit()}
-	e.dir = make([]*[dirSize]arena.Handle, (t.groups+dirSize-1)>>dirShift)
-	e.own = make([]bool, len(e.dir))
-	start := uint32(0)
-	for group, end := range ends {
-		if start == end {
-			continue
-		}
-		e.chain.bytes = append(e.chain.bytes[:0], make([]byte, groupBytes)...)
-		for _, x := range sorted[start:end] {
-			p := t.placeOf(x.hash)
-			if twin, _ := e.chain.find(p, func(other state.Ordinal) bool { return same(x.o, other) }); twin >= 0 {
-				extra++
-			}
-			e.chain.add(p, x.o)
-		}
-		e.setHandle(uint64(group), e.chain.store(e.w))
-		start = end
+	parts := split(len(t.dir), 64)
+	blocks, extras, errs := make([]arena.Arena, len(parts)), make([]int, len(parts)), make([]error, len(parts))
+	inParts(parts, func(i, from, to int) {
+		blocks[i], extras[i], errs[i] = t.buildPart(sorted, ends, from, to, same)
+	})
+	if err := errors.Join(errs...); err != nil {
+		return table{}, 0, err
 	}
-	e.blocks, err = e.w.CloseTrimmed()
-	return e.table, extra, err
+	all, shift, err := arena.Join(blocks)
+	if err != nil {
+		return table{}, 0, err
+	}
+	t.blocks = all
+	for i, p := range parts {
+		extra += extras[i]
+		if shift[i] != 0 {
+			t.shift(p, shift[i])
+		}
+	}
+	return t, extra, nil
+}
+
+// buildPart makes the groups of some parts of the directory. ends says where
+// the entries of each group end in sorted.
+func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, extra int, err error) {
+	w := t.blocks.Edit()
+	var c chain
+	for d := from; d < to; d++ {
+		t.dir[d] = new([dirSize]arena.Handle)
+		for group := d * dirSize; group < min((d+1)*dirSize, len(ends)); group++ {
+			start := uint32(0)
+			if group > 0 {
+				start = ends[group-1]
+			}
+			if start == ends[group] {
+				continue
+			}
+			c.clear()
+			for _, x := range sorted[start:ends[group]] {
+				p := t.placeOf(x.hash)
+				if twin, _ := c.find(p, func(other state.Ordinal) bool { return same(x.o, other) }); twin >= 0 {
+					extra++
+				}
+				c.add(p, x.o)
+			}
+			t.dir[d][group%dirSize] = c.store(w)
+		}
+	}
+	blocks, err = w.CloseTrimmed()
+	return blocks, extra, err
+}
+
+// shift adds to all handles of a part of the directory, which nobody else knows
+// yet.
+func (t *table) shift(p [2]int, by arena.Handle) {
+	for _, part := range t.dir[p[0]:p[1]] {
+		for i, h := range part {
+			if h == 0 {
+				continue
+			}
+			part[i] = h + by
+			for g := t.blocks.Block(h + by); link(g) != 0; g = t.blocks.Block(link(g)) {
+				setLink(g, link(g)+by)
+			}
+		}
+	}
+}
+
+// split divides n things into parts, one for each processor, if there are many
+// times least of them: it returns the first of each part, and the one behind
+// its last.
+func split(n, least int) [][2]int {
+	parts := max(1, min(runtime.GOMAXPROCS(0), n/least))
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{n * i / parts, n * (i + 1) / parts}
+	}
+	return out
+}
+
+// inParts calls f for all parts at the same time and waits.
+func inParts(parts [][2]int, f func(i, from, to int)) {
+	var all sync.WaitGroup
+	for i, p := range parts[1:] {
+		all.Go(func() { f(i+1, p[0], p[1]) })
+	}
+	f(0, parts[0][0], parts[0][1])
+	all.Wait()
 }
 
 // byGroup sorts entries by group, by counting, and says where each group ends.

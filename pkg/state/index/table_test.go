@@ -54,10 +54,10 @@ func (r *tableRun) step(t *testing.T) (rebuilt bool) {
 		}
 		switch {
 		case r.have[o] && (!grow || r.rnd.IntN(8) == 0):
-			changes = append(changes, tableChange{r.hashOf(o), o, false})
+			changes = append(changes, tableChange{hash: r.hashOf(o), o: o})
 			delete(r.have, o)
 		case !r.have[o] && grow:
-			changes = append(changes, tableChange{r.hashOf(o), o, true})
+			changes = append(changes, tableChange{hash: r.hashOf(o), o: o, add: true})
 			r.have[o] = true
 		default:
 			continue
@@ -155,13 +155,13 @@ func TestTableForks(t *testing.T) {
 	var forks [3]table
 	for i := range forks {
 		o := state.Ordinal(10 + i)
-		next, _, ok := base.update([]tableChange{{hashOf(o), o, true}, {hashOf(1), 1, false}}, never, never)
+		next, _, ok := base.update([]tableChange{{hash: hashOf(o), o: o, add: true}, {hash: hashOf(1), o: 1}}, never, never)
 		if !ok {
 			t.Fatal("no update")
 		}
 		forks[i] = next
 	}
-	if _, _, ok := base.update([]tableChange{{hashOf(3), 3, false}}, never, never); ok {
+	if _, _, ok := base.update([]tableChange{{hash: hashOf(3), o: 3}}, never, never); ok {
 		t.Error("an entry that is not there was taken out")
 	}
 	for i, x := range forks {

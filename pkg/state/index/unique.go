@@ -73,8 +73,14 @@ func (x *Unique) bind(s *state.State, typeName string) {
 func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) error {
 	entries := make([]hashed, 0, n)
 	for o := range ordinals {
-		entries = append(entries, hashed{x.hashOf(o), o})
+		entries = append(entries, hashed{o: o})
 	}
+	inParts(split(len(entries), 1<<14), func(_, from, to int) {
+		for i := range entries[from:to] {
+			e := &entries[from+i]
+			e.hash = x.hashOf(e.o)
+		}
+	})
 	var err error
 	if x.table, x.extra, err = build(entries, x.sameKey); err != nil {
 		return fmt.Errorf("index type %s: %w", x.t.Schema().Name, err)
@@ -277,14 +283,8 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 		return &n, nil
 	}
 	changed := make([]tableChange, 0, len(c.Removed)+len(c.Added))
-	for _, o := range c.Removed {
-		if x.t.Populated(o) {
-			changed = append(changed, tableChange{x.hashOf(o), o, false})
-		}
-	}
-	for _, o := range c.Added {
-		changed = append(changed, tableChange{n.hashOf(o), o, true})
-	}
+	changed = x.appendChanges(changed, c.Removed, false)
+	changed = n.appendChanges(changed, c.Added, true)
 	t, extra, ok := x.table.update(changed, x.sameKey, n.sameKey)
 	if !ok { // it has outgrown its table, or a key had changed: not regular
 		return NewUnique(next, name, x.paths)
@@ -292,6 +292,19 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 	n.table, n.extra = t, x.extra+extra
 	n.choose()
 	return &n, nil
+}
+
+// appendChanges appends that the records come or go.
+func (x *Unique) appendChanges(list []tableChange, ordinals []state.Ordinal, add bool) []tableChange {
+	for part := range slices.Chunk(ordinals, 16) {
+		x.t.Prefetch(part)
+		for _, o := range part {
+			if x.t.Populated(o) {
+				list = append(list, tableChange{hash: x.hashOf(o), o: o, add: add})
+			}
+		}
+	}
+	return list
 }
 
 // regular says whether the changes leave every populated record that is not

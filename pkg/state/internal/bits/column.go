@@ -33,18 +33,29 @@ func Pack(dst []byte, w int, values *[ColumnLen]uint64, base uint64) {
 	binary.LittleEndian.PutUint64(dst, word)
 }
 
-// Unpack reads what Pack has written.
-func Unpack(src []byte, w int, values *[ColumnLen]uint64, base uint64) {
-	if w > 56 {
-		for i := range values {
-			values[i] = base + Load(src, uint64(i*w), w)
-		}
-		return
-	}
-	mask := uint64(1)<<uint(w) - 1
-	pos := uint(0)
-	for i := range values {
-		values[i] = base + binary.LittleEndian.Uint64(src[pos>>3:])>>(pos&7)&mask
-		pos += uint(w)
-	}
+// A Writer writes numbers one after the other, from the start of a byte slice
+// on. It may overwrite up to Pad bytes behind the last.
+type Writer struct {
+	dst  []byte
+	word uint64
+	n    int // bits in word
 }
+
+// MakeWriter returns a Writer to dst, which must have room for all numbers and
+// Pad bytes more.
+func MakeWriter(dst []byte) Writer { return Writer{dst: dst} }
+
+// Write appends the w lowest bits of x, w in [0, 57]. The bits of x above must
+// be zero.
+func (p *Writer) Write(x uint64, w int) {
+	p.word |= x << uint(p.n)
+	p.n += w
+	binary.LittleEndian.PutUint64(p.dst, p.word)
+	whole := p.n >> 3
+	p.dst = p.dst[whole:]
+	p.word >>= uint(whole * 8)
+	p.n &= 7
+}
+
+// Close writes what is left.
+func (p *Writer) Close() { binary.LittleEndian.PutUint64(p.dst, p.word) }

@@ -1,0 +1,158 @@
+package state
+
+import (
+	"math/bits"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+)
+
+// A typeLoad decodes a frame of a snapshot in parts, at the same time.
+type typeLoad struct {
+	frame *frame
+	own   *Schema // has some or all of the frame's fields
+	parts []*loadPart
+}
+
+// loadPart is the ordinals of some consecutive words of the populated bits.
+type loadPart struct {
+	from, to int // words
+	d        *decoder
+	result   *Type
+}
+
+const (
+	chunkBits = chunkOrdinals / 64 // words of populated bits in a chunk
+	// partChunks is how many chunks are worth a part of their own.
+	partChunks = 64
+)
+
+// loadTypes decodes the frames that keep has a schema for, with as many
+// goroutines as there are processors.
+func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
+	var loads []*typeLoad
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for _, f := range frames {
+		if keep[f.schema.Name] == nil {
+			continue
+		}
+		l, err := newTypeLoad(f, keep[f.schema.Name])
+		if err != nil {
+			return nil, err
+		}
+		loads = append(loads, l)
+	}
+	for _, l := range loads {
+		lays := &layouts{}
+		for _, p := range l.parts {
+			work.Go(func() error { return l.load(p, lays) })
+		}
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	types := make([]*Type, len(loads))
+	for i, l := range loads {
+		var err error
+		if types[i], err = l.join(); err != nil {
+			return nil, err
+		}
+	}
+	return types, nil
+}
+
+func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
+	l := &typeLoad{frame: f, own: own}
+	words := int(f.populated.Bits() / 64)
+	chunks := (words + chunkBits - 1) / chunkBits
+	n := max(1, min(runtime.GOMAXPROCS(0), chunks/partChunks))
+	for i := range n {
+		d, err := newDecoder(f, own)
+		if err != nil {
+			return nil, err
+		}
+		l.parts = append(l.parts, &loadPart{
+			from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), d: d,
+		})
+	}
+	return l, nil
+}
+
+// load decodes a part.
+func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
+	t := newType(l.own, len(l.frame.shards))
+	t.interned = lays
+	e := t.edit()
+	for w := p.from; w < p.to && err == nil; w++ {
+		word := l.frame.populated.At(uint64(w)*64, 64)
+		for first := w * 64; word != 0 && err == nil; first += pageSize {
+			if live := uint16(word); live != 0 {
+				err = l.page(e, p.d, first, live)
+			}
+			word >>= pageSize
+		}
+	}
+	if err != nil {
+		e.blocks.Discard()
+		return err
+	}
+	p.result, err = e.close()
+	return err
+}
+
+// page decodes the records of one page, whose first ordinal is first.
+func (l *typeLoad) page(e *typeEdit, d *decoder, first int, live uint16) error {
+	shards := len(l.frame.shards)
+	d.begin()
+	for m := live; m != 0; m &= m - 1 {
+		o := first + bits.TrailingZeros16(m)
+		if o > MaxOrdinal || int64(o/shards) > l.frame.shards[o%shards].max {
+			return l.frame.corrupt("populated ordinal %d is above the greatest", o)
+		}
+		d.next(recordAt{o % shards, uint64(o / shards), o - first})
+	}
+	return e.rewrite(Ordinal(first), live, func() error { return d.load(e.b) })
+}
+
+// join makes one type out of the parts.
+func (l *typeLoad) join() (*Type, error) {
+	if len(l.parts) == 1 {
+		return l.parts[0].result, nil
+	}
+	for _, p := range l.parts[1:] {
+		if err := l.parts[0].d.merge(p.d); err != nil {
+			return nil, err
+		}
+	}
+	t := newType(l.own, len(l.frame.shards))
+	t.interned = l.parts[0].result.interned
+	var blocks []arena.Arena
+	for _, p := range l.parts {
+		blocks = append(blocks, p.result.blocks)
+	}
+	all, shift, err := arena.Join(blocks)
+	if err != nil {
+		return nil, l.frame.corrupt("%v", err)
+	}
+	t.blocks, t.lays = all, t.interned.all()
+	for i, p := range l.parts {
+		t.count += p.result.count
+		t.table = append(t.table, p.result.table[min(len(t.table), len(p.result.table)):]...)
+		for _, c := range p.result.table[min(p.from/chunkBits, len(p.result.table)):] {
+			c.shift(shift[i])
+		}
+	}
+	return t, nil
+}
+
+// shift adds to the handles of a chunk that nobody else knows yet.
+func (c *chunk) shift(by arena.Handle) {
+	for i, e := range c {
+		if e != 0 {
+			c[i] = makeEntry(e.handle()+by, e.layout(), e.live())
+		}
+	}
+}
