@@ -120,10 +120,28 @@ func (b *pageBuilder) setText(c *textColumn, i int, text []byte, null bool) {
 
 func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	start, end := p.entries(i)
-	for e := start; e < end; e++ {
+	element, value, bucket := &p.lay.cols[endColumn+1], &p.lay.cols[endColumn+2], &p.lay.cols[endColumn+3]
+	base := p.offset(element, 0)
+	at := start * p.lay.entryBits
+	read := func(c *column, at uint64) uint64 {
+		at += c.bit
+		return binary.LittleEndian.Uint64(p.data[at>>3:]) >> (at & 7) & c.mask
+	}
+	if p.lay.entryBits == element.width { // a LIST, or all else is 0
+		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}
+		for ; start < end; start++ {
+			rest.element = uint32(read(element, at) + base)
+			list = append(list, rest)
+			at += p.lay.entryBits
+		}
+		return list
+	}
+	valueBase, bucketBase := p.offset(value, 0), p.offset(bucket, 0)
+	for ; start < end; start++ {
 		list = append(list, collectionEntry{
-			uint32(p.entry(e, 0)), uint32(p.entry(e, 1)), uint32(p.entry(e, 2)),
+			uint32(read(element, at) + base), uint32(read(value, at) + valueBase), uint32(read(bucket, at) + bucketBase),
 		})
+		at += p.lay.entryBits
 	}
 	return list
 }
