@@ -38,6 +38,8 @@ type producer struct {
 	sum  dataset.Digest
 	tag  int64
 
+	hasher *state.Hasher // of the newest version
+
 	delta, reverse bytes.Buffer // of the newest version
 }
 
@@ -50,7 +52,8 @@ func newProducer(kind *data.Kind, base *state.State) (*producer, error) {
 	if base, err = withKeys(base, kind.Root); err != nil {
 		return nil, err
 	}
-	if p.sum, err = base.Checksum(); err != nil {
+	p.hasher = state.NewHasher(base)
+	if p.sum, err = p.hasher.Checksum(); err != nil {
 		return nil, err
 	}
 	if p.e, err = state.NewEditor(base, schemas); err != nil {
@@ -115,40 +118,26 @@ func (p *producer) change(prev *state.State, frame []byte) error {
 	return p.e.Release(p.root, old)
 }
 
-// verify applies both deltas and compares the content checksums of what they
-// lead to.
+// verify applies both deltas and compares what they lead to with what they were
+// written from, record by record; the checksum is that of what was decoded.
 func (p *producer) verify(prev, next *state.State) error {
-	changes := p.e.Changes()
-	sum, err := state.NextChecksum(p.sum, prev, next, changes)
-	if err != nil {
-		return err
-	}
 	after, err := prev.Apply(p.delta.Bytes())
 	if err != nil {
 		return err
 	}
-	got, err := state.NextChecksum(p.sum, prev, after, changes)
-	if err != nil || got != sum {
-		return fmt.Errorf("delta leads to %s, want %s: %w", got, sum, errors.Join(err, errDiffers))
+	if err := state.Same(next, after); err != nil {
+		return fmt.Errorf("delta: %w", err)
 	}
+	if p.sum, err = p.hasher.Next(p.sum, after, p.e.Changes()); err != nil {
+		return err
+	}
+	p.hasher.MoveTo(next)
 	before, err := next.Apply(p.reverse.Bytes())
 	if err != nil {
 		return err
 	}
-	got, err = state.NextChecksum(sum, next, before, reversed(changes))
-	if err != nil || got != p.sum {
-		return fmt.Errorf("reverse delta leads to %s, want %s: %w", got, p.sum, errors.Join(err, errDiffers))
+	if err := state.Same(prev, before); err != nil {
+		return fmt.Errorf("reverse delta: %w", err)
 	}
-	p.sum = sum
 	return nil
-}
-
-var errDiffers = errors.New("contents differ")
-
-func reversed(changes state.Changes) state.Changes {
-	out := state.Changes{}
-	for name, c := range changes {
-		out[name] = state.Change{Removed: c.Added, Added: c.Removed}
-	}
-	return out
 }

@@ -65,6 +65,9 @@ type Cycle struct {
 	base    *replica.View // the announced version; nil if there is none
 	since   int           // versions since the last snapshot
 	doubt   bool          // the last announcement's outcome is not known
+
+	hasher *state.Hasher // of hashed, nil if there is none
+	hashed *replica.View
 }
 
 // Open returns a Cycle that starts from the newest announced version.
@@ -169,6 +172,7 @@ func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(
 	if err := c.publish(ctx, d); err != nil {
 		return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
 	}
+	c.hasher, c.hashed = d.hasher, c.base
 	return d.result, nil
 }
 
@@ -179,6 +183,7 @@ type draft struct {
 	segment   bool // a schema segment begins
 	unchanged bool
 	result    Result
+	hasher    *state.Hasher // of the view, nil if the checksum was computed in full
 
 	snapshot, delta, reverse, header []byte // nil if not written
 }

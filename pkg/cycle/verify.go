@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -12,37 +11,26 @@ import (
 // That is a defect; nothing was published.
 var ErrVerify = errors.New("blob leads to another state")
 
-// verify reads the blobs of a draft back and compares content checksums, which
-// it computes from what was decoded: of a snapshot in full, of deltas from what
-// they changed. Across a change of schemas only the snapshot is compared: deltas
-// then serve other consumers, which keep their own schemas.
+// verify reads the blobs of a draft back and compares what they lead to with
+// what they were written from, record by record. The content checksum is that of
+// what was decoded: of a snapshot in full, of a delta from what it changed.
+// Across a change of schemas only the snapshot is compared: deltas then serve
+// other consumers, which keep their own schemas.
 func (c *Cycle) verify(d *draft) error {
 	m := d.view.Manifest
-	var prev *state.State // of the same segment
-	if d.prev != nil && !d.segment {
-		prev = d.prev.State
-	}
-	var err error
-	if prev == nil {
-		m.Checksum, err = d.view.State.Checksum()
-	} else {
-		m.Checksum, err = follow(d.prev.Manifest.Checksum, prev, d.view.State)
-	}
-	if err != nil {
-		return err
-	}
 	if d.snapshot != nil {
 		s, err := state.ReadSnapshot(d.snapshot, state.ReadOptions{})
-		if err != nil {
-			return fmt.Errorf("snapshot: %w", err)
-		}
-		sum, err := s.Checksum()
-		if err := compare("snapshot", sum, err, m.Checksum); err != nil {
+		if err := same("snapshot", d.view.State, s, err); err != nil {
 			return err
 		}
+		if d.segment {
+			if m.Checksum, err = s.Checksum(); err != nil {
+				return fmt.Errorf("snapshot: %w", err)
+			}
+		}
 	}
-	if prev != nil {
-		if err := c.verifyDeltas(d, prev); err != nil {
+	if !d.segment {
+		if err := c.verifyDeltas(d); err != nil {
 			return err
 		}
 	}
@@ -55,34 +43,34 @@ func (c *Cycle) verify(d *draft) error {
 	return nil
 }
 
-func (c *Cycle) verifyDeltas(d *draft, prev *state.State) error {
-	before, after := d.prev.Manifest.Checksum, d.view.Manifest.Checksum
+// verifyDeltas is verify for the deltas of a version within its segment.
+func (c *Cycle) verifyDeltas(d *draft) error {
+	prev := d.prev.State
 	s, err := prev.Apply(d.delta)
+	if err := same("delta", d.view.State, s, err); err != nil {
+		return err
+	}
+	d.hasher = c.hasher
+	if c.hasher == nil || c.hashed != d.prev {
+		d.hasher = state.NewHasher(prev)
+	}
+	c.hasher = nil // it is the draft's until that is published
+	d.view.Manifest.Checksum, err = d.hasher.Next(d.prev.Manifest.Checksum, s, state.ChangesBetween(prev, s))
 	if err != nil {
 		return fmt.Errorf("delta: %w", err)
 	}
-	sum, err := follow(before, prev, s)
-	if err := compare("delta", sum, err, after); err != nil {
-		return err
-	}
-	if s, err = d.view.State.Apply(d.reverse); err != nil {
-		return fmt.Errorf("reverse delta: %w", err)
-	}
-	sum, err = follow(after, d.view.State, s)
-	return compare("reverse delta", sum, err, before)
+	d.hasher.MoveTo(d.view.State)
+	s, err = d.view.State.Apply(d.reverse)
+	return same("reverse delta", prev, s, err)
 }
 
-// follow returns the checksum of to, a version next to from.
-func follow(sum dataset.Digest, from, to *state.State) (dataset.Digest, error) {
-	return state.NextChecksum(sum, from, to, state.ChangesBetween(from, to))
-}
-
-func compare(what string, got dataset.Digest, err error, want dataset.Digest) error {
+// same fails with ErrVerify unless reading a blob gave the state want.
+func same(what string, want, got *state.State, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if got != want {
-		return fmt.Errorf("%s: checksum %s, want %s: %w", what, got, want, ErrVerify)
+	if err := state.Same(want, got); err != nil {
+		return fmt.Errorf("%s: %w: %w", what, ErrVerify, err)
 	}
 	return nil
 }

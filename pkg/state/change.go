@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
@@ -157,32 +156,50 @@ type Changes map[string]Change
 // at most one of the lists, both ascending.
 type Change struct{ Removed, Added []Ordinal }
 
-// ChangesBetween compares two states of one chain by ordinal.
+// ChangesBetween compares two states of one chain by ordinal. It skips what they
+// share.
 func ChangesBetween(from, to *State) Changes {
 	out := Changes{}
-	for _, t := range to.types {
-		var c Change
-		old := from.Type(t.schema.Name)
-		for o := range t.Ordinals() {
-			if old == nil || !old.Populated(o) {
-				c.Added = append(c.Added, o)
-			}
-		}
-		if old != nil {
-			for o := range old.Ordinals() {
-				if !t.Populated(o) {
-					c.Removed = append(c.Removed, o)
-				}
-			}
-		}
-		if len(c.Added)+len(c.Removed) > 0 {
-			out[t.schema.Name] = c
+	compare := func(name string, before, now pageTable) {
+		if c := changeBetween(before, now); len(c.Added)+len(c.Removed) > 0 {
+			out[name] = c
 		}
 	}
+	for _, t := range to.types {
+		var before pageTable
+		if old := from.byName[t.schema.Name]; old != nil {
+			before = old.table
+		}
+		compare(t.schema.Name, before, t.table)
+	}
 	for _, t := range from.types {
-		if to.Type(t.schema.Name) == nil && t.count > 0 {
-			out[t.schema.Name] = Change{Removed: slices.Collect(t.Ordinals())}
+		if to.byName[t.schema.Name] == nil {
+			compare(t.schema.Name, t.table, nil)
 		}
 	}
 	return out
+}
+
+// changeBetween compares which ordinals two tables of one type have.
+func changeBetween(before, now pageTable) (c Change) {
+	for i := range max(len(before), len(now)) {
+		x, y := before.get(i), now.get(i)
+		if x == y {
+			continue
+		}
+		for w := range chunkWords {
+			first := Ordinal(i<<chunkShift + w*64)
+			was, is := x.word(w), y.word(w)
+			c.Added = appendOrdinals(c.Added, first, is&^was)
+			c.Removed = appendOrdinals(c.Removed, first, was&^is)
+		}
+	}
+	return c
+}
+
+func appendOrdinals(list []Ordinal, first Ordinal, word uint64) []Ordinal {
+	for ; word != 0; word &= word - 1 {
+		list = append(list, first+Ordinal(bits.TrailingZeros64(word)))
+	}
+	return list
 }

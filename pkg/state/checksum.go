@@ -42,10 +42,12 @@ const tagIllFormed = 9
 // on what the records say, not on ordinals, layout or the path taken. It is a
 // sum, so it tells contents apart but does not withstand somebody who looks for
 // two with the same one. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
-func (s *State) Checksum() (dataset.Digest, error) {
-	h := NewHasher(s)
+func (s *State) Checksum() (dataset.Digest, error) { return NewHasher(s).Checksum() }
+
+// Checksum returns the checksum of the Hasher's state, see State.Checksum.
+func (h *Hasher) Checksum() (dataset.Digest, error) {
 	sum := dataset.DigestOf([]byte(checksumStart))
-	for _, t := range s.checksumTypes() {
+	for _, t := range h.state.checksumTypes() {
 		for o := range t.Ordinals() {
 			d, err := h.Sum(t.Record(o))
 			if err != nil {
@@ -58,32 +60,49 @@ func (s *State) Checksum() (dataset.Digest, error) {
 }
 
 // NextChecksum returns the checksum of to, given that of from and the changes
-// that lead from one to the other: it takes away what went and adds what came,
+// that lead from one to the other. See Hasher.Next, which a program that makes
+// version after version calls on one Hasher.
+func NextChecksum(prev dataset.Digest, from, to *State, changes Changes) (dataset.Digest, error) {
+	return NewHasher(from).Next(prev, to, changes)
+}
+
+// Next returns the checksum of to, given that of the Hasher's state and the
+// changes that lead from it to to: it takes away what went and adds what came,
 // at a cost in proportion to the changes. The result is that of to.Checksum();
 // where the changes do not allow the short way, because the model is another
-// one or a record was replaced in place, it is computed in full. Errors are
-// those of Checksum.
-func NextChecksum(prev dataset.Digest, from, to *State, changes Changes) (dataset.Digest, error) {
+// one or a record was replaced in place, it is computed in full. From then on
+// the Hasher is one of to; after an error it must not be used. Errors are those
+// of Checksum.
+func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.Digest, error) {
+	from := h.state
 	if !SameModel(from, to) || !plain(from, to, changes) {
-		return to.Checksum()
+		*h = *NewHasher(to)
+		return h.Checksum()
 	}
-	sum := prev
-	old, now := NewHasher(from), NewHasher(to)
-	for _, t := range to.checksumTypes() {
-		c := changes[t.schema.Name]
-		for _, o := range c.Removed {
-			d, err := old.Sum(from.Type(t.schema.Name).Record(o))
-			if err != nil {
-				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+	removed, err := h.total(from, func(c Change) []Ordinal { return c.Removed }, changes)
+	if err != nil {
+		return dataset.Digest{}, err
+	}
+	h.advance(to, changes)
+	added, err := h.total(to, func(c Change) []Ordinal { return c.Added }, changes)
+	if err != nil {
+		return dataset.Digest{}, err
+	}
+	return addDigests(subtractDigests(prev, removed), added), nil
+}
+
+// total returns the sum over some of the changed records of s.
+func (h *Hasher) total(s *State, which func(Change) []Ordinal, changes Changes) (sum dataset.Digest, err error) {
+	for _, t := range s.checksumTypes() {
+		for part := range slices.Chunk(which(changes[t.schema.Name]), 16) {
+			t.Prefetch(part)
+			for _, o := range part {
+				d, err := h.Sum(t.Record(o))
+				if err != nil {
+					return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+				}
+				sum = addDigests(sum, d)
 			}
-			sum = subtractDigests(sum, d)
-		}
-		for _, o := range c.Added {
-			d, err := now.Sum(t.Record(o))
-			if err != nil {
-				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
-			}
-			sum = addDigests(sum, d)
 		}
 	}
 	return sum, nil
@@ -166,9 +185,10 @@ func subtractDigests(a, b dataset.Digest) (difference dataset.Digest) {
 }
 
 // A Hasher computes content hashes of the records of one state. It remembers
-// those of records that others can refer to, in 33 bytes each. It is for one
-// goroutine.
+// those of records that others can refer to, in 33 bytes each; Next forgets the
+// ones that were hardly asked for again. It is for one goroutine.
 type Hasher struct {
+	state *State
 	types map[*Type]*typeHasher
 	buf   []byte // a stack: what the records under way have written so far
 	one   [][sha256.Size]byte
@@ -184,22 +204,88 @@ type typeHasher struct {
 	names [][]byte
 	refs  []*typeHasher // per field; nil if it is no reference or the type is not loaded
 	parts [2]*typeHasher
-	memo  []*memoChunk // nil if no type refers to this one
+	memo  *memo // nil if no type refers to this one
 }
 
-const memoSize = 256
+// memo is what is known of the records of one type.
+type memo struct {
+	mids         []*[memoSize]*memoChunk
+	hits, misses int
+}
+
+const (
+	memoSize  = 256
+	memoShift = 4 // of the number of ordinals in a memoChunk
+)
 
 // memoChunk holds what is known of consecutive ordinals. Height 0 is unknown.
 type memoChunk struct {
-	sums    [memoSize]dataset.Digest
-	heights [memoSize]uint8
+	sums    [1 << memoShift]dataset.Digest
+	heights [1 << memoShift]uint8
 }
 
 const underWay = 255 // height of a record whose hash is being computed
 
+// chunk returns the chunk of o, nil if there is none and it is not to be made.
+func (m *memo) chunk(o Ordinal, create bool) *memoChunk {
+	i := int(o >> memoShift)
+	for create && len(m.mids) <= i/memoSize {
+		m.mids = append(m.mids, nil)
+	}
+	if i/memoSize >= len(m.mids) {
+		return nil
+	}
+	mid := &m.mids[i/memoSize]
+	if *mid == nil {
+		if !create {
+			return nil
+		}
+		*mid = new([memoSize]*memoChunk)
+	}
+	c := &(*mid)[i%memoSize]
+	if *c == nil && create {
+		*c = new(memoChunk)
+	}
+	return *c
+}
+
+// forget drops what is known of the ordinals.
+func (m *memo) forget(list []Ordinal) {
+	for _, o := range list {
+		if c := m.chunk(o, false); c != nil {
+			c.heights[o%(1<<memoShift)] = 0
+		}
+	}
+}
+
+// advance makes h a Hasher of to, to which the changes lead from its state.
+// What both have has the same content. It keeps what is known of types whose
+// records have been asked for twice, on average.
+func (h *Hasher) advance(to *State, changes Changes) {
+	types := make(map[*Type]*typeHasher, len(h.types))
+	for _, th := range h.types {
+		name := th.t.schema.Name
+		th.t = to.Type(name)
+		types[th.t] = th
+		switch {
+		case th.memo == nil:
+		case th.memo.hits < th.memo.misses:
+			*th.memo = memo{}
+		default:
+			th.memo.forget(changes[name].Removed)
+			th.memo.forget(changes[name].Added)
+		}
+	}
+	h.types, h.state = types, to
+}
+
+// MoveTo makes h a Hasher of to, which must be the same as its state in the
+// sense of Same.
+func (h *Hasher) MoveTo(to *State) { h.advance(to, nil) }
+
 // NewHasher returns a Hasher of the records of s.
 func NewHasher(s *State) *Hasher {
-	h := &Hasher{types: map[*Type]*typeHasher{}}
+	h := &Hasher{state: s, types: map[*Type]*typeHasher{}}
 	for _, t := range s.types {
 		h.types[t] = newTypeHasher(t)
 	}
@@ -234,7 +320,7 @@ func newTypeHasher(t *Type) *typeHasher {
 func (h *Hasher) refer(s *State, name string) *typeHasher {
 	th := h.types[s.Type(name)]
 	if th != nil && th.memo == nil {
-		th.memo = make([]*memoChunk, int(th.t.Max())/memoSize+1)
+		th.memo = &memo{}
 	}
 	return th
 }
@@ -254,19 +340,19 @@ func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
 // the chain under way.
 func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
 	var chunk *memoChunk
+	at := o % (1 << memoShift)
 	if t.memo != nil {
-		if chunk = t.memo[o/memoSize]; chunk == nil {
-			chunk = new(memoChunk)
-			t.memo[o/memoSize] = chunk
-		}
-		switch height := chunk.heights[o%memoSize]; height {
+		chunk = t.memo.chunk(o, true)
+		switch height := chunk.heights[at]; height {
 		case 0:
+			t.memo.misses++
 		case underWay:
 			return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
 		default:
-			return chunk.sums[o%memoSize], height, nil
+			t.memo.hits++
+			return chunk.sums[at], height, nil
 		}
-		chunk.heights[o%memoSize] = underWay
+		chunk.heights[at] = underWay
 	}
 	mark := len(h.buf)
 	height, err := h.write(t, t.t.Record(o), depth)
@@ -275,7 +361,7 @@ func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8
 	}
 	if err != nil {
 		if chunk != nil {
-			chunk.heights[o%memoSize] = 0
+			chunk.heights[at] = 0
 		}
 		h.buf = h.buf[:mark]
 		return dataset.Digest{}, 0, err
@@ -283,7 +369,7 @@ func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8
 	sum := dataset.Digest(sha256.Sum256(h.buf[mark:]))
 	h.buf = h.buf[:mark]
 	if chunk != nil {
-		chunk.sums[o%memoSize], chunk.heights[o%memoSize] = sum, height
+		chunk.sums[at], chunk.heights[at] = sum, height
 	}
 	return sum, height, nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -131,25 +130,8 @@ func (t *typeTransition) compare() {
 	if t.prev != nil {
 		before = t.prev.table
 	}
-	for i := range max(len(before), len(t.next.table)) {
-		old, now := before.get(i), t.next.table.get(i)
-		if old == now {
-			continue
-		}
-		for w := range chunkWords {
-			first := Ordinal(i<<chunkShift + w*64)
-			was, is := old.word(w), now.word(w)
-			t.added = appendOrdinals(t.added, first, is&^was)
-			t.removed = appendOrdinals(t.removed, first, was&^is)
-		}
-	}
-}
-
-func appendOrdinals(list []Ordinal, first Ordinal, word uint64) []Ordinal {
-	for ; word != 0; word &= word - 1 {
-		list = append(list, first+Ordinal(bits.TrailingZeros64(word)))
-	}
-	return list
+	c := changeBetween(before, t.next.table)
+	t.added, t.removed = c.Added, c.Removed
 }
 
 // as returns the type seen through another schema: fields are matched by name,
