@@ -51,7 +51,7 @@ var measures = []measured{
 	{figure: "load", unit: "ms", name: "warm", step: "load", ours: "load_warm", hollow: "load_warm"},
 	{figure: "get3", unit: "ns", name: "1 thread", step: "read", ours: "get3", hollow: "get3"},
 	{figure: "get3", unit: "ns", name: "2 threads", step: "read", ours: "get3_2threads", hollow: "get3_2threads"},
-	{figure: "get3_batch16"},
+	{figure: "get3_batch16", unit: "ns", step: "read", ours: "get3_batch16", hollow: "get3"},
 	{figure: "get_view", unit: "ns", step: "read", ours: "get_view", hollow: "get_string"},
 	{figure: "get_copy", unit: "ns", step: "read", ours: "get_copy", hollow: "get_string"},
 	{figure: "whole", unit: "ns", step: "read", ours: "whole", hollow: "whole"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/index"
@@ -51,13 +52,15 @@ func phaseRead(w workspace, args []string) error {
 		return err
 	}
 	r := &reader{x: keys(s), t: s.Type(w.kind.Root), keys: list}
-	fields := [3]int{}
+	fields := [3]numberField{}
 	for i, name := range w.kind.Numbers {
-		fields[i] = r.t.Schema().FieldIndex(name)
+		at := r.t.Schema().FieldIndex(name)
+		fields[i] = numberField{at, r.t.Schema().Fields[at].Type}
 	}
 	emit("get3", perOperation(batch, r.numbers(fields)))
 	other := &reader{x: r.x, t: r.t, keys: list, at: len(list) / 2}
 	emit("get3_2threads", perOperation(batch, r.numbers(fields), other.numbers(fields)))
+	emit("get3_batch16", perOperation(batch, r.batches(fields)))
 	text := r.t.Schema().FieldIndex(w.kind.Text)
 	emit("get_view", perOperation(batch, r.view(text)))
 	emit("get_copy", perOperation(batch, r.copied(text)))
@@ -70,29 +73,55 @@ func phaseRead(w workspace, args []string) error {
 	return nil
 }
 
-func (r *reader) numbers(fields [3]int) func() int64 {
-	schema := r.t.Schema()
-	read := func(rec state.Record, f int) int64 {
-		switch schema.Fields[f].Type {
-		case state.Int:
-			v, _ := rec.Int(f)
-			return int64(v)
-		case state.Long:
-			v, _ := rec.Long(f)
-			return v
-		case state.Float:
-			v, _ := rec.Float(f)
-			return int64(v)
-		default:
-			v, _ := rec.Double(f)
-			return int64(v)
-		}
-	}
+func (r *reader) numbers(fields [3]numberField) func() int64 {
 	return func() int64 {
 		var sum int64
 		for _, id := range r.next(batch) {
 			rec := r.get(id)
-			sum += read(rec, fields[0]) + read(rec, fields[1]) + read(rec, fields[2])
+			sum += number(rec, fields[0]) + number(rec, fields[1]) + number(rec, fields[2])
+		}
+		return sum
+	}
+}
+
+// numberField is a field of any type of number.
+type numberField struct {
+	at   int
+	kind state.FieldType
+}
+
+func number(rec state.Record, f numberField) int64 {
+	switch f.kind {
+	case state.Int:
+		v, _ := rec.Int(f.at)
+		return int64(v)
+	case state.Long:
+		v, _ := rec.Long(f.at)
+		return v
+	case state.Float:
+		v, _ := rec.Float(f.at)
+		return int64(v)
+	default:
+		v, _ := rec.Double(f.at)
+		return int64(v)
+	}
+}
+
+// batches is numbers with sixteen keys at a time.
+func (r *reader) batches(fields [3]numberField) func() int64 {
+	const size = 16
+	return func() int64 {
+		var sum int64
+		var keys [size]state.Value
+		var found [size]state.Record
+		for ids := range slices.Chunk(r.next(batch), size) {
+			for i, id := range ids {
+				keys[i] = state.LongValue(id)
+			}
+			r.x.Records(found[:], keys[:]...)
+			for _, rec := range found {
+				sum += number(rec, fields[0]) + number(rec, fields[1]) + number(rec, fields[2])
+			}
 		}
 		return sum
 	}
