@@ -111,8 +111,11 @@ func (a *Arena) Edit() *Writer {
 	}
 	for i := range w.open {
 		o := &w.open[i]
-		if o.number == 0 || !o.claim.CompareAndSwap(int64(o.tail), taken) {
-			*o = opening{} // another version went on there
+		if o.number == 0 {
+			continue
+		}
+		if !o.claim.CompareAndSwap(int64(o.tail), taken) {
+			w.seal(i) // another version went on there
 			continue
 		}
 		w.from[i] = o.tail
@@ -171,6 +174,9 @@ func (w *Writer) release(number int) {
 // grow opens a segment with room for n bytes.
 func (w *Writer) grow(stream, n int) bool {
 	w.seal(stream)
+	if w.err != nil {
+		return false
+	}
 	number := 1
 	for number < len(w.segs) && w.segs[number] != nil {
 		number++
@@ -267,9 +273,10 @@ func (w *Writer) CloseTrimmed() (Arena, error) {
 		if o.number == 0 || w.segs[o.number] == nil {
 			continue
 		}
-		own := make([]byte, o.tail+Pad)
-		copy(own, w.segs[o.number][:o.tail])
-		w.held += int64(len(own) - len(w.segs[o.number]))
+		seg := w.segs[o.number]
+		own := make([]byte, min(o.tail+Pad, len(seg))) // the tail of a full one may be behind its end
+		copy(own, seg)
+		w.held += int64(len(own) - len(seg))
 		w.segs[o.number] = own
 	}
 	return w.Arena, nil
