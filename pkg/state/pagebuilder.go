@@ -322,7 +322,6 @@ func (b *pageBuilder) fillEntries(lay *layout) {
 			}
 		}
 	}
-	w.Close()
 }
 
 // partOf is how one part of a collection's entries is stored.

@@ -34,7 +34,8 @@ func Pack(dst []byte, w int, values *[ColumnLen]uint64, base uint64) {
 }
 
 // A Writer writes numbers one after the other, from the start of a byte slice
-// on. It may overwrite up to Pad bytes behind the last.
+// on. It may overwrite up to Pad bytes behind the last. Each number is in place
+// when Write returns.
 type Writer struct {
 	dst  []byte
 	word uint64
@@ -56,6 +57,3 @@ func (p *Writer) Write(x uint64, w int) {
 	p.word >>= uint(whole * 8)
 	p.n &= 7
 }
-
-// Close writes what is left.
-func (p *Writer) Close() { binary.LittleEndian.PutUint64(p.dst, p.word) }

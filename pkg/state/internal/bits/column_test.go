@@ -1,0 +1,123 @@
+package bits_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+)
+
+// untouched is what a byte is that nobody may write.
+const untouched = 0xa5
+
+// TestPack packs columns of every width and compares them with Store, and the
+// numbers with Load.
+func TestPack(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for w := range 65 {
+		for round := range 50 {
+			var values [bits.ColumnLen]uint64
+			base := rnd.Uint64() >> rnd.IntN(64)
+			if round%2 == 0 {
+				base = 0
+			}
+			want := make([]byte, 2*w+bits.Pad)
+			for i := range values {
+				x := rnd.Uint64() & bits.Mask(w)
+				if round < 2 { // all ones
+					x = bits.Mask(w)
+				}
+				values[i] = x + base // may wrap round
+				bits.Store(want, uint64(i*w), w, x)
+			}
+			got := bytes.Repeat([]byte{untouched}, 2*w+2*bits.Pad)
+			bits.Pack(got, w, &values, base)
+			if !bytes.Equal(got[:2*w], want[:2*w]) {
+				t.Fatalf("width %d, base %d: %x, want %x", w, base, got[:2*w], want[:2*w])
+			}
+			for i, v := range values {
+				if x := bits.Load(got, uint64(i*w), w) + base; x != v {
+					t.Fatalf("width %d, base %d: number %d is %d, want %d", w, base, i, x, v)
+				}
+			}
+			for i, x := range got[2*w+bits.Pad:] {
+				if x != untouched {
+					t.Fatalf("width %d: byte %d behind the column is overwritten", w, bits.Pad+i)
+				}
+			}
+		}
+	}
+}
+
+// TestWriter writes numbers of all widths that it takes and compares them with
+// Store.
+func TestWriter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type number struct {
+			x uint64
+			w int
+		}
+		numbers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) number {
+			w := rapid.IntRange(0, 57).Draw(t, "width")
+			return number{rapid.SampledFrom([]uint64{rapid.Uint64().Draw(t, "x"), ^uint64(0)}).Draw(t, "x or ones") & bits.Mask(w), w}
+		}), 0, 200).Draw(t, "numbers")
+		total := 0
+		for _, n := range numbers {
+			total += n.w
+		}
+		size := (total + 7) / 8
+		want := make([]byte, size+bits.Pad)
+		got := bytes.Repeat([]byte{untouched}, size+2*bits.Pad)
+		w := bits.MakeWriter(got[:size+bits.Pad])
+		pos := uint64(0)
+		for _, n := range numbers {
+			bits.Store(want, pos, n.w, n.x)
+			w.Write(n.x, n.w)
+			pos += uint64(n.w)
+		}
+		if !bytes.Equal(got[:size], want[:size]) {
+			t.Fatalf("wrote %x, want %x", got[:size], want[:size])
+		}
+		pos = 0
+		for i, n := range numbers {
+			if x := bits.Load(got, pos, n.w); x != n.x {
+				t.Fatalf("number %d of %d bits is %d, want %d", i, n.w, x, n.x)
+			}
+			pos += uint64(n.w)
+		}
+		if tail := got[size+bits.Pad:]; !bytes.Equal(tail, bytes.Repeat([]byte{untouched}, bits.Pad)) {
+			t.Fatalf("bytes behind the padding are overwritten: %x", tail)
+		}
+	})
+}
+
+// TestWords packs numbers of all widths into words, as in a blob, and reads
+// them.
+func TestWords(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	var p bits.Packer
+	for w := range 65 {
+		const n = 100
+		p.Reset(uint64(n * w))
+		var want [n]uint64
+		for i := range want {
+			want[i] = rnd.Uint64() & bits.Mask(w)
+			p.Set(uint64(i*w), w, want[i])
+		}
+		var data []byte
+		for _, word := range p.Words() {
+			for shift := 56; shift >= 0; shift -= 8 {
+				data = append(data, byte(word>>shift))
+			}
+		}
+		words := bits.MakeWords(data)
+		for i, x := range want {
+			if got := words.At(uint64(i*w), w); got != x {
+				t.Fatalf("width %d: number %d is %d, want %d", w, i, got, x)
+			}
+		}
+	}
+}
