@@ -15,6 +15,19 @@
 //     rebuild.
 //  3. A node of the table that two versions share is not written to.
 //
+// [Multi] finds the records with a key that many may have, also through
+// collections, [Sorted] has them in order of a value. Both are a tree from keys
+// to packed lists of ordinals, and their records are combined by [Query]. Rules
+// 2 and 3 hold for them, too, and
+//
+//  4. A record is once in the list of each of its keys; a key without records is
+//     not in the tree.
+//  5. A change that takes from a list what is not in it, or adds what is, is not
+//     regular and causes a rebuild.
+//
 // Reading order: key.go for how keys are read, hashed and compared, table.go
-// for the shared hash table, unique.go for the index.
+// for the shared hash table, unique.go for the index. Then rice.go and long.go
+// for lists, tree.go and treeedit.go for what leads to them, route.go and
+// gather.go for how the keys of records are found, and multi.go, sorted.go and
+// query.go.
 package index
