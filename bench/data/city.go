@@ -18,6 +18,7 @@ Country { string value; }
 Admin { string value; }
 Feature { string value; }`,
 	Numbers: [3]string{"population", "lat", "lon"}, Text: "name", Scan: "population",
+	Hash: []Hash{{"country", "country.value", "Country"}},
 }
 
 type city struct {

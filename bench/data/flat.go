@@ -13,6 +13,7 @@ var flatKind = &Kind{
 	Code: 2, Root: "Flat", add: addFlat,
 	Schemas: "Flat @PrimaryKey(id) { long id; string sku; int category; long price; int stock; long updated; boolean active; }",
 	Numbers: [3]string{"category", "price", "stock"}, Text: "sku", Scan: "stock",
+	Hash: []Hash{{"category", "category", "Flat"}},
 }
 
 type flats struct {

@@ -19,9 +19,15 @@ type Kind struct {
 	// the integer that a scan sums.
 	Numbers    [3]string
 	Text, Scan string
+	// Hash are the paths that have an index of many records a key.
+	Hash []Hash
 
 	add func(a *Adder, c *neutral.Cursor) state.Ordinal
 }
+
+// Hash is a path with a name for it, and the type whose records have the values
+// at its end.
+type Hash struct{ Name, Path, Type string }
 
 // KindOf returns the kind with that code.
 func KindOf(code byte) (*Kind, error) {

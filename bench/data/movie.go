@@ -11,6 +11,7 @@ import (
 var movieKind = &Kind{
 	Code: 1, Root: "Movie", Schemas: movies.Schemas, add: addMovie,
 	Numbers: [3]string{"year", "runtime", "popularity"}, Text: "title", Scan: "year",
+	Hash: []Hash{{"country", "countries.element.country.value", "Country"}, {"person", "cast.element.id", "Person"}},
 }
 
 type movieSource struct {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // figure is one line of the table and one entry of engine.json.
@@ -26,7 +27,8 @@ type figure struct {
 
 // measured says where a case of a figure comes from: a step and the metrics of
 // the two sides; what has no step is not built. A figure's ratio is Hollow's number over ours, or, if less is
-// written of memory, ours over Hollow's.
+// written of memory, ours over Hollow's. NAME stands for each of the indexes that
+// the data has.
 type measured struct {
 	figure, unit, name string
 	step, ours, hollow string
@@ -41,7 +43,10 @@ var measures = []measured{
 	{figure: "delta_10", unit: "ms", step: "delta", ours: "delta@100000", hollow: "delta@100000"},
 	{figure: "delta_java_0.1", unit: "ms", step: "delta_java", ours: "delta@1000", hollow: "delta@1000"},
 	{figure: "delta_java_10", unit: "ms", step: "delta_java", ours: "delta@100000", hollow: "delta@100000"},
-	{figure: "hash_0.01"}, {figure: "hash_1"}, {figure: "hash_build"}, {figure: "hash_bytes"},
+	{figure: "hash_0.01", unit: "ms", step: "hash", ours: "hash_NAME@100", hollow: "hash_NAME@100"},
+	{figure: "hash_1", unit: "ms", step: "hash", ours: "hash_NAME@10000", hollow: "hash_NAME@10000"},
+	{figure: "hash_build", unit: "ms", step: "hash", ours: "hash_build_NAME", hollow: "hash_build_NAME"},
+	{figure: "hash_bytes", unit: "B", step: "hash", ours: "hash_bytes_NAME", hollow: "hash_bytes_NAME", memory: true},
 	{figure: "cycle_0.01", unit: "ms", name: "memory", step: "cycle", ours: "cycle@100", hollow: "cycle@100"},
 	{figure: "cycle_0.01", unit: "ms", name: "durable store", step: "cycle", ours: "cycle_durable@100", hollow: "cycle@100"},
 	{figure: "cycle_1", unit: "ms", name: "memory", step: "cycle", ours: "cycle@10000", hollow: "cycle@10000"},
@@ -64,11 +69,42 @@ var measures = []measured{
 	{figure: "gc_share", unit: "fraction", step: "collect", ours: "gc_share"},
 }
 
+// hashes returns the names of the indexes that were built.
+func (r results) hashes() []string {
+	var names []string
+	for k := range r.numbers {
+		if name, ok := strings.CutPrefix(k, key("ours", "hash", "hash_build_")); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// measures returns what the data has of measures.
+func (r results) measures() []measured {
+	var out []measured
+	for _, m := range measures {
+		names := r.hashes()
+		if !strings.Contains(m.ours, "NAME") || len(names) == 0 {
+			out = append(out, m)
+			continue
+		}
+		for _, name := range names {
+			one := m
+			one.name = name
+			one.ours, one.hollow = strings.ReplaceAll(m.ours, "NAME", name), strings.ReplaceAll(m.hollow, "NAME", name)
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // cases returns every case, in the table's order; one that was not measured has
 // no numbers.
 func (r results) cases() []figure {
 	var out []figure
-	for _, m := range measures {
+	for _, m := range r.measures() {
 		f := figure{Figure: m.figure, Unit: m.unit, Case: m.name, missing: "not measured"}
 		if m.step == "" {
 			f.missing = "not built"

@@ -20,6 +20,11 @@ func TestWorstCaseCounts(t *testing.T) {
 		"hollow load bytes":            {100},
 		"ours aged aged_live":          {22, 33},
 		"ours fresh fresh_live":        {20, 22},
+
+		"ours hash hash_build_person":    {10},
+		"hollow hash hash_build_person":  {100},
+		"ours hash hash_build_country":   {10},
+		"hollow hash hash_build_country": {50},
 	}}
 	list := worst(r.cases())
 	for _, c := range []struct {
@@ -29,6 +34,7 @@ func TestWorstCaseCounts(t *testing.T) {
 		{"cycle_0.01", "durable store", 20, 20},
 		{"bytes", "", 50, 0.5}, // memory: ours over Hollow's
 		{"aged_live", "", 1.3, 0},
+		{"hash_build", "country", 10, 5},
 	} {
 		f, ok := find(list, c.figure)
 		if !ok || f.Case != c.of || f.Ours < c.ours-1e-9 || f.Ours > c.ours+1e-9 {

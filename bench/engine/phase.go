@@ -21,6 +21,7 @@ var phases = map[string]func(w workspace, args []string) error{
 	"read":      phaseRead,
 	"diff":      phaseDiff,
 	"collect":   phaseCollect,
+	"hash":      phaseHash,
 }
 
 // runPhase runs one in the workspace args[0]. BENCH_PROFILE names a file for a

@@ -40,6 +40,7 @@ func steps(w workspace) []step {
 		{"cycle", "cycle", []string{"produce", w.path, w.file("java")}},
 		{"delta", "delta tail", []string{"delta", w.file("tail"), root, "3"}},
 		{"delta_java", "delta CHAIN", []string{"delta", w.file("java"), root, "3"}},
+		{"hash", "hash tail", hollowHash(w)},
 		{"load", "load CHAIN", []string{"load", w.file("java"), root}},
 		{"read", "read CHAIN", []string{"read", w.file("java"), root, w.file("keys.bin")}},
 		{"diff", "diff CHAIN", []string{"diff", w.file("own"), root, strconv.Itoa(diffPPM)}},
@@ -223,6 +224,9 @@ func (r results) agree() error {
 	var sums error
 	if len(r.texts[key("ours", "read", "whole_sum")]) > 0 {
 		sums = same(key("ours", "read", "whole_sum"), key("hollow", "read", "whole_sum"))
+	}
+	for _, name := range r.hashes() {
+		sums = errors.Join(sums, same(key("ours", "hash", "sum_"+name), key("hollow", "hash", "sum_"+name)))
 	}
 	return errors.Join(
 		sums,

@@ -49,7 +49,7 @@ func (b *bench) report(out io.Writer) error {
 func (b *bench) others(out io.Writer) {
 	fmt.Fprint(out, "\nBesides (medians of the runs):\n\n| side | step | metric | value |\n|---|---|---|---|\n")
 	named := map[string]bool{}
-	for _, m := range measures {
+	for _, m := range b.results.measures() {
 		step := m.step
 		if m.hollowStep != "" {
 			step = m.hollowStep
@@ -67,7 +67,7 @@ func (b *bench) others(out io.Writer) {
 		words := strings.Fields(k)
 		fmt.Fprintf(out, "| %s | %s | %s | %s |\n", words[0], words[1], words[2], short(median(b.results.numbers[k])))
 	}
-	for _, phase := range []string{"load", "delta", "diff", "produce"} {
+	for _, phase := range []string{"load", "delta", "diff", "hash", "produce"} {
 		if heap, err := b.heap(phase); err == nil && b.classpath != "" {
 			fmt.Fprintf(out, "| hollow | %s | heap limit, MiB | %d |\n", phase, heap)
 		}

@@ -13,6 +13,7 @@ public final class Main {
             case "load" -> Load.run(rest[0], rest[1]);
             case "read" -> Read.run(rest[0], rest[1], rest[2]);
             case "diff" -> Compare.run(rest[0], rest[1], Integer.parseInt(rest[2]));
+            case "hash" -> Hash.run(rest[0], rest[1], Arrays.asList(rest).subList(2, rest.length));
             default -> throw new IllegalArgumentException("no phase " + args[0]);
         }
         System.exit(0); // Hollow leaves threads behind
