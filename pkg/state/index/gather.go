@@ -68,13 +68,28 @@ func (g *gathering) prepare(tail, target *plan) {
 			g.target(target, o)
 		}
 	}
-	if g.byTail.on && tail.t.Len() <= most {
-		g.walker.tail = tail
+	if !g.byTail.on || tail.t.Len() > most {
+		return
+	}
+	g.walker.tail = tail
+	if len(tail.subs) == 0 || tail.subs[0].p != target {
 		for o := range tail.t.Ordinals() {
 			g.follow(o)
 		}
+		return
+	}
+	scan := tail.t.Scan(tail.subs[0].via)
+	for scan.Next() {
+		ordinals := scan.Ordinals()
+		for i, x := range scan.Bits() {
+			g.byTail.set(ordinals[i], g.target(target, referenceOf(x)))
+		}
 	}
 }
+
+// referenceOf returns the ordinal that a reference has in the form of
+// state.Value.Bits.
+func referenceOf(x uint64) state.Ordinal { return state.Ordinal(x) - 1 }
 
 // add notes record o of the type of a plan.
 func (g *gathering) add(p *plan, o state.Ordinal) {
@@ -99,7 +114,12 @@ func (g *gathering) addAll(p *plan, list []state.Ordinal) {
 		}
 		return
 	}
+	start, done := len(g.stream), 0
 	for part := range slices.Chunk(list, batch) {
+		if done == 16*batch { // the rest will be much like these
+			g.stream = slices.Grow(g.stream, (len(g.stream)-start)*(len(list)-done)/done)
+		}
+		done += len(part)
 		var room [batch]state.Ordinal
 		for i, o := range part {
 			room[i] = p.follow(many, o)

@@ -64,11 +64,13 @@ func (w *bitWriter) close() []byte {
 // gap appends the code of a gap.
 func (w *bitWriter) gap(n uint32, k uint) {
 	zeros := uint(n >> k)
-	for ; zeros > 31; zeros -= 32 {
-		w.put(0, 32)
+	code := uint64(n)&(1<<k-1)<<1 | 1
+	for zeros+1+k > 32 && zeros > 0 {
+		part := min(zeros, 32)
+		w.put(0, part)
+		zeros -= part
 	}
-	w.put(1<<zeros, zeros+1)
-	w.put(uint64(n)&(1<<k-1), k)
+	w.put(code<<zeros, zeros+1+k)
 }
 
 // copyFrom appends the bits of r from one place up to another.
