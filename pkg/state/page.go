@@ -49,18 +49,18 @@ type page struct {
 // packed returns the i'th packed number of column c: one word has all of it,
 // because no column is 58 to 63 bits wide.
 func (p page) packed(c *column, i int) uint64 {
-	pos := c.bit + uint64(i)*c.width
+	pos := uint64(c.bit) + uint64(i)*uint64(c.width)
 	return binary.LittleEndian.Uint64(p.data[pos>>3:]) >> (pos & 7) & c.mask
 }
 
 // at returns column c's number for the i'th record of a page.
 func (p page) at(c *column, i int) uint64 {
-	return p.packed(c, i)*c.div + p.offset(c, i)
+	return p.packed(c, i)*uint64(c.div) + p.offset(c, i)
 }
 
 // offset returns what is added to the i'th packed number of a column.
 func (p page) offset(c *column, i int) uint64 {
-	if c.headBytes == 0 {
+	if c.baseBits|c.slopeBits == 0 {
 		return c.add
 	}
 	base, slope := p.head(c)
@@ -70,7 +70,7 @@ func (p page) offset(c *column, i int) uint64 {
 // head returns the base and the slope of a column that has some.
 func (p page) head(c *column) (base, slope uint64) {
 	h := binary.LittleEndian.Uint64(p.data[c.head:])
-	return h & c.baseMask, h >> c.slopeShift & c.slopeMask
+	return h & (1<<c.baseBits - 1), h >> c.baseBits & (1<<c.slopeBits - 1)
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
@@ -85,7 +85,7 @@ func (p page) end(c *column, i int) (end uint64, null bool) {
 func (p page) span(f, prev, i int) (value []byte, null bool) {
 	c := &p.lay.cols[f]
 	var base, slope uint64
-	if c.headBytes > 0 {
+	if c.baseBits|c.slopeBits != 0 {
 		base, slope = p.head(c)
 	}
 	end := p.packed(c, i)
@@ -119,7 +119,7 @@ func (p page) entries(i int) (start, end uint64) {
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
-	pos := c.bit + e*p.lay.entryBits
+	pos := uint64(c.bit) + e*p.lay.entryBits
 	return binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask + p.offset(c, 0)
 }
 

@@ -23,11 +23,8 @@ type pageBuilder struct {
 	texts  []textColumn       // per field: STRING and BYTES values
 	lists  [pageSize][]collectionEntry
 
-	plans  []columnPlan
-	shapes []shape
-	last   *layout // the layout of the page before
-	of     []shape // its shapes
-	out    []byte
+	plans []columnPlan
+	out   []byte
 }
 
 // textColumn is the values of a STRING or BYTES field, in any order.
@@ -40,12 +37,6 @@ type textColumn struct {
 // add sets slot i to the value that was appended to data from start on.
 func (c *textColumn) add(i, start int) { c.start[i], c.end[i] = start, len(c.data) }
 
-// columnPlan is how a column is stored.
-type columnPlan struct {
-	shape
-	base, slope uint64
-}
-
 func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 	b := &pageBuilder{schema: s, lays: lays}
 	n := 1 + 3
@@ -54,7 +45,7 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 		b.nums = make([][pageSize]uint64, n)
 		b.texts = make([]textColumn, n)
 	}
-	b.plans, b.shapes, b.of = make([]columnPlan, n), make([]shape, n), make([]shape, n)
+	b.plans = make([]columnPlan, n)
 	return b
 }
 
@@ -124,10 +115,10 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	base := p.offset(element, 0)
 	at := start * p.lay.entryBits
 	read := func(c *column, at uint64) uint64 {
-		at += c.bit
+		at += uint64(c.bit)
 		return binary.LittleEndian.Uint64(p.data[at>>3:]) >> (at & 7) & c.mask
 	}
-	if p.lay.entryBits == element.width { // a LIST, or all else is 0
+	if p.lay.entryBits == uint64(element.width) { // a LIST, or all else is 0
 		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}
 		for ; start < end; start++ {
 			rest.element = uint32(read(element, at) + base)
@@ -160,10 +151,11 @@ func (b *pageBuilder) pack() (page, error) {
 	} else {
 		heap = b.planEntries()
 	}
-	lay, err := b.layout()
-	if err != nil {
-		return page{}, err
+	best := heap
+	for i := range b.plans {
+		best += uint64(b.plans[i].bytes())
 	}
+	lay := b.lays.choose(b.plans, int(best))
 	if b.schema.Kind != Object {
 		heap = (heap*lay.entryBits + 7) / 8
 	}
@@ -174,40 +166,6 @@ func (b *pageBuilder) pack() (page, error) {
 	b.out = slices.Grow(b.out[:0], int(size)+bits.Pad)[:int(size)+bits.Pad]
 	b.fill(lay)
 	return page{lay, b.out[:size]}, nil
-}
-
-// layout finds the layout for the plans, which it may widen.
-func (b *pageBuilder) layout() (*layout, error) {
-	for i := range b.plans {
-		b.shapes[i] = b.plans[i].shape
-	}
-	if b.last != nil && slices.Equal(b.shapes, b.of) {
-		return b.last, nil
-	}
-	copy(b.of, b.shapes)
-	lay, err := b.lays.intern(b.shapes, false)
-	if err == errLayouts {
-		for i := range b.plans {
-			b.plans[i].widen()
-			b.shapes[i] = b.plans[i].shape
-		}
-		b.last = nil
-		return b.lays.intern(b.shapes, true)
-	}
-	b.last = lay
-	return lay, err
-}
-
-// widen makes a plan the one that fits all columns of its kind.
-func (p *columnPlan) widen() {
-	p.base, p.slope = 0, 0
-	p.shape = shape{kind: p.kind, width: 64}
-	switch p.kind {
-	case shapeEnds, shapeNullEnds:
-		p.kind, p.width = shapeNullEnds, 40
-	case shapeParts:
-		p.width = 32
-	}
 }
 
 // fill writes the page into b.out. Each part may overwrite the beginning of
@@ -238,16 +196,13 @@ func (b *pageBuilder) fill(lay *layout) {
 }
 
 func (p *columnPlan) writeHead(out []byte, c *column) {
-	if c.headBytes == 0 {
+	n := (c.baseBits + c.slopeBits) / 8
+	if n == 0 {
 		return
 	}
-	h := p.base
-	if c.slopeMask != 0 {
-		h |= p.slope << c.slopeShift
-	}
 	var word [8]byte
-	binary.LittleEndian.PutUint64(word[:], h)
-	copy(out[c.head:], word[:c.headBytes])
+	binary.LittleEndian.PutUint64(word[:], p.base|p.slope<<c.baseBits)
+	copy(out[c.head:], word[:n])
 }
 
 // packNumbers packs the numbers of a column; holes become 0.
@@ -268,7 +223,7 @@ func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 	default:
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
-			x[i] = (nums[i] - p.base) / c.div
+			x[i] = (nums[i] - p.base) / uint64(c.div)
 		}
 	}
 	bits.Pack(out, int(c.width), &x, 0)
@@ -307,7 +262,7 @@ func (b *pageBuilder) fillEntries(lay *layout) {
 	packNumbers(b.out[c.bit/8:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
 	w := bits.MakeWriter(b.out[lay.heap:])
 	element, value, bucket := b.part(lay, 0), b.part(lay, 1), b.part(lay, 2)
-	if b.schema.Kind == List {
+	if uint64(element.width) == lay.entryBits { // a LIST, or all else is 0
 		for i := range b.lists {
 			for _, e := range b.lists[i] {
 				w.Write(uint64(e.element)-element.base, element.width)

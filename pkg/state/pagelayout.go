@@ -1,8 +1,7 @@
 package state
 
 import (
-	"errors"
-	"slices"
+	"math"
 	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -25,6 +24,7 @@ type layout struct {
 	number     uint16
 	collection bool
 	cols       []column
+	shapes     []shape
 	heap       uint32 // byte offset of the heap or of the entries
 	entryBits  uint64 // of a collection's entry
 	lastText   int    // the last STRING or BYTES column, or -1
@@ -36,16 +36,17 @@ const endColumn = 0
 // column is where one field of a page's records lies: the i'th number is
 // base + i*slope + div*(the i'th number of width bits). Frames of reference, as
 // they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost a look-up
-// little, because the base lies in the page itself.
+// little, because the base lies in the page itself. It takes half a cache line.
 type column struct {
-	bit, width, mask uint64 // where the first number lies, in bits, and how wide they are
-	div              uint64
-	add              uint64 // the number, if it is the same in every such page
+	mask uint64 // of width bits
+	add  uint64 // the number, if it is the same in every such page
+	bit  uint32 // where the first number lies
+	head uint32 // where base and slope lie, in bytes
+	div  uint32
 
-	baseMask, slopeMask   uint64
-	head                  uint32 // of base and slope, in bytes
-	headBytes, slopeShift uint8
-	nullBits              uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
+	width               uint8
+	baseBits, slopeBits uint8 // both 0 if there is no head
+	nullBits            uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
 }
 
 // shape is what columns of one layout have in common, besides their places.
@@ -74,21 +75,21 @@ var divisors = [...]uint64{1, 2, 2 * 10, 2 * 60, 2 * 100, 2 * 1000, 2 * 3600, 2 
 // commonDivisor divides all divisors from the third on.
 const commonDivisor = 20
 
-// Limits of a type's layouts. Up to the first, shapes are exact; up to the
-// second, widths are rounded up; then all columns are as wide as can be.
+// A type has few layouts, so that they stay in the cache closest to the
+// processor: the first ones have just the shapes that were asked for, later ones
+// are rounded, so that they fit more; the last but one are each as wide as the
+// one before and what did not fit; then there is one that fits everything.
 const (
-	exactLayouts = 64
-	maxLayouts   = 4096
+	exactLayouts   = 16
+	roundedLayouts = 56
+	maxLayouts     = 64
 )
-
-// errLayouts says that a page must do without bases and narrow columns.
-var errLayouts = errors.New("too many layouts")
 
 // layouts interns the layouts of one type along a chain of versions.
 type layouts struct {
 	mu    sync.Mutex
-	byKey map[string]*layout
-	list  []*layout // by number
+	byKey map[string]*layout // by the shapes that fit best
+	list  []*layout          // by number
 }
 
 // all returns the layouts by number.
@@ -98,83 +99,154 @@ func (ls *layouts) all() []*layout {
 	return ls.list[:len(ls.list):len(ls.list)]
 }
 
-// intern returns the layout of these shapes, or one that is a little wider. It
-// fails with errLayouts if there are too many already, unless wide is set,
-// which says that the shapes are the widest.
-func (ls *layouts) intern(shapes []shape, wide bool) (*layout, error) {
+// choose returns the layout for a page and makes the plans those for it: the
+// one with just their shapes as long as there are few, later one in which the
+// page is not much longer. size is the page's length at best.
+func (ls *layouts) choose(plans []columnPlan, size int) *layout {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	var room [128]byte
-	key := appendShapes(room[:0], shapes)
-	if l := ls.byKey[string(key)]; l != nil {
-		return l, nil
+	key := room[:0]
+	for i := range plans {
+		key = plans[i].shape.append(key)
 	}
-	if len(ls.list) >= exactLayouts && !wide {
-		for i := range shapes {
-			shapes[i].round()
-		}
-		key = appendShapes(key[:0], shapes)
-		if l := ls.byKey[string(key)]; l != nil {
-			return l, nil
-		}
-		if len(ls.list) >= maxLayouts {
-			return nil, errLayouts
-		}
+	l := ls.byKey[string(key)]
+	if l != nil && l.adopt(plans) {
+		return l
 	}
-	l := newLayout(shapes)
-	l.number = uint16(len(ls.list))
+	waste := size / 24
+	if len(ls.list) >= roundedLayouts {
+		waste = math.MaxInt
+	}
+	if l = ls.closest(plans, waste); l == nil {
+		l = ls.make(plans)
+	}
 	if ls.byKey == nil {
 		ls.byKey = map[string]*layout{}
 	}
-	ls.byKey[string(key)] = l
-	ls.list = append(ls.list, l)
-	return l, nil
+	if len(ls.byKey) < 64*maxLayouts {
+		ls.byKey[string(key)] = l
+	}
+	l.adopt(plans)
+	return l
 }
 
-func appendShapes(key []byte, shapes []shape) []byte {
-	for _, s := range shapes {
-		key = append(key, s.width, s.baseBytes, s.slopeBytes, byte(s.kind), s.div)
+// make returns a new layout for the plans, or the one that fits everything.
+func (ls *layouts) make(plans []columnPlan) *layout {
+	n := len(ls.list)
+	if n > maxLayouts {
+		return ls.list[maxLayouts]
 	}
-	return key
+	shapes := make([]shape, len(plans))
+	for i := range plans {
+		s := &shapes[i]
+		switch *s = plans[i].shape; {
+		case n < exactLayouts:
+		case n < roundedLayouts:
+			s.round()
+		case n < maxLayouts:
+			*s = plans[i].merged(ls.list[n-1].shapes[i])
+		default:
+			*s = s.kind.widest()
+		}
+	}
+	l := newLayout(shapes)
+	l.number = uint16(n)
+	ls.list = append(ls.list, l)
+	return l
+}
+
+// closest returns the layout in which a page is least longer than at best, but
+// no more than by waste bytes; nil if there is none.
+func (ls *layouts) closest(plans []columnPlan, waste int) (best *layout) {
+	for _, l := range ls.list {
+		if n, ok := l.waste(plans, waste); ok && (best == nil || n < waste) {
+			best, waste = l, n
+		}
+	}
+	return best
+}
+
+// widest returns the shape that fits every column of a kind.
+func (k shapeKind) widest() shape {
+	switch k {
+	case shapeEnds, shapeNullEnds:
+		return shape{kind: shapeNullEnds, width: 40}
+	case shapeParts:
+		return shape{kind: k, width: 32}
+	}
+	return shape{kind: k, width: 64}
 }
 
 // round widens a shape to one of few.
 func (s *shape) round() {
-	widths, bases, slopes := [...]uint8{0, 1, 2, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64}, [...]uint8{0, 4, 8}, [...]uint8{0, 2}
-	if s.slopeBytes > 0 {
-		bases[2] = 6
+	if s.baseBytes > 0 && s.baseBytes < 4 {
+		s.baseBytes = 4
 	}
-	s.width, s.baseBytes, s.slopeBytes = atLeast(widths[:], s.width), atLeast(bases[:], s.baseBytes), atLeast(slopes[:], s.slopeBytes)
+	if s.slopeBytes > 0 && s.baseBytes+2 <= 8 {
+		s.slopeBytes = 2
+	}
+	if s.width > 2 && s.width < 57 {
+		s.width += s.width & 1
+	}
 }
 
-// atLeast returns the first of ascending classes that is not less than x.
-func atLeast(classes []uint8, x uint8) uint8 {
-	i, _ := slices.BinarySearch(classes, x)
-	return classes[i]
+// waste returns how many bytes longer a page is in the layout than at best; ok
+// is false if that is more than most, or the page does not fit.
+func (l *layout) waste(plans []columnPlan, most int) (n int, ok bool) {
+	for i := range plans {
+		q, ok := plans[i].in(l.shapes[i])
+		if !ok {
+			return 0, false
+		}
+		if n += q.bytes() - plans[i].bytes(); n > most {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// adopt makes the plans those for the layout, if they fit.
+func (l *layout) adopt(plans []columnPlan) bool {
+	var room [16]columnPlan
+	fit := room[:0]
+	for i := range plans {
+		q, ok := plans[i].in(l.shapes[i])
+		if !ok {
+			return false
+		}
+		fit = append(fit, q)
+	}
+	copy(plans, fit)
+	return true
+}
+
+func (s shape) append(key []byte) []byte {
+	return append(key, s.width, s.baseBytes, s.slopeBytes, byte(s.kind), s.div)
 }
 
 func newLayout(shapes []shape) *layout {
-	l := &layout{cols: make([]column, len(shapes)), lastText: -1}
+	l := &layout{cols: make([]column, len(shapes)), shapes: shapes, lastText: -1}
 	for i, s := range shapes {
 		l.cols[i] = s.column(l.heap)
-		l.heap += uint32(l.cols[i].headBytes)
+		l.heap += uint32(s.baseBytes + s.slopeBytes)
 	}
-	for i, s := range shapes {
+	for i, s := range l.shapes {
 		if s.kind == shapeParts {
 			l.collection = true
-			l.cols[i].bit = l.entryBits
+			l.cols[i].bit = uint32(l.entryBits)
 			l.entryBits += uint64(s.width)
 			continue
 		}
-		l.cols[i].bit = uint64(l.heap) * 8
+		l.cols[i].bit = l.heap * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
 			l.lastText = i
 		}
 	}
-	for i, s := range shapes {
+	for i, s := range l.shapes {
 		if s.kind == shapeParts {
-			l.cols[i].bit += uint64(l.heap) * 8
+			l.cols[i].bit += l.heap * 8
 		}
 	}
 	return l
@@ -183,10 +255,8 @@ func newLayout(shapes []shape) *layout {
 // column returns the column of a shape, which has its base at byte head.
 func (s shape) column(head uint32) column {
 	c := column{
-		head: head, headBytes: s.baseBytes + s.slopeBytes, width: uint64(s.width), mask: bits.Mask(int(s.width)),
-		div:        divisors[s.div],
-		slopeShift: 8 * s.baseBytes,
-		baseMask:   1<<(8*uint(s.baseBytes)) - 1, slopeMask: 1<<(8*uint(s.slopeBytes)) - 1,
+		head: head, width: s.width, mask: bits.Mask(int(s.width)), div: uint32(divisors[s.div]),
+		baseBits: 8 * s.baseBytes, slopeBits: 8 * s.slopeBytes,
 	}
 	if s.kind == shapeNullEnds {
 		c.nullBits = 1

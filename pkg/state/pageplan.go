@@ -7,6 +7,73 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
+// columnPlan is how a column is stored, and what decides about it.
+type columnPlan struct {
+	shape
+	base, slope uint64
+	least, most uint64
+	count       int // of the numbers
+}
+
+// bytes returns how much of a page the column takes.
+func (p *columnPlan) bytes() int {
+	return int(p.baseBytes) + int(p.slopeBytes) + (int(p.width)*p.count+7)/8
+}
+
+// in returns the plan for the same numbers in a column of shape s; ok is false
+// if they do not fit.
+func (p *columnPlan) in(s shape) (q columnPlan, ok bool) {
+	if s == p.shape {
+		return *p, true
+	}
+	room, own := int(s.width), int(p.width) // for numbers without null bits
+	switch {
+	case s.kind == shapeNullEnds && p.kind == shapeEnds:
+		room--
+	case s.kind != p.kind:
+		return q, false
+	case s.kind == shapeNullEnds:
+		room, own = room-1, own-1
+	}
+	q = *p
+	q.shape = s
+	if s.slopeBytes > 0 && p.slope > 0 {
+		return q, s.baseBytes >= p.baseBytes && s.slopeBytes >= p.slopeBytes && room >= own
+	}
+	q.slope = 0
+	if s.baseBytes > 0 && s.baseBytes >= byteLen(p.least) {
+		q.base = p.least
+		if div := divisors[s.div]; p.most == p.least || divisors[p.div]%div == 0 {
+			return q, room >= int(widthOf((p.most-p.least)/div))
+		}
+		return q, false
+	}
+	q.base = 0
+	constant := s.width == 0 && s.baseBytes == 0 && (s.kind == shapeFloats || s.kind == shapeDoubles) // is null
+	return q, s.div == 0 && !constant && room >= int(widthOf(p.most))
+}
+
+// merged returns a shape for the numbers of p, and for most that fit into s.
+func (p *columnPlan) merged(s shape) shape {
+	width := max(p.width, widthOf(p.most-p.least))
+	was := s.width
+	if s.div > 0 {
+		was += uint8(bits.Len(divisors[s.div]))
+	}
+	out := shape{kind: p.kind, baseBytes: max(p.baseBytes, byteLen(p.least), s.baseBytes)}
+	if s.kind == shapeNullEnds {
+		out.kind = shapeNullEnds
+	}
+	if out.kind == shapeNullEnds {
+		width, was = width+1, was+1
+	}
+	out.width = widthOf(bits.Mask(int(max(width, was))))
+	if _, ok := p.in(out); !ok {
+		return out.kind.widest()
+	}
+	return out
+}
+
 // planNumbers decides how the numbers in the slots of set are stored: in the
 // way that takes the fewest bytes of plain, less a base, less a base and a
 // multiple of the slot, and less a base as a multiple of a divisor.
@@ -19,12 +86,11 @@ func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
 		kind = shapeDoubles
 	}
 	if set == 0 {
-		return columnPlan{shape: shape{kind: kind}}
+		return columnPlan{shape: shape{kind: kind}, count: pageSize}
 	}
 	least, most, odd := span(nums, set)
-	null := nullBits(t)
-	if least == most && least == null {
-		return columnPlan{shape: shape{kind: kind}}
+	if null := nullBits(t); least == null && most == null {
+		return columnPlan{shape: shape{kind: kind}, least: least, most: most, count: pageSize}
 	}
 	best := planBase(kind, least, most)
 	if kind != shapeNumbers || best.width <= 1 {
@@ -36,6 +102,7 @@ func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
 		}
 	}
 	if p, ok := planSlope(kind, nums, set); ok && p.bytes() < best.bytes() {
+		p.least, p.most = least, most
 		best = p
 	}
 	return best
@@ -62,11 +129,6 @@ func span(nums *[pageSize]uint64, set uint16) (least, most uint64, odd bool) {
 	return least, most, differ&1 != 0
 }
 
-// bytes returns how much of a page a column with this shape takes.
-func (s shape) bytes() int {
-	return int(s.baseBytes) + int(s.slopeBytes) + int(s.width)*pageSize/8
-}
-
 // widthOf returns the width of a column of numbers up to x.
 func widthOf(x uint64) uint8 {
 	if w := uint8(bits.Len(x)); w <= 57 {
@@ -80,11 +142,12 @@ func byteLen(x uint64) uint8 { return uint8(bits.Len(x)+7) / 8 }
 // planBase stores numbers from least to most plain or less the least. FLOAT and
 // DOUBLE columns that take no byte are null, so 0 has its width, too.
 func planBase(kind shapeKind, least, most uint64) columnPlan {
-	plain := columnPlan{shape: shape{kind: kind, width: widthOf(most)}}
+	plain := columnPlan{least: least, most: most, count: pageSize, shape: shape{kind: kind, width: widthOf(most)}}
 	if most == 0 && (kind == shapeFloats || kind == shapeDoubles) {
 		plain.width = 1
 	}
-	based := columnPlan{base: least, shape: shape{kind: kind, width: widthOf(most - least), baseBytes: byteLen(least)}}
+	based := plain
+	based.base, based.width, based.baseBytes = least, widthOf(most-least), byteLen(least)
 	if based.bytes() < plain.bytes() && least > 0 {
 		return based
 	}
@@ -94,7 +157,7 @@ func planBase(kind shapeKind, least, most uint64) columnPlan {
 // planDivisor stores numbers less the least in units of the greatest divisor
 // that they allow; no two of them are an odd number apart.
 func planDivisor(nums *[pageSize]uint64, set uint16, least, most uint64) columnPlan {
-	p := columnPlan{base: least, shape: shape{
+	p := columnPlan{base: least, least: least, most: most, count: pageSize, shape: shape{
 		kind: shapeNumbers, div: 1, baseBytes: byteLen(least), width: widthOf((most - least) / 2),
 	}}
 	if (most-least)%commonDivisor != 0 {
@@ -144,10 +207,10 @@ func planSlope(kind shapeKind, nums *[pageSize]uint64, set uint16) (columnPlan, 
 		x := nums[i] - uint64(i)*slope
 		least, most = min(least, x), max(most, x)
 	}
-	p := columnPlan{base: least, slope: slope, shape: shape{
+	p := columnPlan{base: least, slope: slope, count: pageSize, shape: shape{
 		kind: kind, width: widthOf(most - least), baseBytes: byteLen(least), slopeBytes: byteLen(slope),
 	}}
-	return p, p.baseBytes+p.slopeBytes <= 8
+	return p, p.baseBytes+p.slopeBytes <= 8 // one load reads both
 }
 
 // planTexts decides how the ends of a field's values are stored, which lie in
@@ -174,6 +237,7 @@ func planEnds(kind shapeKind, ends *[pageSize]uint64) columnPlan {
 	const all = 1<<pageSize - 1
 	best := planBase(kind, ends[0], ends[pageSize-1])
 	if p, ok := planSlope(kind, ends, all); ok && p.bytes() < best.bytes() {
+		p.least, p.most = best.least, best.most
 		best = p
 	}
 	return best
@@ -209,9 +273,10 @@ func (b *pageBuilder) planEntries() uint64 {
 
 // planPart decides how one part of n entries is stored.
 func planPart(n, least, most uint64) columnPlan {
-	plain := columnPlan{shape: shape{kind: shapeParts, width: widthOf(most)}}
-	based := columnPlan{base: least, shape: shape{kind: shapeParts, width: widthOf(most - least), baseBytes: byteLen(least)}}
-	if 8*uint64(based.baseBytes) < n*uint64(plain.width-based.width) {
+	plain := columnPlan{least: least, most: most, count: int(n), shape: shape{kind: shapeParts, width: widthOf(most)}}
+	based := plain
+	based.base, based.width, based.baseBytes = least, widthOf(most-least), byteLen(least)
+	if based.bytes() < plain.bytes() {
 		return based
 	}
 	return plain

@@ -75,15 +75,15 @@ func (s *Scanner) prefetch(e entry) {
 func (s *Scanner) page(i int, p page) {
 	c := &p.lay.cols[s.field]
 	base, slope := c.add, uint64(0)
-	if c.headBytes > 0 {
+	if c.baseBits|c.slopeBits != 0 {
 		base, slope = p.head(c)
 	}
 	out := (*[pageSize]uint64)(s.bits[s.n:])
 	null, nulls := nullBits(s.kind), uint16(0)
-	pos := c.bit
+	pos, width, mask, div := uint64(c.bit), uint64(c.width), c.mask, uint64(c.div)
 	for k := range out {
-		x := binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask*c.div + base
-		pos += c.width
+		x := binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&mask*div + base
+		pos += width
 		base += slope
 		out[k] = x
 		if x == null {
@@ -151,7 +151,7 @@ func (s *Scanner) Doubles() []float64 {
 func (r Record) AppendElements(list []Ordinal) []Ordinal {
 	start, end := r.p.entries(r.slot())
 	c := &r.p.lay.cols[endColumn+1]
-	base, pos := r.p.offset(c, 0), c.bit+start*r.p.lay.entryBits
+	base, pos := r.p.offset(c, 0), uint64(c.bit)+start*r.p.lay.entryBits
 	for ; start < end; start++ {
 		list = append(list, Ordinal(binary.LittleEndian.Uint64(r.p.data[pos>>3:])>>(pos&7)&c.mask+base))
 		pos += r.p.lay.entryBits
@@ -167,7 +167,7 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 	keyBase, valueBase := r.p.offset(k, 0), r.p.offset(v, 0)
 	pos := start * r.p.lay.entryBits
 	for ; start < end; start++ {
-		at, to := pos+k.bit, pos+v.bit
+		at, to := pos+uint64(k.bit), pos+uint64(v.bit)
 		list = append(list, Entry{
 			Ordinal(binary.LittleEndian.Uint64(r.p.data[at>>3:])>>(at&7)&k.mask + keyBase),
 			Ordinal(binary.LittleEndian.Uint64(r.p.data[to>>3:])>>(to&7)&v.mask + valueBase),
