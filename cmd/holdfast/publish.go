@@ -31,9 +31,10 @@ publish, publishes and announces it. What the files lack is removed. If nothing
 changed, nothing is published. It claims nothing: if another producer announces
 a version meanwhile, it starts over from that one.
 
-A schema that takes a field away, gives it another type or name, or changes the
-key or the root message, is refused without --breaking: applications that read
-with the old one would misread the records. Adding fields is always possible.
+A schema that takes a field or an enum value away, gives it another type, name or
+number, or changes the key or the root message, is refused without --breaking:
+applications that read with the old one would misread the records. Adding fields
+and enum values is always possible.
 
 FILE.proto declares the records: its root message carries
   option (holdfast.v1.dataset) = {key: ["id"]};

@@ -9,9 +9,10 @@ import (
 )
 
 // Breaking says why those who read with the old declaration would misread
-// records of the new one, in no particular order: another root or key, a field
-// whose number is gone, or has another type. Messages and enums are matched by
-// full name. Nothing means that the new declaration only adds.
+// records of the new one, sorted: another root or key, a field whose number is
+// gone, or has another type, an enum value that is gone or called otherwise, or
+// whose number means another. Messages and enums are matched by full name.
+// Nothing means that the new declaration only adds.
 func Breaking(old, next *Mapping) []string {
 	var out []string
 	if old.Root() != next.Root() {
@@ -20,14 +21,21 @@ func Breaking(old, next *Mapping) []string {
 	if a, b := keyPaths(old), keyPaths(next); a != b {
 		out = append(out, fmt.Sprintf("the key is (%s), it was (%s)", b, a))
 	}
+	enums := map[protoreflect.FullName]bool{} // that were compared
 	for name, plan := range old.plans {
 		now := next.plans[name]
 		if now == nil {
 			continue // the field that used it says so
 		}
 		for _, f := range plan.fields {
-			if why := changedField(f.desc, now.desc.Fields().ByNumber(f.desc.Number())); why != "" {
+			next := now.desc.Fields().ByNumber(f.desc.Number())
+			if why := changedField(f.desc, next); why != "" {
 				out = append(out, fmt.Sprintf("field %s of %s %s", f.desc.Name(), name, why))
+				continue
+			}
+			if a, b := enumOf(f.desc), enumOf(next); a != nil && !enums[a.FullName()] {
+				enums[a.FullName()] = true
+				out = append(out, changedEnum(a, b)...)
 			}
 		}
 	}
@@ -54,6 +62,38 @@ func changedField(old, next protoreflect.FieldDescriptor) string {
 		return fmt.Sprintf("is %s, it was %s", typeText(next), typeText(old))
 	}
 	return ""
+}
+
+// enumOf returns the enum of a field or of a map's values; nil if there is none.
+// A map's key is never one.
+func enumOf(f protoreflect.FieldDescriptor) protoreflect.EnumDescriptor {
+	if f.IsMap() {
+		return f.MapValue().Enum()
+	}
+	return f.Enum()
+}
+
+// changedEnum says which values of an enum are no longer what they were. An
+// enum is kept by name and answered by number, so that both have to stay, and
+// of aliases the first.
+func changedEnum(old, next protoreflect.EnumDescriptor) []string {
+	var out []string
+	for i := range old.Values().Len() {
+		v := old.Values().Get(i)
+		now, same := next.Values().ByName(v.Name()), next.Values().ByNumber(v.Number())
+		was := old.Values().ByNumber(v.Number()) // of aliases the first
+		switch {
+		case same == nil:
+			out = append(out, fmt.Sprintf("value %s of enum %s is gone (number %d)", v.Name(), old.FullName(), v.Number()))
+		case now != nil && now.Number() != v.Number():
+			out = append(out, fmt.Sprintf("value %s of enum %s is now number %d, it was %d", v.Name(), old.FullName(), now.Number(), v.Number()))
+		case now == nil:
+			out = append(out, fmt.Sprintf("value %s of enum %s is gone, its number %d now means %s", v.Name(), old.FullName(), v.Number(), same.Name()))
+		case v == was && same.Name() != was.Name():
+			out = append(out, fmt.Sprintf("number %d of enum %s is now %s first, it was %s", v.Number(), old.FullName(), same.Name(), was.Name()))
+		}
+	}
+	return out
 }
 
 func typeText(f protoreflect.FieldDescriptor) string {

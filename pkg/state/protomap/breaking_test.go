@@ -40,3 +40,32 @@ func TestBreaking(t *testing.T) {
 		}
 	}
 }
+
+// TestBreakingEnum changes an enum that a field, a list, a map or a message
+// below has.
+func TestBreakingEnum(t *testing.T) {
+	const was = "X = 0; Y = 1; Z = 2;"
+	for _, field := range []string{"E e = 2;", "repeated E e = 2;", "map<string, E> e = 2;", "N n = 2;"} {
+		declare := func(values string) *Mapping {
+			return mustCompile(t, `syntax = "proto3"; import "holdfast/v1/options.proto";
+				message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; `+field+` } message N { E e = 1; } enum E { `+values+` }`)
+		}
+		for _, tc := range []struct{ was, now, want string }{
+			{was, was, ""},
+			{was, "X = 0; Y = 1; Z = 2; W = 3;", ""},
+			{was, "option allow_alias = true; X = 0; Y = 1; Z = 2; Again = 2;", ""},
+			{was, "X = 0; Z = 2; Y = 1;", ""},
+			{was, "X = 0; Z = 1; Y = 2;", "value Y of enum E is now number 2, it was 1; value Z of enum E is now number 1, it was 2"},
+			{was, "X = 0; Y = 1;", "value Z of enum E is gone (number 2)"},
+			{was, "X = 0; Y = 1; Q = 2;", "value Z of enum E is gone, its number 2 now means Q"},
+			{was, "X = 0; Y = 1; Z = 3; Q = 2;", "value Z of enum E is now number 3, it was 2"},
+			{was, "option allow_alias = true; X = 0; Y = 1; Before = 2; Z = 2;", "number 2 of enum E is now Before first, it was Z"},
+			{"option allow_alias = true; X = 0; Y = 1; Z = 1;", "option allow_alias = true; X = 0; Z = 1; Y = 1;", "number 1 of enum E is now Z first, it was Y"},
+			{"option allow_alias = true; X = 0; Y = 1; Z = 1;", "X = 0; Y = 1;", "value Z of enum E is gone, its number 1 now means Y"},
+		} {
+			if got := strings.Join(Breaking(declare(tc.was), declare(tc.now)), "; "); got != tc.want {
+				t.Errorf("%s from %s to %s: %q, want %q", field, tc.was, tc.now, got, tc.want)
+			}
+		}
+	}
+}
