@@ -33,12 +33,28 @@ func (m *Mapping) Add(sink Sink, msg protoreflect.Message) (state.Ordinal, error
 	if err != nil {
 		return state.NoOrdinal, fmt.Errorf("add record: %w", err)
 	}
-	a := adder{sink: sink, depth: m.limits.Depth}
+	a := adder{sink: sink, limit: min(m.limits.Depth, state.MaxDepth), chain: state.MaxDepth}
+	a.depth = a.limit
 	o, err := a.message(m.root, own)
+	if err == nil {
+		err = m.answerable(own, a.bound)
+	}
 	if err != nil {
 		return state.NoOrdinal, fmt.Errorf("add record: %w", err)
 	}
 	return o, nil
+}
+
+// answerable refuses a record that no look-up could answer. bound is at least
+// its encoded size, which takes as long to know as to encode it.
+func (m *Mapping) answerable(msg protoreflect.Message, bound int) error {
+	if bound <= m.limits.Size {
+		return nil
+	}
+	if size := proto.Size(msg.Interface()); size > m.limits.Size {
+		return &ValueError{Err: fmt.Errorf("%w, this has %d: split it into several records", tooLarge(m.limits.Size), size)}
+	}
+	return nil
 }
 
 // own returns msg as a message of the mapping's own descriptor.
@@ -59,13 +75,19 @@ func (m *Mapping) own(msg protoreflect.Message) (protoreflect.Message, error) {
 
 type adder struct {
 	sink   Sink
-	depth  int           // levels left
+	limit  int           // levels of messages
+	depth  int           // of them left
+	chain  int           // records left, as state.MaxDepth counts them
+	bound  int           // the encoded size is not more
 	values []state.Value // a stack: the values of the records being made
 }
 
 func (a *adder) message(plan *typePlan, msg protoreflect.Message) (state.Ordinal, error) {
 	if a.depth == 0 {
-		return state.NoOrdinal, &ValueError{Err: ErrTooDeep}
+		return state.NoOrdinal, &ValueError{Err: tooDeep(a.limit)}
+	}
+	if err := a.down(); err != nil {
+		return state.NoOrdinal, err
 	}
 	if len(msg.GetUnknown()) > 0 {
 		return state.NoOrdinal, &ValueError{Err: fmt.Errorf("message has fields that %s does not declare: %w", plan.desc.FullName(), ErrUnsupported)}
@@ -82,15 +104,28 @@ func (a *adder) message(plan *typePlan, msg protoreflect.Message) (state.Ordinal
 	o, err := a.sink.AddObject(plan.name, a.values[start:])
 	a.values = a.values[:start]
 	a.depth++
+	a.chain++
 	return o, err
 }
 
+// down counts a record on the chain of records, and what stands before its
+// content when it is encoded.
+func (a *adder) down() error {
+	if a.chain == 0 {
+		return &ValueError{Err: tooDeep(state.MaxDepth)}
+	}
+	a.chain--
+	a.bound += overhead
+	return nil
+}
+
+// overhead is the most that encoding adds to the bytes of a text or a message,
+// and no number takes more: a field's number, ten bytes of number or length.
+const overhead = 5 + 10
+
 func (a *adder) field(f *fieldPlan, msg protoreflect.Message) (state.Value, error) {
-	switch f.shape {
-	case mapping:
-		return reference(a.mapOf(f, msg.Get(f.desc).Map()))
-	case list, set:
-		return reference(a.listOf(f, msg.Get(f.desc).List()))
+	if f.shape != single {
+		return reference(a.collection(f, msg))
 	}
 	if f.desc.HasPresence() && !msg.Has(f.desc) {
 		return state.Null(), nil
@@ -99,7 +134,19 @@ func (a *adder) field(f *fieldPlan, msg protoreflect.Message) (state.Value, erro
 	if f.value.typ != "" {
 		return reference(a.element(&f.value, v))
 	}
+	a.bound += overhead + dataLen(v)
 	return scalarValue(f.desc, v)
+}
+
+// dataLen is the length of a text or bytes.
+func dataLen(v protoreflect.Value) int {
+	switch x := v.Interface().(type) {
+	case string:
+		return len(x)
+	case []byte:
+		return len(x)
+	}
+	return 0
 }
 
 func reference(o state.Ordinal, err error) (state.Value, error) {
@@ -115,13 +162,31 @@ func (a *adder) element(e *element, v protoreflect.Value) (state.Ordinal, error)
 		return a.message(e.msg, v.Message())
 	}
 	s, err := scalarValue(e.desc, v)
+	if err == nil {
+		err = a.down()
+	}
 	if err != nil {
 		return state.NoOrdinal, err
 	}
+	a.chain++
+	a.bound += dataLen(v)
 	start := len(a.values)
 	a.values = append(a.values, s)
 	o, err := a.sink.AddObject(e.typ, a.values[start:])
 	a.values = a.values[:start]
+	return o, err
+}
+
+func (a *adder) collection(f *fieldPlan, msg protoreflect.Message) (o state.Ordinal, err error) {
+	if err := a.down(); err != nil {
+		return state.NoOrdinal, err
+	}
+	if f.shape == mapping {
+		o, err = a.mapOf(f, msg.Get(f.desc).Map())
+	} else {
+		o, err = a.listOf(f, msg.Get(f.desc).List())
+	}
+	a.chain++
 	return o, err
 }
 
@@ -152,6 +217,7 @@ func (a *adder) mapOf(f *fieldPlan, m protoreflect.Map) (state.Ordinal, error) {
 	slices.SortFunc(keys, compareMapKeys)
 	entries := make([]state.Entry, len(keys))
 	for i, k := range keys {
+		a.bound += overhead // the entry is a message
 		key, err := a.element(&f.key, k.Value())
 		if err != nil {
 			return state.NoOrdinal, at(keyStep(k), err)

@@ -38,7 +38,7 @@ func (p *typePlan) bind(s *state.Schema) (*binding, error) {
 // are absent. On an error b is returned as it was.
 func (m *Mapping) Append(b []byte, r state.Record) ([]byte, error) {
 	e := m.encoders.Get().(*encoder)
-	e.b, e.depth, e.limit = b, m.limits.Depth, len(b)+m.limits.Size
+	e.b, e.limits, e.depth, e.limit = b, m.limits, m.limits.Depth, len(b)+m.limits.Size
 	err := e.message(m.root, r)
 	out := e.b
 	if e.b = nil; cap(e.scratch) < 1<<20 { // one huge record is not kept for
@@ -54,6 +54,7 @@ func (m *Mapping) Append(b []byte, r state.Record) ([]byte, error) {
 // encoder writes one record. Those of a Mapping are used again.
 type encoder struct {
 	b       []byte
+	limits  Limits
 	depth   int // levels left
 	limit   int // of len(b)
 	spans   []span
@@ -62,7 +63,7 @@ type encoder struct {
 
 func (e *encoder) message(plan *typePlan, r state.Record) error {
 	if e.depth == 0 {
-		return &ValueError{Err: ErrTooDeep}
+		return &ValueError{Err: tooDeep(e.limits.Depth)}
 	}
 	e.depth--
 	err := e.content(plan, r)
@@ -86,7 +87,7 @@ func (e *encoder) content(plan *typePlan, r state.Record) error {
 			return at(string(f.desc.Name()), err)
 		}
 		if len(e.b) > e.limit {
-			return &ValueError{Err: ErrTooLarge}
+			return &ValueError{Err: tooLarge(e.limits.Size)}
 		}
 	}
 	return nil
@@ -202,7 +203,7 @@ func (e *encoder) elements(f *fieldPlan, r state.Record, sorted bool) error {
 			return at("["+strconv.Itoa(i)+"]", err)
 		}
 		if len(e.b) > e.limit {
-			return &ValueError{Err: ErrTooLarge}
+			return &ValueError{Err: tooLarge(e.limits.Size)}
 		}
 	}
 	if sorted {
@@ -268,7 +269,7 @@ func (e *encoder) entries(f *fieldPlan, r state.Record) error {
 		}
 		e.close(start)
 		if len(e.b) > e.limit {
-			return &ValueError{Err: ErrTooLarge}
+			return &ValueError{Err: tooLarge(e.limits.Size)}
 		}
 		ordered := keyField
 		if f.shape != mapping {

@@ -44,6 +44,9 @@ func compileHint(text string) string {
 
 // servable says why a dataset that is declared so could not be served.
 func (m *Mapping) servable() error {
+	if err := m.rootStandsAlone(); err != nil {
+		return err
+	}
 	if err := m.exactKey(); err != nil {
 		return err
 	}

@@ -15,7 +15,8 @@ var (
 	ErrUnsupported = errors.New("not supported in a dataset")
 	// ErrUnnamedEnum says that an enum value is not among the declared ones.
 	ErrUnnamedEnum = errors.New("enum value has no name")
-	// ErrTooDeep says that messages nest deeper than Limits.Depth.
+	// ErrTooDeep says that messages nest deeper than Limits.Depth, or that a
+	// record's parts do deeper than state.MaxDepth.
 	ErrTooDeep = errors.New("record is nested too deeply")
 	// ErrTooLarge says that an encoded record exceeds Limits.Size.
 	ErrTooLarge = errors.New("encoded record is too large")
@@ -41,6 +42,16 @@ func (e *ValueError) Error() string {
 // Unwrap returns the cause.
 func (e *ValueError) Unwrap() error { return e.Err }
 
+// tooDeep is ErrTooDeep with the limit. Whatever is a record of a type counts.
+func tooDeep(limit int) error {
+	return fmt.Errorf("%w: at most %d levels are possible, where a message, a list, set or map, and a text count one each", ErrTooDeep, limit)
+}
+
+// tooLarge is ErrTooLarge with the limit.
+func tooLarge(limit int) error {
+	return fmt.Errorf("%w: at most %d bytes can be answered", ErrTooLarge, limit)
+}
+
 // at puts a step before the path of a value's error.
 func at(step string, err error) error {
 	var v *ValueError
@@ -57,7 +68,7 @@ func at(step string, err error) error {
 type SchemaError struct {
 	File string
 	Line int                   // from 1; 0 if it is not known
-	Name protoreflect.FullName // of what is wrong
+	Name protoreflect.FullName // of what is wrong; empty for the file as a whole
 	Err  error
 }
 
@@ -65,6 +76,9 @@ func (e *SchemaError) Error() string {
 	where := e.File
 	if e.Line > 0 {
 		where = fmt.Sprintf("%s:%d", e.File, e.Line)
+	}
+	if e.Name == "" {
+		return fmt.Sprintf("%s: %v", where, e.Err)
 	}
 	return fmt.Sprintf("%s: %s: %v", where, e.Name, e.Err)
 }

@@ -2,9 +2,13 @@ package protomap
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -194,6 +198,69 @@ func TestDepth(t *testing.T) {
 			t.Errorf("%d levels out: %v", levels, err)
 		}
 	}
+}
+
+// TestChain takes in what has a checksum, down to its last level: a message, a
+// collection and a text count one each.
+func TestChain(t *testing.T) {
+	m := mustCompile(t, everySource())
+	for _, c := range []struct {
+		field, open, close string
+		most               int // parts in one another, below the root and above an empty list
+	}{
+		{"child", `{"child":`, "}", state.MaxDepth - 2},
+		{"children", `{"children":[`, "]}", 1 + (state.MaxDepth-3)/2},
+		{"named", `{"named":{"k":`, "}}", 1 + (state.MaxDepth-3)/2},
+	} {
+		for n := c.most - 1; n <= c.most+1; n++ {
+			text := `{"id":"k","other":{"number":1},"child":` + strings.Repeat(c.open, n-1) + "{}" + strings.Repeat(c.close, n-1) + "}"
+			msg, err := m.ParseJSON([]byte(text))
+			var records []state.Record
+			if err == nil {
+				records, err = build(m, msg)
+			}
+			if n > c.most {
+				if !errors.Is(err, ErrTooDeep) || !strings.Contains(err.Error(), fmt.Sprint(state.MaxDepth)) {
+					t.Errorf("%d of %s: error %v, want one that names the limit", n, c.field, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%d of %s: %v", n, c.field, err)
+				continue
+			}
+			if _, err := records[0].Type().State().Checksum(); err != nil {
+				t.Errorf("%d of %s were taken: %v", n, c.field, err)
+			}
+			if _, err := m.JSON(records[0]); err != nil {
+				t.Errorf("%d of %s were taken: %v", n, c.field, err)
+			}
+		}
+	}
+}
+
+// TestAddTooLarge takes in no record that Append would not give out.
+func TestAddTooLarge(t *testing.T) {
+	every := mustCompile(t, everySource())
+	rapid.Check(t, func(t *rapid.T) {
+		msg := drawMessage(t, every.Message(), 3)
+		size := proto.Size(msg.Interface())
+		limit := max(1, size+rapid.IntRange(-2, 2).Draw(t, "more"))
+		m := every.WithLimits(Limits{Depth: state.MaxDepth, Size: limit})
+		records, err := build(m, msg)
+		if (err == nil) != (size <= limit) {
+			t.Fatalf("%d bytes, limit %d: error %v", size, limit, err)
+		}
+		if err != nil {
+			if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), fmt.Sprintf("at most %d bytes", limit)) {
+				t.Fatalf("%d bytes: error %v, want one that names the limit %d", size, err, limit)
+			}
+			return
+		}
+		if _, err := m.Append(nil, records[0]); err != nil {
+			t.Fatalf("%d bytes were taken, limit %d: %v", size, limit, err)
+		}
+	})
 }
 
 // TestAppendTogether encodes records of two states with one mapping, from many

@@ -96,7 +96,7 @@ func TestFormatDeclaration(t *testing.T) {
 func TestFormatTypes(t *testing.T) {
 	names := map[string]state.Kind{
 		"Every": state.Object, "Other": state.Object, "Timestamp": state.Object,
-		"ListOfEvery": state.List, "SetOfOther": state.Set, "MapOfStringToOther": state.Map, "MapOfLongToString": state.Map,
+		"ListOfBranch": state.List, "SetOfOther": state.Set, "MapOfStringToOther": state.Map, "MapOfLongToString": state.Map,
 	}
 	for _, s := range mustCompile(t, everySource()).Schemas() {
 		if kind, ok := names[s.Name]; ok && kind != s.Kind {
@@ -158,7 +158,7 @@ func TestFormatScalars(t *testing.T) {
 // TestFormatAbsent adds an empty message and looks at each field.
 func TestFormatAbsent(t *testing.T) {
 	rows := table(t, "Absent values")
-	m := mustCompile(t, root("int32 plain = 2; string text = 3; optional int32 may = 4; oneof o { int32 of = 5; } R msg = 6; repeated int32 list = 7; map<string, string> map = 8;"))
+	m := mustCompile(t, root("int32 plain = 2; string text = 3; optional int32 may = 4; oneof o { int32 of = 5; } M msg = 6; repeated int32 list = 7; map<string, string> map = 8;")+"message M { bool b = 1; }")
 	msg, err := m.ParseJSON([]byte(`{"id":1}`))
 	if err != nil {
 		t.Fatal(err)

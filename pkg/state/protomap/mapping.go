@@ -14,12 +14,12 @@ import (
 
 // Limits bound the work that one record can cause.
 type Limits struct {
-	Depth int // levels of nested messages
+	Depth int // levels of nested messages; of what is read at most state.MaxDepth
 	Size  int // bytes of the encoded record
 }
 
-// DefaultLimits are what a new Mapping has: 100 levels, 64 MiB.
-func DefaultLimits() Limits { return Limits{Depth: 100, Size: 64 << 20} }
+// DefaultLimits are what a new Mapping has: state.MaxDepth levels, 64 MiB.
+func DefaultLimits() Limits { return Limits{Depth: state.MaxDepth, Size: 64 << 20} }
 
 // A Mapping is the relation of one dataset's messages to its types.
 type Mapping struct {
@@ -68,12 +68,26 @@ func findRoot(file protoreflect.FileDescriptor) (protoreflect.MessageDescriptor,
 	})
 	switch {
 	case len(roots) == 0:
-		return nil, nil, &SchemaError{File: file.Path(), Name: file.Package(), Err: fmt.Errorf(
+		return nil, nil, &SchemaError{File: file.Path(), Err: fmt.Errorf(
 			"no message is the root: add `option (holdfast.v1.dataset) = {key: [\"id\"]};` to one: %w", ErrUnsupported)}
 	case len(roots) > 1:
 		return nil, nil, schemaError(roots[1], "is a second root beside %s: only one message may have the dataset option: %w", roots[0].FullName(), ErrUnsupported)
 	}
 	return roots[0], option, nil
+}
+
+// rootStandsAlone refuses a declaration in which records hold messages of the
+// root type: look-ups are over all records of that type, so each such part
+// would be found, and counted, as a record that nobody published.
+func (m *Mapping) rootStandsAlone() error {
+	return m.root.messages(map[*typePlan]bool{}, func(f *fieldPlan, next *typePlan) error {
+		if next != m.root {
+			return nil
+		}
+		root := m.root.desc
+		return schemaError(f.desc, "is a %[1]s, and %[1]s is the root: whatever is nested here would become a record of the dataset by itself; "+
+			"declare another message for it, such as %[2]sPart, or keep only the key here: %[3]w", root.FullName(), root.Name(), ErrUnsupported)
+	})
 }
 
 func eachMessage(list protoreflect.MessageDescriptors, f func(protoreflect.MessageDescriptor)) {

@@ -31,7 +31,7 @@ var (
 // Errors wrap ErrNotRecord or ErrMissingKey, and a *ValueError that says where.
 func (m *Mapping) ParseJSON(text []byte) (protoreflect.Message, error) {
 	msg := dynamicpb.NewMessage(m.root.desc)
-	options := protojson.UnmarshalOptions{RecursionLimit: m.limits.Depth}
+	options := protojson.UnmarshalOptions{RecursionLimit: min(m.limits.Depth, state.MaxDepth)}
 	if err := options.Unmarshal(text, msg); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotRecord, m.explain(text, err))
 	}
@@ -60,7 +60,7 @@ func (m *Mapping) explain(text []byte, err error) error {
 		}
 	}
 	if strings.Contains(cause, "max recursion depth") {
-		return &ValueError{Err: ErrTooDeep}
+		return &ValueError{Err: tooDeep(min(m.limits.Depth, state.MaxDepth))}
 	}
 	path, wellFormed := locate(text, offset, m.root.desc)
 	if !wellFormed {

@@ -244,3 +244,25 @@ func (f *fieldPlan) column() state.Field {
 	}
 	return state.Field{Name: name, Type: columnType(f.desc.Kind())}
 }
+
+// messages calls f for each field that holds messages, at any depth below p,
+// in order of number, until f fails.
+func (p *typePlan) messages(seen map[*typePlan]bool, f func(*fieldPlan, *typePlan) error) error {
+	if seen[p] {
+		return nil
+	}
+	seen[p] = true
+	for _, field := range p.fields {
+		next := field.value.msg
+		if next == nil {
+			continue
+		}
+		if err := f(field, next); err != nil {
+			return err
+		}
+		if err := next.messages(seen, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -37,10 +37,11 @@ message Item {
   bytes raw = 14;
   map<int32, bool> flags = 15;
   float ratio = 16;
-  Item parent = 17;
+  Parent parent = 17;
 
   message Box { fixed32 w = 1; sfixed64 h = 2; }
 }
+message Parent { uint64 id = 1; string note = 13; Parent parent = 17; }
 message Owner { string code = 1; enum Level { NONE = 0; HIGH = 1; } }
 message Price { int64 cents = 1; }
 enum Color { RED = 0; BLUE = 1; }

@@ -40,8 +40,8 @@ message Every {
   option (holdfast.v1.dataset) = {key: ["id", "other.number"]};
   string id = 1;
   Other other = 2;
-  Every child = 3;
-  repeated Every children = 4;
+  Branch child = 3;
+  repeated Branch children = 4;
   google.protobuf.Timestamp at = 5;
   google.protobuf.Duration lasting = 6;
   google.protobuf.Int64Value boxed = 7;
@@ -78,6 +78,7 @@ message Every {
 	b.WriteString(" [(holdfast.v1.field) = {inline: true}];\n")
 	field("optional Hue in_hue")
 	b.WriteString(" [(holdfast.v1.field) = {inline: true}];\n}\n")
+	b.WriteString("message Branch { string id = 1; Other other = 2; Branch child = 3; repeated Branch children = 4; map<string, Branch> named = 5; }\n")
 	b.WriteString("message Other { sint64 number = 1; enum Level { OFF = 0; ON = 1; } Level level = 3; map<uint32, Other> deep = 2; }\n")
 	return b.String()
 }

@@ -33,7 +33,7 @@ func TestSchemaRefuses(t *testing.T) {
 		name   string
 		line   int
 	}{
-		{header + "message R { int32 id = 1; }", ErrUnsupported, "p", 0},
+		{header + "message R { int32 id = 1; }", ErrUnsupported, "", 0},
 		{root("") + `message S { option (holdfast.v1.dataset) = {key: ["id"]}; int32 id = 1; }`, ErrUnsupported, "p.S", 3},
 		{root("google.protobuf.Any x = 2;"), ErrUnsupported, "google.protobuf.Any", 0},
 		{root("google.protobuf.Struct x = 2;"), ErrUnsupported, "google.protobuf.Struct", 0},
@@ -62,6 +62,10 @@ func TestSchemaRefuses(t *testing.T) {
 		{strings.Replace(root("optional group X = 2 {}"), "proto3", "proto2", 1), nil, "", 0}, // fields need labels
 		{strings.NewReplacer("proto3", "proto2", "int32 id", "optional int32 id").Replace(root("optional group X = 2 {}")), ErrUnsupported, "p.R.x", 2},
 		{strings.NewReplacer("proto3", "proto2", "int32 id", "optional int32 id").Replace(root("extensions 100 to 200;")), ErrUnsupported, "p.R", 2},
+		{root("\nR self = 2;"), ErrUnsupported, "p.R.self", 3},
+		{root("\nrepeated R kids = 2;"), ErrUnsupported, "p.R.kids", 3},
+		{root("\nmap<string, R> kids = 2;"), ErrUnsupported, "p.R.kids", 3},
+		{root("N n = 2;") + "message N { repeated M m = 1; }\nmessage M {\nN n = 1; oneof o { R r = 2; } }", ErrUnsupported, "p.M.r", 5},
 		{"syntax = \"proto3\";\nmessage {", nil, "", 0},
 		{root("Gone x = 2;"), nil, "", 0},
 		{`syntax = "proto3"; import "gone.proto";`, nil, "", 0},
