@@ -23,6 +23,9 @@ const (
 	SegmentBytes = 1 << (segmentShift + unitShift)
 	firstSegment = 1 << 12 // bytes of the first segments; later ones grow with the arena
 	maxSegments  = 1 << 16
+	// openShare is what part of an arena a segment is at least, until it is
+	// full-grown: segments that are not full are waste.
+	openShare = 32
 
 	maxCredit = 16 * SegmentBytes
 	line      = 64 // bytes of a cache line
@@ -189,7 +192,7 @@ func (w *Writer) grow(stream, n int) bool {
 		w.segs, w.live = append(w.segs, nil), append(w.live, 0)
 	}
 	size := firstSegment
-	for size < SegmentBytes && int64(size) < w.held/8 {
+	for size < SegmentBytes && int64(size) < w.held/openShare {
 		size *= 2
 	}
 	w.segs[number] = make([]byte, max(size, n))
