@@ -20,7 +20,8 @@ type side struct {
 type comparison struct {
 	o        Options
 	from, to side
-	shared   bool // look only at what is not shared
+	shared   bool            // look only at what is not shared
+	same     *state.Comparer // nil if the models differ
 	walk     *walker
 	result   *Result
 	samples  [Changed + 1]sample
@@ -47,6 +48,9 @@ func newComparison(from, to *state.State, o Options) (*comparison, error) {
 		return nil, fmt.Errorf("type %s is in neither state: %w", o.Type, state.ErrNotBindable)
 	}
 	c.shared = c.from.t != nil && c.to.t != nil && state.SameModel(from, to)
+	if c.shared {
+		c.same = state.NewComparer(from, to)
+	}
 	c.walk = newWalker(from, to, o)
 	return c, c.index()
 }
@@ -76,14 +80,15 @@ func (c *comparison) index() error {
 	return nil
 }
 
-// candidates yields the records of t that have to be looked at.
+// candidates yields the records of t that have to be looked at: all but those
+// that are the same under the same ordinal.
 func (c *comparison) candidates(t *state.Type) iter.Seq[state.Ordinal] {
 	if !c.shared {
 		return t.Ordinals()
 	}
 	return func(yield func(state.Ordinal) bool) {
 		for o := range state.Unshared(c.from.t, c.to.t) {
-			if t.Populated(o) && !yield(o) {
+			if t.Populated(o) && !c.same.Same(c.o.Type, o) && !yield(o) {
 				return
 			}
 		}
