@@ -28,7 +28,8 @@ func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) 
 type File struct {
 	// Name is what errors call it.
 	Name string
-	// Open opens it; the caller closes.
+	// Open opens it; the caller closes. It may block, as may reads: who waits
+	// for it does so only until the context ends.
 	Open func() (io.ReadCloser, error)
 }
 
@@ -52,7 +53,7 @@ func each(ctx context.Context, files []File, m *protomap.Mapping, maxLine int, f
 }
 
 func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f func(Position, protoreflect.Message) error) error {
-	in, err := file.Open()
+	in, err := file.open(ctx)
 	if err != nil {
 		return fmt.Errorf("open source: %w", err)
 	}
