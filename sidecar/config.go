@@ -212,13 +212,34 @@ func (c Config) Validate() error {
 	if c.HintJitter < 0 {
 		bad("hint_jitter: %s is negative", c.HintJitter)
 	}
-	if c.Cache.MaxBytes <= 0 {
-		bad("cache.max_bytes: %d is not positive", c.Cache.MaxBytes)
-	}
+	c.validateCache(bad)
 	c.validateDatasets(bad)
 	c.Sessions.validate(bad)
 	c.Limits.validate(bad)
 	return errors.Join(errs...)
+}
+
+// validateCache keeps the cache, which removes files, away from the stores.
+func (c Config) validateCache(bad func(string, ...any)) {
+	if c.Cache.MaxBytes <= 0 {
+		bad("cache.max_bytes: %d is not positive", c.Cache.MaxBytes)
+	}
+	stores := []string{c.follow}
+	for _, d := range c.Datasets {
+		stores = append(stores, d.Store)
+	}
+	for _, location := range stores {
+		folder, ok := blob.Folder(location)
+		if c.Cache.Dir == "" || !ok {
+			continue
+		}
+		switch meet, err := blob.Overlap(c.Cache.Dir, folder); {
+		case err != nil:
+			bad("cache.dir: %w", err)
+		case meet:
+			bad("cache.dir: %s and the store %s overlap: give the cache a folder of its own", c.Cache.Dir, location)
+		}
+	}
 }
 
 func (c Config) validateDatasets(bad func(string, ...any)) {

@@ -94,6 +94,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Admin = "7511" }, `admin: "7511" is not host:port`},
 		{func(c *Config) { c.Poll = 0 }, "poll: 0s"},
 		{func(c *Config) { c.Limits.MaxBatch = 0 }, "limits.max_batch: 0 is less than 1"},
+		{func(c *Config) { c.Cache.Dir = c.Datasets[0].Store }, "overlap: give the cache a folder of its own"},
 		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},
 		{func(c *Config) { c.Datasets[0].Policy = "hope" }, `"hope" is not one of serve, mark, refuse`},
 		{func(c *Config) { c.Datasets[0].Policy = PolicyRefuse }, "datasets[0].max_staleness: policy refuse needs"},

@@ -27,8 +27,9 @@ import (
 var ErrCacheTooSmall = errors.New("cache is too small")
 
 const (
-	cacheTemp = ".temp"     // folder of files that are being written
-	foldFile  = "fold.json" // in a dataset's folder: what the log said last
+	cacheTemp  = ".temp"     // folder of files that are being written
+	foldFile   = "fold.json" // in a dataset's folder: what the log said last
+	tempIDSize = 8           // bytes of the names in cacheTemp
 )
 
 // A Cache keeps files of stores on the local disk: blobs, manifests and schemas
@@ -56,13 +57,11 @@ type cachedFile struct {
 }
 
 // OpenCache opens the cache in a folder, which is made if it is missing, and
-// bounds it to max bytes.
+// bounds it to max bytes. A folder that holds something else, or lies in a
+// store, is refused with ErrNotCache.
 func OpenCache(dir string, max int64) (*Cache, error) {
 	c := &Cache{dir: dir, max: max, files: map[string]*cachedFile{}, held: map[dataset.Name]map[string]bool{}}
-	if err := os.RemoveAll(filepath.Join(dir, cacheTemp)); err != nil {
-		return nil, fmt.Errorf("open cache: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Join(dir, cacheTemp), 0o700); err != nil {
+	if err := takeFolder(dir); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
 	if err := c.scan(); err != nil {
@@ -187,7 +186,7 @@ func (c *Cache) put(key string, data []byte) error {
 
 // write gives a file its content at once.
 func (c *Cache) write(key string, data []byte) error {
-	var id [8]byte
+	var id [tempIDSize]byte
 	_, _ = rand.Read(id[:]) // never fails
 	temp := filepath.Join(c.dir, cacheTemp, hex.EncodeToString(id[:]))
 	err := os.MkdirAll(filepath.Dir(c.path(key)), 0o700)
