@@ -264,9 +264,9 @@ func (d *decoder) loadCollection(b *pageBuilder, r recordAt) error {
 	}
 	if d.f.schema.Kind == List {
 		list := slices.Grow(b.lists[r.slot], int(end-start))
-		for k := start; k < end; k++ {
-			x := s.items.At(k*itemBits, s.elementBits)
-			list = append(list, collectionEntry{element: uint32(x)})
+		items := s.items.From(start * itemBits)
+		for range end - start {
+			list = append(list, collectionEntry{element: uint32(items.Next(s.elementBits))})
 		}
 		b.lists[r.slot] = list
 		return nil
@@ -282,12 +282,12 @@ func (d *decoder) loadTable(b *pageBuilder, s *shard, i int, start, end, size ui
 	}
 	b.lists[i] = slices.Grow(b.lists[i], int(size))
 	empty := wirebits.Mask(s.elementBits)
+	items := s.items.From(start * itemBits)
 	for k := start; k < end; k++ {
-		x := s.items.At(k*itemBits, s.elementBits)
+		x, v := items.Next(s.elementBits), items.Next(s.valueBits)
 		if x == empty {
 			continue
 		}
-		v := s.items.At(k*itemBits+uint64(s.elementBits), s.valueBits)
 		b.lists[i] = append(b.lists[i], collectionEntry{uint32(x), uint32(v), uint32(k - start)})
 	}
 	if uint64(len(b.lists[i])) != size {

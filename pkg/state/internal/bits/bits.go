@@ -76,6 +76,51 @@ func (a Words) At(pos uint64, w int) uint64 {
 	return x & Mask(w)
 }
 
+// From returns a Reader of the numbers from position pos on.
+func (a Words) From(pos uint64) Reader {
+	r := Reader{data: a.data[min(pos>>6*8, uint64(len(a.data))):]}
+	if skip := uint(pos & 63); skip > 0 {
+		r.fill()
+		r.word >>= skip
+		r.left -= int(skip)
+	}
+	return r
+}
+
+// A Reader reads numbers of a bit array one after the other, faster than At. It
+// must not be asked for more bits than there are.
+type Reader struct {
+	data []byte // words that have not been taken yet
+	word uint64 // what is left of the last one
+	left int    // bits in word
+}
+
+func (r *Reader) fill() {
+	r.word, r.left = binary.BigEndian.Uint64(r.data), 64
+	r.data = r.data[8:]
+}
+
+// Next returns the next w bits, w in [0, 63].
+func (r *Reader) Next(w int) uint64 {
+	if w <= r.left {
+		x := r.word & (1<<uint(w) - 1)
+		r.word >>= uint(w)
+		r.left -= w
+		return x
+	}
+	return r.across(w)
+}
+
+// across is Next for a number that begins in one word and ends in another.
+func (r *Reader) across(w int) uint64 {
+	x, n := r.word, r.left
+	r.fill()
+	x |= r.word << uint(n) & (1<<uint(w) - 1)
+	r.word >>= uint(w - n)
+	r.left -= w - n
+	return x
+}
+
 // A Packer builds a bit array of a blob. The zero Packer is empty.
 type Packer struct {
 	words []uint64

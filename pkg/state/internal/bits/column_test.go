@@ -121,3 +121,22 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestReader reads arrays number by number, from anywhere, as At does.
+func TestReader(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := rapid.SliceOfN(rapid.Byte(), 8, 96).Draw(t, "data")
+		a := bits.MakeWords(data)
+		pos := rapid.Uint64Range(0, a.Bits()).Draw(t, "from")
+		r := a.From(pos)
+		for pos < a.Bits() {
+			w := rapid.IntRange(0, int(min(63, a.Bits()-pos))).Draw(t, "width")
+			if got, want := r.Next(w), a.At(pos, w); got != want {
+				t.Fatalf("%d bits at %d: %#x, want %#x", w, pos, got, want)
+			}
+			if pos += uint64(w); w == 0 {
+				pos = a.Bits()
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -12,14 +13,26 @@ const rawMark = 0xff
 
 // AppendText appends the in-memory form of STRING data of a blob.
 func AppendText(b, data []byte) []byte {
-	start := len(b)
-	for i := 0; i < len(data); i++ {
-		if data[i] >= 0x80 {
-			return appendWideText(b[:start], data)
-		}
-		b = append(b, data[i])
+	if isASCII(data) {
+		return append(b, data...)
 	}
-	return b
+	return appendWideText(b, data)
+}
+
+// isASCII says whether no byte is 0x80 or more, eight at a time.
+func isASCII(data []byte) bool {
+	const high = 0x8080808080808080
+	for ; len(data) >= 8; data = data[8:] {
+		if binary.LittleEndian.Uint64(data)&high != 0 {
+			return false
+		}
+	}
+	for _, c := range data {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func appendWideText(b, data []byte) []byte {
@@ -72,6 +85,9 @@ func IsRaw(text []byte) bool { return len(text) > 0 && text[0] == rawMark }
 func AppendString(b, text []byte) []byte {
 	if IsRaw(text) {
 		return append(b, text[1:]...)
+	}
+	if isASCII(text) {
+		return append(b, text...)
 	}
 	for i := 0; i < len(text); {
 		if text[i] < 0x80 {
