@@ -145,7 +145,7 @@ func (e *typeEdit) close() (*Type, error) {
 		return nil, fmt.Errorf("type %s: %w", next.schema.Name, err)
 	}
 	next.lays = next.interned.all()
-	return &next, nil
+	return checked(&next), nil
 }
 
 // Changes says which ordinals of each type a transition removed and added.

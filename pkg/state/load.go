@@ -145,7 +145,7 @@ func (l *typeLoad) join() (*Type, error) {
 			c.shift(shift[i])
 		}
 	}
-	return t, nil
+	return checked(t), nil
 }
 
 // shift adds to the handles of a chunk that nobody else knows yet.

@@ -1,0 +1,233 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// itemSchema is a type with a number and a text.
+func itemSchema() *Schema {
+	return &Schema{Name: "Item", Kind: Object, Fields: []Field{{Name: "n", Type: Long}, {Name: "text", Type: String}}}
+}
+
+type item struct {
+	n    int64
+	text string // "" is null
+}
+
+// itemType is a version of a type and its naive twin.
+type itemType struct {
+	t     *Type
+	items map[Ordinal]item
+}
+
+func newItems() itemType { return itemType{newType(itemSchema(), 1), map[Ordinal]item{}} }
+
+// change removes and adds records; an ordinal must not be in both. v must not be
+// checked any more: its twin is the next version's.
+func (v itemType) change(removed []Ordinal, added map[Ordinal]item) (itemType, error) {
+	slices.Sort(removed)
+	list := slices.Sorted(maps.Keys(added))
+	next, err := v.t.apply(typeChange{removed: removed, added: list, load: func(b *pageBuilder, k, n int) error {
+		for _, o := range list[k:n] {
+			b.nums[0][slot(o)] = LongValue(added[o].n).Bits()
+			b.setText(&b.texts[1], slot(o), []byte(added[o].text), added[o].text == "")
+		}
+		return nil
+	}})
+	if err != nil {
+		return itemType{}, err
+	}
+	for _, o := range removed {
+		delete(v.items, o)
+	}
+	maps.Copy(v.items, added)
+	return itemType{next, v.items}, nil
+}
+
+func (v itemType) clone() itemType { return itemType{v.t, maps.Clone(v.items)} }
+
+// check compares every record, and what is counted.
+func (v itemType) check() error {
+	if err := v.t.verify(); err != nil {
+		return err
+	}
+	if got, want := slices.Collect(v.t.Ordinals()), slices.Sorted(maps.Keys(v.items)); !slices.Equal(got, want) {
+		return fmt.Errorf("ordinals %v, want %v", got, want)
+	}
+	for o, want := range v.items {
+		r := v.t.Record(o)
+		n, ok := r.Long(0)
+		text, textOK := r.StringView(1)
+		if !ok || textOK != (want.text != "") || n != want.n || string(text) != want.text {
+			return fmt.Errorf("record %d is %d, %q, want %+v", o, n, text, want)
+		}
+	}
+	return nil
+}
+
+// TestApplyAgainstMap makes a tree of versions by random changes and compares all
+// of them with maps.
+func TestApplyAgainstMap(t *testing.T) {
+	ordinals := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 40), rapid.IntRange(0, 3000))
+	rapid.Check(t, func(t *rapid.T) {
+		versions := []itemType{newItems()}
+		for range rapid.IntRange(1, 12).Draw(t, "versions") {
+			base := versions[rapid.IntRange(max(0, len(versions)-3), len(versions)-1).Draw(t, "base")]
+			have := slices.Sorted(maps.Keys(base.items))
+			var removed []Ordinal
+			if len(have) > 0 {
+				removed = rapid.SliceOfDistinct(rapid.SampledFrom(have), rapid.ID).Draw(t, "removed")
+			}
+			if rapid.IntRange(0, 9).Draw(t, "all") == 0 {
+				removed = have
+			}
+			added := map[Ordinal]item{}
+			for _, o := range rapid.SliceOfNDistinct(ordinals, 0, 40, rapid.ID).Draw(t, "added") {
+				if !slices.Contains(removed, Ordinal(o)) {
+					added[Ordinal(o)] = item{rapid.Int64Min(-1<<62).Draw(t, "n"), rapid.StringN(0, 30, -1).Draw(t, "text")}
+				}
+			}
+			next, err := base.clone().change(removed, added)
+			if err != nil {
+				t.Fatal(err)
+			}
+			versions = append(versions, next)
+			for i, v := range versions {
+				if err := v.check(); err != nil {
+					t.Fatalf("version %d of %d: %v", i+1, len(versions), err)
+				}
+			}
+		}
+	})
+}
+
+// TestRemoveTwice removes what is not there.
+func TestRemoveTwice(t *testing.T) {
+	v, err := newItems().change(nil, map[Ordinal]item{3: {1, "a"}, 600: {2, "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := v.clone().change([]Ordinal{3, 4, 100, 5000}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.check(); err != nil || next.t.Len() != 1 {
+		t.Errorf("%d records are left, error %v", next.t.Len(), err)
+	}
+}
+
+// TestFailedApply holds that changes which fail leave nothing behind.
+func TestFailedApply(t *testing.T) {
+	v, err := newItems().change(nil, map[Ordinal]item{3: {1, "a"}, 600: {2, "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err = v.change(nil, map[Ordinal]item{4: {3, "c"}}); err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("cannot load")
+	for range 20 {
+		_, err := v.t.apply(typeChange{added: []Ordinal{1, 2000}, load: func(b *pageBuilder, k, _ int) error {
+			b.nums[0][slot(1)] = 0
+			return []error{nil, failed}[k]
+		}})
+		if !errors.Is(err, failed) {
+			t.Fatalf("error %v, want that of load", err)
+		}
+	}
+	next, err := v.clone().change(nil, map[Ordinal]item{1000: {4, "d"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []itemType{v, next} {
+		if err := v.check(); err != nil {
+			t.Error(err)
+		}
+	}
+	if was, is := v.t.blocks.Held(), next.t.blocks.Held(); is != was {
+		t.Errorf("%d bytes are held, they were %d before the failures", is, was)
+	}
+}
+
+// TestEvacuationOfPages changes a small type thousands of times, with records
+// of ever other lengths. What its segments hold stays near what its pages
+// take, nearer if records are added beside each other, and versions that are
+// kept stay as they were.
+func TestEvacuationOfPages(t *testing.T) {
+	const records, cycles, open = 3000, 3000, 1 << 15
+	for _, tc := range []struct {
+		near bool
+		most float64 // bytes held for each that is used, besides the open segments
+	}{{true, 1.3}, {false, 1.5}} {
+		r := rand.New(rand.NewPCG(1, 9))
+		e := &itemEdits{r: r, near: tc.near}
+		added := map[Ordinal]item{}
+		for o := range Ordinal(records) {
+			added[o] = e.item()
+		}
+		v, err := newItems().change(nil, added)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := []itemType{v.clone()}
+		worst := 0.0
+		for cycle := range cycles {
+			if v, err = e.change(v); err != nil {
+				t.Fatal(err)
+			}
+			if cycle%(cycles/8) == 0 {
+				kept = append(kept, v.clone())
+			}
+			if cycle > cycles/10 {
+				worst = max(worst, float64(v.t.blocks.Held()-open)/float64(v.t.blocks.Used()))
+			}
+		}
+		for i, k := range append(kept, v) {
+			if err := k.check(); err != nil {
+				t.Fatalf("near %v, version %d of those kept: %v", tc.near, i, err)
+			}
+		}
+		if worst > tc.most {
+			t.Errorf("near %v: %.2f bytes were held for each of %d used", tc.near, worst, v.t.blocks.Used())
+		}
+	}
+}
+
+// itemEdits are random changes of a type of some 3,000 records.
+type itemEdits struct {
+	r    *rand.Rand
+	near bool    // records are added beside each other
+	at   Ordinal // the last one
+}
+
+func (e *itemEdits) item() item {
+	return item{e.r.Int64N(1 << (1 + e.r.IntN(60))), strings.Repeat("x", e.r.IntN(60))}
+}
+
+// change removes one to forty records and adds as many elsewhere.
+func (e *itemEdits) change(v itemType) (itemType, error) {
+	const ordinals = 3300
+	removed, added := map[Ordinal]bool{}, map[Ordinal]item{}
+	for range 1 + e.r.IntN(40) {
+		if o := Ordinal(e.r.IntN(ordinals)); v.t.Populated(o) {
+			removed[o] = true
+		}
+	}
+	for len(added) < len(removed) {
+		if e.at = (e.at + 1) % ordinals; !e.near {
+			e.at = Ordinal(e.r.IntN(ordinals))
+		}
+		if !v.t.Populated(e.at) {
+			added[e.at] = e.item()
+		}
+	}
+	return v.change(slices.Collect(maps.Keys(removed)), added)
+}
