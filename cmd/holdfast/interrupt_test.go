@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"os"
@@ -50,5 +51,36 @@ func TestPublishInterrupted(t *testing.T) {
 			}
 			_ = in.Close() // the reader is gone
 		}
+	}
+}
+
+// TestDemoCleansUp stops reading the demo's story, as head does.
+func TestDemoCleansUp(t *testing.T) {
+	temporary := t.TempDir()
+	c := exec.CommandContext(t.Context(), "holdfast", "demo", "--data", smallEditions(t))
+	c.Env = append(os.Environ(), "TMPDIR="+temporary)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	_ = out.Close() // it was read only
+	var exit *exec.ExitError
+	if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitError {
+		t.Errorf("%v: %s", err, &errs)
+	}
+	if strings.Contains(errs.String(), "holdfast:") {
+		t.Errorf("who reads no more is told %s", &errs)
+	}
+	left, err := os.ReadDir(temporary)
+	if err != nil || len(left) > 0 {
+		t.Errorf("it leaves %v behind, error %v", left, err)
 	}
 }

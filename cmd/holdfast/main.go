@@ -18,7 +18,26 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends what does not heed the first
-	err := newRoot().ExecuteContext(ctx)
+	surviveBrokenPipe()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &answer{to: os.Stdout, gone: cancel}
+	root := newRoot()
+	root.SetOut(out)
+	err := root.ExecuteContext(ctx)
+	return codeOf(ctx, err, out.failed())
+}
+
+// codeOf says on standard error what went wrong, and returns the exit code.
+// unwritten is why the answer is incomplete, if it is: then the command's own
+// error only follows from that.
+func codeOf(ctx context.Context, err, unwritten error) int {
+	if unwritten != nil {
+		if !quietly(unwritten) {
+			fmt.Fprintln(os.Stderr, "holdfast:", unwritten)
+		}
+		return exitError
+	}
 	var no *answerNo
 	switch {
 	case err == nil:
