@@ -7,14 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
 func newAdopt() *cobra.Command {
-	var store, from, name, reason string
+	var store, from string
 	a := cycle.Adoption{Now: time.Now}
 	c := &cobra.Command{
 		Use:   "adopt DATASET --store DIR --reason TEXT [--from FOLDER]",
@@ -33,8 +32,7 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 	f.StringVar(&from, "from", "", "folder of the Java producer (default: the dataset's own)")
 	f.StringVar(&a.Declared.Root, "root", "", "type whose records are looked up, if it is not the only keyed one")
 	f.StringSliceVar(&a.Declared.Key, "key", nil, "its key fields, if its primary key is not what is meant")
-	f.StringVar(&name, "name", userName(), "who, as the log records it")
-	f.StringVar(&reason, "reason", "", "why, for the log (required)")
+	author := authorFlags(c, "why, for the log (required)")
 	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("reason")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
@@ -42,6 +40,9 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 			return err
 		}
 		if a.Dataset, err = dataset.ParseName(args[0]); err != nil {
+			return err
+		}
+		if a.Author, err = author(); err != nil {
 			return err
 		}
 		if a.Store, err = blob.Create(c.Context(), store); err != nil {
@@ -54,7 +55,7 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 			}
 			a.Folder = filepath.Join(dir.Root(), args[0])
 		}
-		a.Author, a.Logger = announce.Author{Name: name, Why: reason}, logger(c)
+		a.Logger = logger(c)
 		r, err := cycle.Adopt(c.Context(), a)
 		if err != nil {
 			return err

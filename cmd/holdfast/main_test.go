@@ -34,9 +34,14 @@ func TestMain(m *testing.M) {
 //	until COMMAND…    a command ends well within a minute, however often tried
 //	save NAME REGEXP  puts what the group of a match on standard output has into
 //	                  a variable
+//
+// $ESCAPE is what colours a terminal.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"code": code, "until": until, "save": save,
+	}, Setup: func(e *testscript.Env) error {
+		e.Setenv("ESCAPE", "\x1b[31m")
+		return nil
 	}})
 }
 

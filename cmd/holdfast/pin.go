@@ -46,12 +46,15 @@ func newUnpin() *cobra.Command {
 func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log, announce.Author, target) (announce.Fold, error)) *cobra.Command {
 	f := c.Flags()
 	store := f.String("store", "", "store, a folder or a URL (required)")
-	reason := f.String("reason", "", "why, for the log (required)")
-	name := f.String("name", userName(), "who, as the log records it")
+	author := authorFlags(c, "why, for the log (required)")
 	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		t, err := parseTarget(args[0])
+		if err != nil {
+			return err
+		}
+		who, err := author()
 		if err != nil {
 			return err
 		}
@@ -62,7 +65,7 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 		if _, err := (&storeSource{s}).replica(c.Context(), t.name); err != nil {
 			return err // no log yet: do not begin one
 		}
-		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), announce.Author{Name: *name, Why: *reason}, t)
+		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), who, t)
 		if err != nil {
 			return err
 		}

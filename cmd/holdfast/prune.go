@@ -13,7 +13,7 @@ import (
 )
 
 func newPrune() *cobra.Command {
-	var store, name, reason string
+	var store string
 	var inputsOf []string
 	var dryRun bool
 	policy := blob.PrunePolicy{Keep: 100, KeepFor: 24 * time.Hour}
@@ -38,8 +38,7 @@ the announcement log first. Producers and consumers may go on meanwhile.
 	f.DurationVar(&policy.KeepFor, "keep-for", policy.KeepFor, "keep what was in use within this time")
 	f.StringSliceVar(&inputsOf, "inputs-of", nil, "further stores whose outputs' inputs are kept")
 	f.BoolVar(&dryRun, "dry-run", false, "only say what would be deleted")
-	f.StringVar(&name, "name", userName(), "who, as the log records it")
-	f.StringVar(&reason, "reason", "", "why, for the log")
+	author := authorFlags(c, "why, for the log")
 	_ = c.MarkFlagRequired("store")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
@@ -48,8 +47,11 @@ the announcement log first. Producers and consumers may go on meanwhile.
 		if policy.Keep < 1 || policy.KeepFor < 0 {
 			return fmt.Errorf("--keep must be at least 1, --keep-for not negative")
 		}
+		who, err := author()
+		if err != nil {
+			return err
+		}
 		p := announce.Pruner{Policy: policy}
-		var err error
 		if p.Dataset, err = dataset.ParseName(args[0]); err != nil {
 			return err
 		}
@@ -63,7 +65,7 @@ the announcement log first. Producers and consumers may go on meanwhile.
 			}
 			p.InputsOf = append(p.InputsOf, s)
 		}
-		return prune(c, p, announce.Author{Name: name, Why: reason}, pruneOutput{dryRun, *output})
+		return prune(c, p, who, pruneOutput{dryRun, *output})
 	}
 	return c
 }

@@ -64,6 +64,9 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if !(cfg.MaxRemoved >= 0 && cfg.MaxRemoved <= 1) || cfg.MaxLine < 1 || cfg.SnapshotEvery < 1 {
 			return fmt.Errorf("--max-removed must be in 0 to 1, --max-line and --snapshot-every at least 1")
 		}
+		if err := checkText("name", name, maxWho); err != nil {
+			return err
+		}
 		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
 			return err
 		}

@@ -7,8 +7,11 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +41,7 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 		newReplay(), newShadow(), newVersion(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetHelpCommand(newHelp())
 	for _, c := range root.Commands() {
 		explainArgs(c)
 		for _, sub := range c.Commands() {
@@ -47,18 +51,23 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 	return root
 }
 
-// explainArgs makes a command that gets the wrong number of arguments say which
-// it wants.
-func explainArgs(c *cobra.Command) {
-	check := c.Args
-	if check == nil {
-		return
-	}
-	c.Args = func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return fmt.Errorf("%w\nUsage: %s\nTry: %s --help", err, c.UseLine(), c.CommandPath())
-		}
-		return nil
+// newHelp is cobra's help, but for a command that does not exist an error.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: "  holdfast help publish",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+			}
+			if err != nil {
+				return fmt.Errorf("%w\nTry: %s --help", err, c.Root().CommandPath())
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
 	}
 }
 
@@ -101,13 +110,27 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// printTable writes rows in columns, the first one as heads.
+// printTable writes rows in columns, the first one as heads. What a terminal
+// would obey is shown as Go writes it.
 func printTable(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = printable(cell)
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
 	}
 	return t.Flush()
+}
+
+// printable returns text with whatever is no printable character escaped.
+func printable(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) && utf8.ValidString(text) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
 // A target is DATASET or DATASET@VERSION.

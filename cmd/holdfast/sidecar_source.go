@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -28,7 +29,11 @@ type sidecarSource struct {
 	lookup  holdfastv1.LookupClient
 }
 
+// dialSidecar returns a source for a sidecar's address. It does not connect yet.
 func dialSidecar(address string) (source, func(), error) {
+	if err := checkAddress(address); err != nil {
+		return nil, nil, err
+	}
 	conn, err := grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
@@ -37,6 +42,16 @@ func dialSidecar(address string) (source, func(), error) {
 	}
 	s := &sidecarSource{address, holdfastv1.NewLookupClient(conn)}
 	return s, func() { _ = conn.Close() }, nil
+}
+
+// checkAddress refuses what gRPC would take for something else.
+func checkAddress(address string) error {
+	path, unix := strings.CutPrefix(address, "unix:")
+	host, port, err := net.SplitHostPort(address)
+	if unix && path != "" || !unix && err == nil && port != "" && !strings.Contains(host, "/") {
+		return nil
+	}
+	return fmt.Errorf("address %q is neither host:port, such as 127.0.0.1:7510, nor unix:PATH; it is the address of look-ups, not of the admin server", address)
 }
 
 // failed words an error of a call.

@@ -84,9 +84,10 @@ func timeText(t time.Time) string {
 // name.
 func sourceFlags(c *cobra.Command) func() (source, func(), error) {
 	store := c.Flags().String("store", os.Getenv("HOLDFAST_STORE"), "look at this store, a folder or a URL, instead of a sidecar (HOLDFAST_STORE)")
-	address := c.Flags().String("address", defaultAddress(), "sidecar to ask, host:port or unix:PATH (HOLDFAST_ADDRESS)")
+	address := c.Flags().String("address", defaultAddress(), "sidecar to ask, host:port or unix:PATH (HOLDFAST_ADDRESS; HOLDFAST_STORE goes before it)")
+	c.MarkFlagsMutuallyExclusive("store", "address")
 	return func() (source, func(), error) {
-		if *store != "" {
+		if *store != "" && !c.Flags().Changed("address") { // a flag beats the environment
 			s, err := blob.Open(c.Context(), *store)
 			if err != nil {
 				return nil, nil, err
