@@ -41,8 +41,8 @@ func (m *Mapping) Append(b []byte, r state.Record) ([]byte, error) {
 	e.b, e.limits, e.depth, e.limit = b, m.limits, m.limits.Depth, len(b)+m.limits.Size
 	err := e.message(m.root, r)
 	out := e.b
-	if e.b = nil; cap(e.scratch) < 1<<20 { // one huge record is not kept for
-		e.spans, e.scratch = e.spans[:0], e.scratch[:0]
+	if e.b = nil; cap(e.scratch) < 1<<20 && cap(e.ordinals) < 1<<18 { // one huge record is not kept for
+		e.spans, e.scratch, e.ordinals = e.spans[:0], e.scratch[:0], e.ordinals[:0]
 		m.encoders.Put(e)
 	}
 	if err != nil {
@@ -59,6 +59,8 @@ type encoder struct {
 	limit   int // of len(b)
 	spans   []span
 	scratch []byte
+
+	ordinals []state.Ordinal // of the collections under way, one behind the other
 }
 
 func (e *encoder) message(plan *typePlan, r state.Record) error {
@@ -144,7 +146,17 @@ func follow(r state.Record, column int) (target state.Record, ok bool, err error
 
 // record returns a record that another one refers to.
 func record(s *state.State, name string, o state.Ordinal) (state.Record, error) {
-	t := s.Type(name)
+	return recordOf(s.Type(name), name, o)
+}
+
+// elementType returns the type of a LIST's or SET's elements, nil if it is not
+// loaded.
+func elementType(r state.Record) *state.Type {
+	return r.Type().State().Type(r.Type().Schema().Element)
+}
+
+// recordOf is record with the type of that name, which may be nil.
+func recordOf(t *state.Type, name string, o state.Ordinal) (state.Record, error) {
 	if t == nil {
 		return state.Record{}, &ValueError{Err: fmt.Errorf("type %s is not loaded: %w", name, ErrMismatch)}
 	}
@@ -189,10 +201,15 @@ func (e *encoder) elements(f *fieldPlan, r state.Record, sorted bool) error {
 		start = e.open(f.desc.Number())
 	}
 	group := e.group()
-	s, name := r.Type().State(), r.Type().Schema().Element
-	for i := range r.Len() {
+	mark := len(e.ordinals)
+	e.ordinals = r.AppendElements(e.ordinals)
+	of, list := elementType(r), e.ordinals[mark:]
+	if of != nil {
+		of.Prefetch(list)
+	}
+	for i, o := range list {
 		entry := len(e.b)
-		target, err := record(s, name, r.Element(i))
+		target, err := recordOf(of, r.Type().Schema().Element, o)
 		if err == nil {
 			err = e.element(&f.value, f.desc.Number(), target, packed)
 		}
@@ -206,6 +223,7 @@ func (e *encoder) elements(f *fieldPlan, r state.Record, sorted bool) error {
 			return &ValueError{Err: tooLarge(e.limits.Size)}
 		}
 	}
+	e.ordinals = e.ordinals[:mark]
 	if sorted {
 		e.sort(group, true)
 	}
