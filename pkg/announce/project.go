@@ -22,6 +22,8 @@ const (
 	announcedFile = "announced.version"
 	// projectedFile remembers what the last projection was made from.
 	projectedFile = ".projected"
+	// maxProjected bounds what is read of either, in bytes; they have tens.
+	maxProjected = 4 << 10
 )
 
 // ErrForeign says that announced.version names a version beyond our log:
@@ -262,7 +264,7 @@ func (p projection) link(all names) error {
 // announced returns the version in announced.version, None if there is none
 // that can be read.
 func (p projection) announced() dataset.Version {
-	b, err := os.ReadFile(filepath.Join(p.folder, announcedFile))
+	b, err := blob.ReadFile(filepath.Join(p.folder, announcedFile), maxProjected)
 	if err != nil {
 		return dataset.None
 	}
@@ -292,7 +294,7 @@ func (p projection) announce(fold Fold) error {
 // projected returns what the last projection was made from.
 func (p projection) projected() projected {
 	var out projected
-	b, err := os.ReadFile(filepath.Join(p.folder, projectedFile))
+	b, err := blob.ReadFile(filepath.Join(p.folder, projectedFile), maxProjected)
 	if err != nil || json.Unmarshal(b, &out) != nil {
 		return projected{Position: -1}
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	_ "gocloud.dev/blob/gcsblob"   // gs://
@@ -43,6 +45,7 @@ const probeFolder = ".holdfast-probe/"
 // are from this very call.
 type cloud struct {
 	name   string // the URL without its parameters
+	prefix string // of all keys, with its slash; empty if there is none
 	bucket *blob.Bucket
 
 	mu     sync.Mutex
@@ -52,6 +55,8 @@ type cloud struct {
 var (
 	_ Store    = (*cloud)(nil)
 	_ foldered = (*cloud)(nil)
+	_ sequel   = (*cloud)(nil)
+	_ bounded  = (*cloud)(nil)
 )
 
 // openCloud opens the bucket at u, in which keys begin with u's path.
@@ -70,9 +75,10 @@ func openCloud(ctx context.Context, u *url.URL) (*cloud, error) {
 		return nil, fmt.Errorf("open store %s: %w", name, masked(err))
 	}
 	if prefix != "" {
-		bucket = blob.PrefixedBucket(bucket, prefix+"/")
+		prefix += "/"
+		bucket = blob.PrefixedBucket(bucket, prefix)
 	}
-	return &cloud{name: name, bucket: bucket}, nil
+	return &cloud{name: name, prefix: prefix, bucket: bucket}, nil
 }
 
 // Put implements Store.
@@ -81,6 +87,9 @@ func (c *cloud) Put(ctx context.Context, key string, data []byte) error {
 		return fmt.Errorf("put: %w: %w", ErrNotWritten, err)
 	}
 	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	}
+	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
 		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
 	}
 	if err := c.probe(ctx); err != nil {
@@ -143,17 +152,21 @@ func isConflict(err error) bool {
 
 // Get implements Store.
 func (c *cloud) Get(ctx context.Context, key string) ([]byte, error) {
+	return c.getAtMost(ctx, key, maxSize(key))
+}
+
+func (c *cloud) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
 	if err := c.ready(ctx, key); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
-	b, err := c.read(ctx, key)
+	b, err := c.read(ctx, key, most)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, err)
 	}
 	return b, nil
 }
 
-func (c *cloud) read(ctx context.Context, key string) ([]byte, error) {
+func (c *cloud) read(ctx context.Context, key string, most int64) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
@@ -163,6 +176,9 @@ func (c *cloud) read(ctx context.Context, key string) ([]byte, error) {
 		return nil, explained(ctx, err)
 	}
 	defer r.Close()
+	if err := checkSize(key, r.Size(), most); err != nil {
+		return nil, err
+	}
 	watch.Reset(timeFor(r.Size()))
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, r); err != nil {
@@ -223,6 +239,26 @@ func (c *cloud) each(ctx context.Context, o blob.ListOptions, f func(*blob.ListO
 		watch.Reset(cloudTimeout)
 		f(object)
 	}
+}
+
+// after implements sequel. S3 begins its listing behind the key; elsewhere the
+// keys before it are passed over here.
+func (c *cloud) after(ctx context.Context, prefix, key string) ([]string, error) {
+	var out []string
+	o := blob.ListOptions{Prefix: prefix, BeforeList: func(as func(any) bool) error {
+		var in *s3.ListObjectsV2Input
+		if as(&in) {
+			in.StartAfter = aws.String(c.prefix + key)
+		}
+		return nil
+	}}
+	err := c.each(ctx, o, func(o *blob.ListObject) {
+		if o.Key > key && checkKey(o.Key) == nil {
+			out = append(out, o.Key)
+		}
+	})
+	slices.Sort(out)
+	return out, err
 }
 
 // folders returns the first segments of the keys, sorted.
@@ -296,7 +332,7 @@ func (c *cloud) probe(ctx context.Context) error {
 	if won < 0 {
 		return fmt.Errorf("try a create: no one of three won: %w", errs[0])
 	}
-	if got, err := c.read(ctx, key); err != nil || string(got) != values[won] {
+	if got, err := c.read(ctx, key, MaxFile); err != nil || string(got) != values[won] {
 		return fmt.Errorf("%w: the create that won wrote %q, but %q is there (error %w)", ErrNotCreateOnly, values[won], got, err)
 	}
 	c.proven = true

@@ -36,7 +36,12 @@ type Dir struct {
 	clean sync.Once
 }
 
-var _ Store = (*Dir)(nil)
+var (
+	_ Store    = (*Dir)(nil)
+	_ foldered = (*Dir)(nil)
+	_ sequel   = (*Dir)(nil)
+	_ bounded  = (*Dir)(nil)
+)
 
 // OpenDir opens the store in the directory path, which must exist.
 func OpenDir(path string) (*Dir, error) {
@@ -93,6 +98,9 @@ func (d *Dir) Put(ctx context.Context, key string, data []byte) error {
 	if _, err := os.Lstat(path); err == nil {
 		return d.exists(key)
 	}
+	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	}
 	if err := d.makeFolder(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
 	}
@@ -115,7 +123,13 @@ func (d *Dir) Put(ctx context.Context, key string, data []byte) error {
 }
 
 // exists returns ErrExists once the name of key is durable, whoever made it.
+// What is no file has no bytes that anybody could read.
 func (d *Dir) exists(key string) error {
+	if info, err := os.Stat(d.Path(key)); err != nil || !info.Mode().IsRegular() {
+		if _, err := os.Lstat(d.Path(key)); err == nil {
+			return fmt.Errorf("put %s: %w: %s: %w: remove it", key, ErrNotWritten, d.Path(key), ErrNotRegular)
+		}
+	}
 	if err := syncFolder(filepath.Dir(d.Path(key))); err != nil {
 		return fmt.Errorf("put %s: another exists, but is not known to be durable: %w", key, err)
 	}
@@ -187,10 +201,14 @@ func (d *Dir) removeLostTemps() {
 
 // Get implements Store.
 func (d *Dir) Get(ctx context.Context, key string) ([]byte, error) {
+	return d.getAtMost(ctx, key, maxSize(key))
+}
+
+func (d *Dir) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
 	if err := d.ready(ctx, key); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
-	b, err := os.ReadFile(d.Path(key))
+	b, err := ReadFile(d.Path(key), most)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, d.missing(err))
 	}
@@ -206,8 +224,11 @@ func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("stat %s: %w", key, d.missing(err))
 	}
-	if !info.Mode().IsRegular() {
+	if info.IsDir() {
 		return Info{}, fmt.Errorf("stat %s: %w", key, ErrNotFound)
+	}
+	if !info.Mode().IsRegular() {
+		return Info{}, fmt.Errorf("stat %s: %s: %w: remove it", key, d.Path(key), ErrNotRegular)
 	}
 	return Info{Key: key, Size: info.Size(), Modified: info.ModTime()}, nil
 }
@@ -279,6 +300,24 @@ func (d *Dir) Delete(ctx context.Context, key string) error {
 		return fmt.Errorf("delete %s: %w", key, plain(err))
 	}
 	return nil
+}
+
+// after implements sequel: it looks at names only.
+func (d *Dir) after(ctx context.Context, prefix, key string) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(d.Path(prefix))
+	if err = d.missing(err); errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		if name := prefix + e.Name(); name > key && !e.IsDir() && e.Name()[0] != '.' {
+			out = append(out, name)
+		}
+	}
+	return out, err
 }
 
 // folders returns the names of the store's folders, sorted.

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -25,6 +26,13 @@ func SchemaKey(n dataset.Name, d dataset.Digest) string {
 // LogKey returns the key of the entry at position pos of the announcement log.
 func LogKey(n dataset.Name, pos int64) string {
 	return fmt.Sprintf("%s/log/%020d.json", n, pos)
+}
+
+// IsLogKey says whether key is that of a log entry.
+func IsLogKey(n dataset.Name, key string) bool {
+	digits, ok := strings.CutPrefix(strings.TrimSuffix(key, ".json"), string(n)+"/log/")
+	pos, err := strconv.ParseInt(digits, 10, 64)
+	return ok && err == nil && pos >= 0 && key == LogKey(n, pos)
 }
 
 // maxKeyLength is the greatest length of a key, in bytes.

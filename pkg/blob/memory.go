@@ -22,7 +22,10 @@ type memoryFile struct {
 	modified time.Time
 }
 
-var _ Store = (*Memory)(nil)
+var (
+	_ Store   = (*Memory)(nil)
+	_ bounded = (*Memory)(nil)
+)
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory { return &Memory{files: make(map[string]memoryFile)} }
@@ -40,13 +43,23 @@ func (m *Memory) Put(ctx context.Context, key string, data []byte) error {
 	if _, ok := m.files[key]; ok {
 		return fmt.Errorf("put %s: %w", key, ErrExists)
 	}
+	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	}
 	m.files[key] = memoryFile{bytes.Clone(data), time.Now()}
 	return nil
 }
 
 // Get implements Store.
 func (m *Memory) Get(ctx context.Context, key string) ([]byte, error) {
+	return m.getAtMost(ctx, key, maxSize(key))
+}
+
+func (m *Memory) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
 	f, err := m.file(ctx, key)
+	if err == nil {
+		err = checkSize(key, int64(len(f.data)), most)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,11 @@ type Info struct {
 type Store interface {
 	// Put creates key. Of any number of Puts exactly one succeeds, the
 	// others get ErrExists; when it returns nil the bytes are durable and
-	// every later Get sees them. The store does not keep data.
+	// every later Get sees them. The store does not keep data. What Get would
+	// refuse as too large is ErrTooLarge.
 	Put(ctx context.Context, key string, data []byte) error
-	// Get returns the whole content, which the caller owns.
+	// Get returns the whole content, which the caller owns. A manifest, a
+	// schema or a log entry of more than MaxFile bytes is ErrTooLarge.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// Stat describes key.
 	Stat(ctx context.Context, key string) (Info, error)
@@ -61,10 +64,23 @@ func RefOf(b []byte) Ref {
 	return Ref{Digest: dataset.DigestOf(b), Size: int64(len(b))}
 }
 
+// bounded is what a store may offer so that no more is read than is wanted.
+type bounded interface {
+	// getAtMost is Get, but ErrTooLarge beyond most bytes.
+	getAtMost(ctx context.Context, key string, most int64) ([]byte, error)
+}
+
 // Get returns the bytes of key if they are those that want names, else
 // ErrDigest.
-func Get(ctx context.Context, store Store, key string, want Ref) ([]byte, error) {
-	b, err := store.Get(ctx, key)
+func Get(ctx context.Context, store Store, key string, want Ref) (b []byte, err error) {
+	if s, ok := store.(bounded); ok {
+		b, err = s.getAtMost(ctx, key, want.Size)
+	} else {
+		b, err = store.Get(ctx, key)
+	}
+	if errors.Is(err, ErrTooLarge) {
+		return nil, fmt.Errorf("%w: %w", err, ErrDigest)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -75,12 +91,42 @@ func Get(ctx context.Context, store Store, key string, want Ref) ([]byte, error)
 	return b, nil
 }
 
+// sequel is what a store may offer to make After cheap.
+type sequel interface {
+	// after returns the keys that begin with prefix, a folder, and follow key.
+	after(ctx context.Context, prefix, key string) ([]string, error)
+}
+
+// After returns the keys in a folder, whose name ends with a slash, that follow
+// key, sorted. In a directory other things than files are among them.
+func After(ctx context.Context, store Store, folder, key string) ([]string, error) {
+	if s, ok := store.(sequel); ok {
+		out, err := s.after(ctx, folder, key)
+		if err != nil {
+			return nil, fmt.Errorf("list %s behind %s: %w", folder, key, err)
+		}
+		return out, nil
+	}
+	infos, err := store.List(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, info := range infos {
+		if info.Key > key {
+			out = append(out, info.Key)
+		}
+	}
+	return out, nil
+}
+
 // foldered is what a store may offer to make Datasets cheap.
 type foldered interface {
 	folders(ctx context.Context) ([]string, error)
 }
 
-// Datasets returns the names of the datasets that have a log, sorted.
+// Datasets returns the names of the datasets that have a log, also one that
+// has lost its beginning, sorted.
 func Datasets(ctx context.Context, store Store) ([]dataset.Name, error) {
 	candidates, err := folders(ctx, store)
 	if err != nil {
@@ -92,15 +138,29 @@ func Datasets(ctx context.Context, store Store) ([]dataset.Name, error) {
 		if err != nil {
 			continue // something else that lies in the folder
 		}
-		_, err = store.Stat(ctx, LogKey(name, 0))
-		switch {
-		case err == nil:
-			names = append(names, name)
-		case !errors.Is(err, ErrNotFound):
+		there, err := hasLog(ctx, store, name)
+		if err != nil {
 			return nil, fmt.Errorf("list datasets: %w", err)
+		}
+		if there {
+			names = append(names, name)
 		}
 	}
 	return names, nil
+}
+
+// hasLog says whether there is any entry of a log: who reads it learns what is
+// wrong with one that lacks the first.
+func hasLog(ctx context.Context, store Store, n dataset.Name) (bool, error) {
+	_, err := store.Stat(ctx, LogKey(n, 0))
+	if err == nil || errors.Is(err, ErrNotRegular) {
+		return true, nil
+	}
+	if !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	keys, err := After(ctx, store, string(n)+"/log/", LogKey(n, 0))
+	return slices.ContainsFunc(keys, func(key string) bool { return IsLogKey(n, key) }), err
 }
 
 // folders returns the first segments of the store's keys, sorted.

@@ -270,7 +270,7 @@ func (c *Cache) remember(n dataset.Name, f announce.Fold) error {
 
 // recall returns what remember has kept.
 func (c *Cache) recall(n dataset.Name) (announce.Fold, error) {
-	b, err := os.ReadFile(c.path(path.Join(string(n), foldFile)))
+	b, err := blob.ReadFile(c.path(path.Join(string(n), foldFile)), blob.MaxFile)
 	if err != nil {
 		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +18,9 @@ import (
 
 // announcedFile is where a Java producer announces.
 const announcedFile = "announced.version"
+
+// maxAnnounced bounds what is read of it, in bytes; it has tens.
+const maxAnnounced = 4 << 10
 
 // foreign follows a folder that a Java producer writes. There is no log and
 // there are no digests, so guarantees G1, G2 and G5 do not hold for it.
@@ -36,7 +38,7 @@ var (
 // Refresh returns a fold that says what the folder announces.
 func (x *foreign) Refresh(context.Context) (announce.Fold, error) {
 	f := announce.Empty()
-	text, err := os.ReadFile(filepath.Join(x.path, announcedFile))
+	text, err := blob.ReadFile(filepath.Join(x.path, announcedFile), maxAnnounced)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}

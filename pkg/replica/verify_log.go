@@ -52,7 +52,7 @@ func (w *verifier) entry(e announce.Entry) {
 // isDamage says whether an error is about bytes that were read or are gone, not
 // about a store that does not answer.
 func isDamage(err error) bool {
-	for _, kind := range []error{blob.ErrFormat, blob.ErrMalformed, blob.ErrDigest, blob.ErrNotFound, announce.ErrDiverged, announce.ErrCorrupt} {
+	for _, kind := range []error{blob.ErrFormat, blob.ErrMalformed, blob.ErrDigest, blob.ErrNotFound, blob.ErrNotRegular, blob.ErrTooLarge, announce.ErrDiverged, announce.ErrCorrupt} {
 		if errors.Is(err, kind) {
 			return true
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,8 +46,11 @@ func (w *verifier) hollow(f announce.Fold) error {
 	if err != nil {
 		return err
 	}
-	announced, err := os.ReadFile(filepath.Join(dir.Path(string(w.c.name)), announcedFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	announced, err := blob.ReadFile(filepath.Join(dir.Path(string(w.c.name)), announcedFile), maxAnnounced)
+	switch {
+	case errors.Is(err, blob.ErrTooLarge), errors.Is(err, blob.ErrNotRegular):
+		w.out.problem("%s: %v", announcedFile, err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	// A writer may have gone on meanwhile.
@@ -112,7 +116,7 @@ func (w *verifier) isBlob(dir *blob.Dir, name string, keys []string) error {
 			return nil
 		}
 	}
-	data, err := os.ReadFile(path)
+	data, err := blob.ReadFile(path, math.MaxInt64)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ func Run(t *testing.T, newStore func(t *testing.T) blob.Store) {
 	t.Run("List", func(t *testing.T) { testList(t, newStore(t)) })
 	t.Run("Delete", func(t *testing.T) { testDelete(t, newStore(t)) })
 	t.Run("BadKey", func(t *testing.T) { testBadKey(t, newStore(t)) })
+	t.Run("TooLarge", func(t *testing.T) { testTooLarge(t, newStore(t)) })
+	t.Run("After", func(t *testing.T) { testAfter(t, newStore(t)) })
 	t.Run("Cancelled", func(t *testing.T) { testCancelled(t, newStore(t)) })
 	t.Run("Race", func(t *testing.T) {
 		store := newStore(t)
@@ -193,6 +195,51 @@ func testBadKey(t *testing.T, store blob.Store) {
 	}
 	if _, err := store.List(ctx, "../"); !errors.Is(err, blob.ErrBadKey) {
 		t.Errorf("List(../) = %v, want ErrBadKey", err)
+	}
+}
+
+func testTooLarge(t *testing.T, store blob.Store) {
+	ctx, large := t.Context(), make([]byte, blob.MaxFile+1)
+	for _, key := range []string{"n/log/0", "n/versions/1-x.json", "n/schemas/x"} {
+		if err := store.Put(ctx, key, large); !errors.Is(err, blob.ErrTooLarge) || !errors.Is(err, blob.ErrNotWritten) {
+			t.Errorf("Put(%s) of %d bytes = %v, want ErrTooLarge and ErrNotWritten", key, len(large), err)
+		}
+		if _, err := store.Stat(ctx, key); !errors.Is(err, blob.ErrNotFound) {
+			t.Errorf("Stat(%s) = %v, want ErrNotFound", key, err)
+		}
+	}
+	if err := store.Put(ctx, "n/blobs/1-x", large); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := store.Get(ctx, "n/blobs/1-x"); err != nil || len(b) != len(large) {
+		t.Errorf("Get = %d bytes, %v", len(b), err)
+	}
+	if _, err := blob.Get(ctx, store, "n/blobs/1-x", blob.RefOf([]byte("x"))); !errors.Is(err, blob.ErrDigest) {
+		t.Errorf("Get of another blob = %v, want ErrDigest", err)
+	}
+}
+
+func testAfter(t *testing.T, store blob.Store) {
+	ctx := t.Context()
+	var all []string
+	for pos := range int64(12) {
+		all = append(all, blob.LogKey("n", pos))
+	}
+	for _, key := range append([]string{"m/log/x", "n/log0", "n/logs/x", "o/log/x"}, all...) {
+		if err := store.Put(ctx, key, []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		key  string
+		want []string
+	}{{"n/log/", all}, {all[0], all[1:]}, {all[9], all[10:]}, {all[11], nil}, {blob.LogKey("n", 99), nil}} {
+		if got, err := blob.After(ctx, store, "n/log/", c.key); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("After(%s) = %q, %v; want %q", c.key, got, err, c.want)
+		}
+	}
+	if got, err := blob.After(ctx, store, "none/log/", "none/log/"); err != nil || len(got) > 0 {
+		t.Errorf("After in no folder = %q, %v", got, err)
 	}
 }
 
