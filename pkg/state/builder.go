@@ -86,8 +86,8 @@ type typeBuilder struct {
 	live    []uint64 // ordinals added so far
 	next    Ordinal  // no free ordinal is smaller
 	added   []Ordinal
-	ends    []int  // where the content of the added records ends in arena
-	arena   []byte // content of the added records
+	places  []uint32 // where they are in arena
+	arena   contentArena
 	content []byte // of the record under way
 	entries []collectionEntry
 	old     []byte // scratch: content of a base record
@@ -123,7 +123,8 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	hash := contentHash(t.content)
 	if at, ok := t.table.find(hash, t.equal); ok {
 		if at < 0 {
-			return t.added[^at], nil
+			o, _ := t.arena.get(uint32(^at))
+			return o, nil
 		}
 		t.mark(Ordinal(at))
 		return Ordinal(at), nil
@@ -135,13 +136,24 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	if o > MaxOrdinal {
 		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
 	}
+	at, err := t.keep(o)
+	if err != nil {
+		return NoOrdinal, err
+	}
 	t.next++
 	t.mark(o)
-	t.added = append(t.added, o)
-	t.arena = append(t.arena, t.content...)
-	t.ends = append(t.ends, len(t.arena))
-	t.table.add(hash, ^int32(len(t.added)-1))
+	t.table.add(hash, ^int32(at))
 	return o, nil
+}
+
+// keep stores t.content as that of the added record o.
+func (t *typeBuilder) keep(o Ordinal) (at uint32, err error) {
+	at, ok := t.arena.add(o, t.content)
+	if !ok {
+		return 0, fmt.Errorf("add %s: more than 8 GiB of new records: %w", t.schema.Name, ErrNotStorable)
+	}
+	t.added, t.places = append(t.added, o), append(t.places, at)
+	return at, nil
 }
 
 // learn puts the records of the base into the table.
@@ -164,15 +176,14 @@ func (t *typeBuilder) contentAt(at int32) []byte {
 		t.old = appendContent(t.old[:0], t.base.Record(Ordinal(at)))
 		return t.old
 	}
-	return t.addedContent(int(^at))
+	_, content := t.arena.get(uint32(^at))
+	return content
 }
 
+// addedContent returns the content of the k'th added record.
 func (t *typeBuilder) addedContent(k int) []byte {
-	start := 0
-	if k > 0 {
-		start = t.ends[k-1]
-	}
-	return t.arena[start:t.ends[k]]
+	_, content := t.arena.get(t.places[k])
+	return content
 }
 
 func (t *typeBuilder) equal(at int32) bool { return bytes.Equal(t.content, t.contentAt(at)) }

@@ -119,10 +119,11 @@ func (e *Editor) addRecord(t *typeEditor) (Ordinal, error) {
 	if o > MaxOrdinal {
 		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
 	}
-	t.at[o] = len(t.added)
-	t.added = append(t.added, o)
-	t.arena = append(t.arena, t.content...)
-	t.ends = append(t.ends, len(t.arena))
+	k := len(t.added)
+	if _, err := t.keep(o); err != nil {
+		return NoOrdinal, err
+	}
+	t.at[o] = k
 	t.table.add(hash, int32(o))
 	t.room(o)
 	e.enliven(t, o)

@@ -172,6 +172,7 @@ func (t *typeEditor) forget(removed []Ordinal) {
 		}
 	}
 	clear(t.at)
-	t.added, t.ends, t.arena = t.added[:0], t.ends[:0], t.arena[:0]
+	t.added, t.places = t.added[:0], t.places[:0]
+	t.arena.reset()
 	t.loose, t.open = t.loose[:0], false
 }
