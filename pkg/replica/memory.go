@@ -1,0 +1,43 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+)
+
+// ErrMemory says that a version was not loaded because it would not fit into
+// the memory limit of the process (GOMEMLIMIT). What was served before is served
+// on.
+var ErrMemory = errors.New("not enough memory: raise GOMEMLIMIT, or serve less")
+
+// memory says what the process may use, and uses. Both are in bytes.
+type memory struct{ limit, live int64 }
+
+// readMemory returns what the runtime knows: live is what the last collection
+// found, and is too little by what came since.
+func readMemory() memory {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	m := memory{limit: debug.SetMemoryLimit(-1)}
+	if sample[0].Value.Kind() == metrics.KindUint64 {
+		m.live = int64(sample[0].Value.Uint64())
+	}
+	return m
+}
+
+// room fails with ErrMemory if a snapshot does not fit beside what is live: it
+// takes its own size while it is read, and about as much again as a state.
+func (m memory) room(snapshot blob.Ref) error {
+	need := 2 * snapshot.Size
+	if m.limit == math.MaxInt64 || m.live+need <= m.limit {
+		return nil
+	}
+	const mib = 1 << 20
+	return fmt.Errorf("%w: the snapshot needs about %d MiB, %d of %d MiB are in use",
+		ErrMemory, need/mib, m.live/mib, m.limit/mib)
+}
