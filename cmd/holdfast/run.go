@@ -64,6 +64,7 @@ docs/configuration.md describes the configuration file.`,
 		if printConfig {
 			return origins.Print(c.OutOrStdout(), &cfg)
 		}
+		tuneCollector()
 		log := logger(c)
 		s, err := sidecar.Open(c.Context(), cfg.FromStore(store), sidecar.Options{Logger: log})
 		if err != nil {

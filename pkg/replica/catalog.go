@@ -275,7 +275,7 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 		if err == nil {
 			return s, nil
 		}
-		if ctx.Err() != nil || errors.Is(err, errUnreadable) || c.strict && from != nil {
+		if ctx.Err() != nil || errors.Is(err, errUnreadable) || errors.Is(err, ErrMemory) || c.strict && from != nil {
 			return nil, err
 		}
 		if c.detour != nil {
@@ -326,6 +326,11 @@ func (c *Catalog) unreadable(ref blob.Ref, failed bool) (hope bool) {
 var errUnreadable = errors.New("store does not answer")
 
 func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.State, error) {
+	if step.Kind == Snapshot {
+		if err := readMemory().room(step.Blob); err != nil {
+			return nil, err
+		}
+	}
 	data, err := blob.Get(ctx, c.store, blob.BlobKey(c.name, step.Of, step.Blob.Digest), step.Blob)
 	failed := err != nil && ctx.Err() == nil && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrDigest)
 	if hope := c.unreadable(step.Blob, failed); failed && hope {
