@@ -30,7 +30,7 @@ func (r *reader) next(n int) []int64 {
 
 // get returns the record with that id.
 func (r *reader) get(id int64) state.Record {
-	rec, ok := r.x.Record(state.LongValue(id))
+	rec, ok := r.x.Long(id)
 	if !ok {
 		panic(fmt.Sprintf("key %d is lost", id))
 	}

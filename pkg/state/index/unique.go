@@ -149,6 +149,21 @@ func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
 	return x.t.Record(o), true
 }
 
+// Long is Record for a key of one INT or LONG, and faster.
+func (x *Unique) Long(key int64) (state.Record, bool) {
+	v := state.LongValue(key)
+	if len(x.types) == 1 && x.types[0] == state.Int {
+		if key != int64(int32(key)) {
+			return state.Record{}, false
+		}
+		v = state.IntValue(int32(key))
+	}
+	if x.direct && v.Type() == x.types[0] {
+		return x.findNumber(v.Bits())
+	}
+	return x.Record(v)
+}
+
 // numberKey returns the key as a number, if findNumber can look it up.
 func (x *Unique) numberKey(key []state.Value) (n uint64, ok bool) {
 	if !x.direct || len(key) != 1 || key[0].Type() != x.types[0] {

@@ -1,0 +1,131 @@
+package index_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/index"
+)
+
+// numbers builds a version of records of one number each, of an INT or a LONG.
+func numbers(t testing.TB, base *state.State, kind string, keys []int64) *state.State {
+	t.Helper()
+	schemas, err := state.ParseSchemas("N @PrimaryKey(id) { " + kind + " id; string text; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(base, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range keys {
+		if _, err := b.AddObject("N", []state.Value{numberOf(kind, k), state.StringValue(fmt.Sprint(i % 7))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := b.Finish(state.Header{Tag: int64(len(keys))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func numberOf(kind string, k int64) state.Value {
+	if kind == "int" {
+		return state.IntValue(int32(k))
+	}
+	return state.LongValue(k)
+}
+
+// TestNumberKeys asks for keys of one number one at a time, as int64 and many
+// at a time, in an index that grows and shrinks from version to version, with
+// and without keys that occur twice.
+func TestNumberKeys(t *testing.T) {
+	for _, kind := range []string{"int", "long"} {
+		for _, twice := range []bool{false, true} {
+			t.Run(fmt.Sprint(kind, twice), func(t *testing.T) {
+				seed := rand.Uint64()
+				t.Logf("seed %d", seed)
+				r := rand.New(rand.NewPCG(seed, 1))
+				var s *state.State
+				for range 6 {
+					keys := r.Perm(1 + r.IntN(5000))
+					var ids []int64
+					for _, k := range keys {
+						ids = append(ids, int64(k-1000)*3)
+						if twice && k%100 == 0 {
+							ids = append(ids, int64(k-1000)*3)
+						}
+					}
+					next := numbers(t, s, kind, ids)
+					x := nextIndex(t, s, next)
+					next = next.WithIndex("N", x)
+					askNumbers(t, r, x, kind, ids)
+					s = next
+				}
+			})
+		}
+	}
+}
+
+// nextIndex returns the index of next: that of s, brought up to date, or a new
+// one.
+func nextIndex(t *testing.T, s, next *state.State) *index.Unique {
+	t.Helper()
+	if s == nil {
+		x, err := index.NewUnique(next, "N", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	x, err := s.Index("N").Next(next, state.ChangesBetween(s, next))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x.(*index.Unique)
+}
+
+// askNumbers asks for keys that are there and for keys that are not.
+func askNumbers(t *testing.T, r *rand.Rand, x *index.Unique, kind string, ids []int64) {
+	t.Helper()
+	there := map[int64]bool{}
+	for _, id := range ids {
+		there[id] = true
+	}
+	asked := []int64{math.MaxInt64, math.MinInt64 + 1, 0, 1, 1 << 32}
+	for range 2000 {
+		asked = append(asked, ids[r.IntN(len(ids))]+int64(r.IntN(2)))
+	}
+	if kind == "int" {
+		for _, id := range asked[:5] {
+			if _, ok := x.Long(id); ok != there[id] {
+				t.Fatalf("Long(%d) = %v, want %v", id, ok, there[id])
+			}
+		}
+		asked = asked[5:]
+	}
+	var keys []state.Value
+	for _, id := range asked {
+		keys = append(keys, numberOf(kind, id))
+	}
+	found := make([]state.Record, len(keys))
+	x.Records(found, keys...)
+	for i, id := range asked {
+		one, ok := x.Record(keys[i])
+		long, okLong := x.Long(id)
+		if ok != there[id] || okLong != ok || !sameRecord(one, long) || !sameRecord(one, found[i]) {
+			t.Fatalf("key %d: Record %v %v, Long %v %v, Records %v; there: %v", id, one.Ordinal(), ok, long.Ordinal(), okLong, found[i].Ordinal(), there[id])
+		}
+		if ok && !one.Value(0).Equal(keys[i]) {
+			t.Fatalf("key %d: found the record of %v", id, one.Value(0))
+		}
+	}
+}
+
+func sameRecord(a, b state.Record) bool {
+	return a.Type() == b.Type() && a.Ordinal() == b.Ordinal()
+}
