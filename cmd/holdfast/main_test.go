@@ -20,6 +20,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == superviseName { // for replays within this process
+		os.Exit(run())
+	}
 	testscript.Main(m, map[string]func(){
 		"holdfast":              func() { os.Exit(run()) },
 		"featuregate-prod":      func() { logic.Main(featuregate.Logic(nil, featuregate.Prod).Run) },

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -99,7 +100,35 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 }
 
 func (j *judgeFlags) command(c *cobra.Command, words []string) *logic.Command {
-	return &logic.Command{Args: words, Timeout: j.timeout, Print: c.ErrOrStderr()}
+	return &logic.Command{Args: words, Supervisor: supervisor(), Timeout: j.timeout, Print: c.ErrOrStderr()}
+}
+
+// superviseName is a command that only this program calls.
+const superviseName = "supervise"
+
+// supervisor returns the command line of newSupervise.
+func supervisor() []string {
+	self, err := os.Executable()
+	if err != nil || runtime.GOOS != "linux" {
+		return nil
+	}
+	return []string{self, superviseName, "--"}
+}
+
+// newSupervise runs a command for replay and shadow, and ends with it all that
+// it started.
+func newSupervise() *cobra.Command {
+	return &cobra.Command{
+		Use: superviseName + " -- CMD…", Hidden: true, Args: cobra.MinimumNArgs(1),
+		Short:   "Run a logic's command, and kill what it leaves behind",
+		Example: "  holdfast supervise -- ./candidate",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if code := logic.Supervise(args); code != 0 {
+				return &answerNo{code: code, text: "supervise is what replay and shadow call"}
+			}
+			return nil
+		},
+	}
 }
 
 // readRules reads the file, to which --gate adds.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,29 @@ func TestJudge(t *testing.T) {
 				t.Errorf("verdict %s of %d reports because of %q, want %s of %d", got.Verdict, len(got.Reports), got.Reasons, x.verdict, x.reports)
 			}
 		})
+	}
+}
+
+// TestReplayKillsAll looks for a process that a candidate hides in a session of
+// its own.
+func TestReplayKillsAll(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux lets a process adopt orphans")
+	}
+	store := demoStore(t)
+	t.Chdir(t.TempDir())
+	script := "setsid setsid sh -c 'echo $$ >pid.new; mv pid.new pid; exec tail -f /dev/null' </dev/null >/dev/null 2>&1 & " +
+		"while [ ! -f pid ]; do :; done; exec featuregate-prod"
+	text, err := command(t, "replay", "--store", store, "--output", "availability", "--control", "featuregate-prod", "--", "sh", "-c", script)
+	if err != nil || !strings.Contains(text, "verdict: SAME") {
+		t.Fatalf("%s, error %v", text, err)
+	}
+	pid, err := os.ReadFile("pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/proc/" + strings.TrimSpace(string(pid))); err == nil {
+		t.Errorf("process %s still runs", pid)
 	}
 }
 

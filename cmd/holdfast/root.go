@@ -38,7 +38,7 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 	root.AddCommand(
 		newDemo(), newPublish(), newRun(), newGet(), newLs(), newVersions(), newStatus(),
 		newDiff(), newDump(), newVerify(), newSchema(), newPin(), newUnpin(), newPrune(), newAdopt(),
-		newReplay(), newShadow(), newVersion(),
+		newReplay(), newShadow(), newVersion(), newSupervise(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())

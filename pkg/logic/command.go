@@ -55,6 +55,11 @@ const maxMessage = 256 << 20
 type Command struct {
 	// Args are the program and its arguments.
 	Args []string
+	// Supervisor is a program and its arguments that calls Supervise with the
+	// arguments after these, which are Args. Without one, processes that the
+	// command started are killed only if they are still in its process group.
+	// It must be empty but on Linux.
+	Supervisor []string
 	// Timeout kills the command and all that it started; 0 means never.
 	Timeout time.Duration
 	// Print gets what the command prints, if it is not nil.
@@ -173,20 +178,17 @@ func (c *Command) execute(ctx context.Context, env []string) error {
 	}
 	defer cancel()
 	said := &tail{to: c.Print}
-	cmd := exec.CommandContext(run, c.Args[0], c.Args[1:]...)
-	cmd.Env = append(ownEnv(), env...)
-	cmd.Stdout, cmd.Stderr = said, said
-	cmd.SysProcAttr = ownGroup()
-	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Cancel = kill
-	cmd.WaitDelay = time.Second // for what it started and left behind
-	runtime.LockOSThread()      // see ownGroup
+	start := c.startAlone
+	if len(c.Supervisor) > 0 {
+		start = c.startSupervised
+	}
+	runtime.LockOSThread() // see ownGroup
 	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
+	wait, err := start(run, env, said)
+	if err != nil {
 		return fmt.Errorf("%w: %w", errNotRun, err)
 	}
-	err := cmd.Wait()
-	_ = kill() // fails if nothing is left
+	err = wait()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("command %s: %w", c.Args[0], ctx.Err())
@@ -196,6 +198,31 @@ func (c *Command) execute(ctx context.Context, env []string) error {
 		return fmt.Errorf("command %s: %w: %w%s", c.Args[0], ErrCrashed, err, said)
 	}
 	return nil
+}
+
+// prepare makes what the command needs besides its arguments.
+func prepare(ctx context.Context, args, env []string, said io.Writer) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(ownEnv(), env...)
+	cmd.Stdout, cmd.Stderr = said, said
+	cmd.SysProcAttr = ownGroup()
+	cmd.WaitDelay = time.Second // for what it started and left behind
+	return cmd
+}
+
+// startAlone starts the command, whose process group ends with it.
+func (c *Command) startAlone(ctx context.Context, env []string, said io.Writer) (wait func() error, err error) {
+	cmd := prepare(ctx, c.Args, env, said)
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = kill
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() error {
+		err := cmd.Wait()
+		_ = kill() // fails if nothing is left
+		return err
+	}, nil
 }
 
 // ownEnv returns our environment without our own variables.

@@ -28,6 +28,9 @@ import (
 // The test binary is also the commands of command_test.go: it is one if its only
 // argument is the name of one.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "supervise" {
+		os.Exit(logic.Supervise(os.Args[2:]))
+	}
 	if len(os.Args) == 2 && commands[os.Args[1]] != nil {
 		commands[os.Args[1]]()
 		os.Exit(0)
@@ -41,6 +44,31 @@ var commands = map[string]func(){
 	"sdk":     func() { logic.Main(sdk) },
 	"phases":  phases,
 	"host":    host,
+
+	"supervising host": supervisingHost,
+}
+
+// hideScript starts a process that leaves its group, its session, its parent
+// and its environment, and says who it is in the file pid.
+const hideScript = `setsid setsid env -i sh -c 'echo $$ >pid.new; mv pid.new pid; exec tail -f /dev/null' </dev/null >/dev/null 2>&1 &
+while [ ! -f pid ]; do :; done; `
+
+// supervisingHost does what host does, with a supervisor.
+func supervisingHost() {
+	mapping, err := featuregate.Mapping(featuregate.Output)
+	if err != nil {
+		panic(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	c := &logic.Command{
+		Args: []string{"sh", "-c", hideScript + "echo started; exec tail -f /dev/null"}, Print: os.Stdout,
+		Supervisor: []string{self, "supervise"},
+	}
+	_, err = c.Logic(featuregate.Output, mapping).Compute(context.Background(), logic.NewSession(nil, time.Time{}, 0))
+	panic(err)
 }
 
 // host runs a command that says its process id and then never ends.
