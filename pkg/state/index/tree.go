@@ -84,6 +84,22 @@ func (w *leafWalk) next() (e entry, ok bool) {
 	return e, true
 }
 
+// skip moves in front of the first entry whose key is not below a key.
+func (w *leafWalk) skip(key []byte) {
+	data := w.leaf.data
+	for w.at < len(data) {
+		size, at := uvarint(data, w.at)
+		n, from := uvarint(data, at)
+		if bytes.Compare(data[from:from+n], key) >= 0 {
+			return
+		}
+		if data[from+n] == longMark {
+			w.longs++
+		}
+		w.at = at + size
+	}
+}
+
 // uvarint reads a number at a place and returns the place behind it.
 func uvarint(data []byte, at int) (v, next int) {
 	if b := data[at]; b < 0x80 {
@@ -141,13 +157,8 @@ func (t *tree) seek(key []byte) spot {
 	p.branch = t.upTo(key, head)
 	p.leaf = t.branches[p.branch].upTo(key, head)
 	p.w.leaf = t.branches[p.branch].leaves[p.leaf]
-	for {
-		before := p.w
-		if e, ok := p.w.next(); !ok || bytes.Compare(e.key, key) >= 0 {
-			p.w = before
-			return p
-		}
-	}
+	p.w.skip(key)
+	return p
 }
 
 // next returns the entry behind the place and moves behind it.

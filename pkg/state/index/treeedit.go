@@ -134,22 +134,16 @@ func (e *treeEdit) leaf(l *leaf, changes []keyChange) bool {
 	w := leafWalk{leaf: l}
 	from, longs := 0, 0 // what is before is in e.data and e.longs
 	for len(changes) > 0 {
+		w.skip(changes[0].key)
 		at, passed := w.at, w.longs
-		old, ok := w.next()
-		order := -1
-		if ok {
-			order = bytes.Compare(changes[0].key, old.key)
-		}
-		if order > 0 {
-			continue
-		}
 		e.data = append(e.data, l.data[from:at]...)
 		e.longs = append(e.longs, l.long[longs:passed]...)
-		if order < 0 {
+		old, ok := w.next()
+		if ok && bytes.Equal(old.key, changes[0].key) {
+			ok = e.change(old, changes[0])
+		} else {
 			w.at, w.longs = at, passed
 			ok = e.add(changes[0])
-		} else {
-			ok = e.change(old, changes[0])
 		}
 		if !ok {
 			return false
