@@ -7,3 +7,10 @@ import "github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 func RawStringValue(data []byte) Value {
 	return Value{kind: String, data: wire.AppendText(nil, data)}
 }
+
+// SetShards gives a type another number of shards for the blobs that are
+// written of it.
+func SetShards(t *Type, n int) { t.shards, t.counts = n, new(lazyTally) }
+
+// Verify says what is wrong with a type's pages, if anything is.
+func Verify(t *Type) error { return t.verify() }
