@@ -4,7 +4,11 @@
 
 package state_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+)
 
 func TestLookUpsAllocateNothing(t *testing.T) {
 	c := engine(t)
@@ -23,5 +27,55 @@ func TestScanAllocatesNothing(t *testing.T) {
 	year := movie.Schema().FieldIndex("year")
 	if n := testing.AllocsPerRun(10, func() { scan(movie, year) }); n != 0 {
 		t.Errorf("%v allocations a scan, want 0", n)
+	}
+}
+
+// TestScannerAllocatesNothing holds that a Scanner is all that a scan takes.
+func TestScannerAllocatesNothing(t *testing.T) {
+	typ := scanned(t).Type("T")
+	for f, field := range typ.Schema().Fields {
+		if field.Type == state.String || field.Type == state.Bytes {
+			continue
+		}
+		s := typ.Scan(f)
+		s.Next()
+		more := true
+		n := testing.AllocsPerRun(5, func() {
+			more = more && s.Next()
+			s.Ordinals()
+			s.Bits()
+			s.Longs()
+			s.Doubles()
+		})
+		if !more {
+			t.Fatalf("%s has too few records", field.Name)
+		}
+		if n != 0 {
+			t.Errorf("%s: %v allocations", field.Name, n)
+		}
+	}
+}
+
+// TestAppendAllocatesNothing holds it for slices that have room.
+func TestAppendAllocatesNothing(t *testing.T) {
+	s := scanned(t)
+	elements, entries := make([]state.Ordinal, 0, 100), make([]state.Entry, 0, 100)
+	for _, name := range []string{"L", "S", "M"} {
+		typ := s.Type(name)
+		n := testing.AllocsPerRun(1, func() {
+			for o := range typ.Max() + 1 {
+				if !typ.Populated(o) {
+					continue
+				}
+				elements = typ.Record(o).AppendElements(elements[:0])
+				typ.Prefetch(elements)
+				if name == "M" {
+					entries = typ.Record(o).AppendEntries(entries[:0])
+				}
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
 	}
 }
