@@ -80,7 +80,7 @@ func scannedRecord(r *rand.Rand, i int, us []state.Ordinal) (values []state.Valu
 	values = []state.Value{
 		null(state.IntValue(int32(n >> 8))), null(state.LongValue(n)), null(state.BoolValue(n&1 == 0)),
 		null(state.FloatValue(float32(extreme) * float32(n))), null(state.DoubleValue(extreme)),
-		null(state.StringValue(fmt.Sprint(n))), null(state.BytesValue([]byte{byte(i)})), null(state.ReferenceValue(us[int(uint64(n)%700)])),
+		state.StringValue(fmt.Sprint(i)), null(state.BytesValue([]byte{byte(i)})), null(state.ReferenceValue(us[int(uint64(n)%700)])),
 	}
 	if values[3].Float() != values[3].Float() { // a NaN is not stored
 		values[3] = state.FloatValue(float32(i))
