@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -26,7 +27,7 @@ type CommandConfig struct {
 	// Schema is that of the candidate's output; nil means PROD's.
 	Schema *protomap.Mapping
 	// Dir is the folder of the stores of the candidate's outputs, one for each
-	// schema.
+	// schema. It is made if it is missing. It must be apart from Store.
 	Dir string
 }
 
@@ -39,8 +40,13 @@ type Commands struct {
 	runners            map[dataset.Digest]*Runner // by schema
 }
 
-// OpenCommands returns Commands. It fails if a command cannot be found.
+// OpenCommands returns Commands. It fails if a command cannot be found, with
+// ErrProdStore if Dir is PROD's store, in it or around it, and with
+// ErrForeignFolder if Dir has content that Commands never made.
 func OpenCommands(cfg CommandConfig) (*Commands, error) {
+	if err := errors.Join(Apart(cfg.Dir, cfg.Store), Kept(cfg.Dir, outputsName)); err != nil {
+		return nil, fmt.Errorf("keep outputs: %w", err)
+	}
 	c := &Commands{cfg: cfg, catalog: replica.NewCatalog(cfg.Store, cfg.Output), runners: map[dataset.Digest]*Runner{}}
 	var err error
 	if c.candidate, err = cfg.CandidateCommand.Build(); err != nil {
@@ -117,6 +123,9 @@ func (c *Commands) runner(ctx context.Context, e dataset.Evaluation) (*Runner, e
 	cfg.Candidate = c.cfg.CandidateCommand.Logic(cfg.Output, candidate)
 	cfg.Candidate.Build = c.candidate
 	own := dataset.DigestOf(append([]byte(c.candidate), schema[:]...)).String()[:16]
+	if err := os.MkdirAll(c.cfg.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
 	if cfg.Outputs, err = blob.CreateDir(filepath.Join(c.cfg.Dir, own)); err != nil {
 		return nil, err
 	}

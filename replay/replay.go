@@ -28,7 +28,8 @@ type Config struct {
 	Output dataset.Name
 	// Control is PROD's logic; nil makes every verdict inconclusive.
 	Control *logic.Logic
-	// Candidate is the logic under test; Outputs is where its versions go.
+	// Candidate is the logic under test; Outputs is where its versions go, which
+	// must not be Store.
 	Candidate *logic.Logic
 	Outputs   blob.Store
 	// Runs is how often the candidate runs on a session, to see whether it
@@ -58,8 +59,11 @@ type Runner struct {
 // snapshotEvery is how many of the candidate's versions have one snapshot.
 const snapshotEvery = 100
 
-// Open returns a Runner.
+// Open returns a Runner. It fails with ErrProdStore if Outputs is Store.
 func Open(ctx context.Context, cfg Config) (*Runner, error) {
+	if isStore(cfg.Outputs, cfg.Store) {
+		return nil, fmt.Errorf("replay: %w", ErrProdStore)
+	}
 	c, err := cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Output, Store: cfg.Outputs, Mapping: cfg.Candidate.Output,
 		Author: announce.Author{Name: "replay"}, SnapshotEvery: snapshotEvery, Now: cfg.Now, Logger: cfg.Logger,

@@ -244,8 +244,6 @@ added and removed records are refused, too, unless they have a limit.
 				return fmt.Errorf("make temporary folder: %w", err)
 			}
 			defer os.RemoveAll(dir)
-		} else if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("make folder: %w", err)
 		}
 		r, store, err := j.commands(c, args, t.name, dir)
 		if err != nil {

@@ -75,6 +75,9 @@ func TestJudge(t *testing.T) {
 		{"no such field", "--output availability --gate avail:0 --control " + prod, prod, 2, "", 0},
 		{"no such gate", "--output availability --gate available --control " + prod, prod, 2, "", 0},
 		{"no such program", "--output availability --control " + prod, "no-such-program", 2, "", 0},
+		{"kept in PROD's store", "--output availability --control " + prod + " --keep " + store, prod, 2, "", 0},
+		{"kept inside it", "--output availability --control " + prod + " --keep " + store + "/kept", prod, 2, "", 0},
+		{"kept among rules", "--output availability --control " + prod + " --keep " + filepath.Dir(rules), prod, 2, "", 0},
 		{"one run only", "--output availability --runs 1 --control " + prod, prod, 2, "", 0},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -128,6 +131,16 @@ func TestShadow(t *testing.T) {
 		text, err := command(t, "shadow", "--store", store, "--output", "availability", "--dir", dir, "--once", "--last", last,
 			"--control", "featuregate-prod", "--gate", "full_percent: 0", "--", "featuregate-candidate")
 		return text, exitCode(err)
+	}
+	for _, in := range []string{store, filepath.Join(store, "shadow"), filepath.Dir(store), smallEditions(t)} {
+		before, err := os.ReadDir(in)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		_, err = command(t, "shadow", "--store", store, "--output", "availability", "--dir", in, "--once", "--", "featuregate-prod")
+		if after, _ := os.ReadDir(in); exitCode(err) != exitError || len(after) != len(before) { // it may not be there
+			t.Errorf("--dir %s: error %v, %d entries, before %d", in, err, len(after), len(before))
+		}
 	}
 	for i, last := range []string{"3", "0", "0"} {
 		text, exit := run(last)

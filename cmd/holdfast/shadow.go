@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,10 +60,13 @@ all evaluations; otherwise it follows until it is interrupted.
 		if poll <= 0 || last < 0 {
 			return errors.New("--poll must be greater than 0, --last not negative")
 		}
-		if err := os.MkdirAll(filepath.Join(dir, outputsDir), 0o755); err != nil {
-			return fmt.Errorf("make folder: %w", err)
+		if err := replay.Kept(dir, shadowName); err != nil {
+			return err
 		}
 		r, store, err := j.commands(c, args, n, filepath.Join(dir, outputsDir))
+		if err == nil {
+			err = errors.Join(replay.Apart(dir, store), replay.Apart(shadowRuns(dir), store))
+		}
 		if err != nil {
 			return err
 		}
@@ -76,6 +80,9 @@ all evaluations; otherwise it follows until it is interrupted.
 	c.AddCommand(newShadowLs(), newShadowShow())
 	return c
 }
+
+// shadowName are the folders in that of a shadow.
+var shadowName = regexp.MustCompile("^(" + runsDir + "|" + outputsDir + ")$")
 
 // follower is a shadow at work.
 type follower struct {
