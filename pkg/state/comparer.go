@@ -80,13 +80,14 @@ func (t *comparedType) sameChildren(r Record, depth int) bool {
 		}
 		return true
 	}
-	start, end := r.p.entries(r.slot())
+	p := r.page()
+	start, end := p.entries(r.slot())
 	for ; start < end; start++ {
 		for k, child := range t.parts {
 			if k == 1 && r.t.schema.Kind != Map {
 				break
 			}
-			if child == nil || !child.compare(Ordinal(r.p.entry(start, k)), depth) {
+			if child == nil || !child.compare(Ordinal(p.entry(start, k)), depth) {
 				return false
 			}
 		}

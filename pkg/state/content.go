@@ -23,7 +23,7 @@ import (
 // appendContent appends the content bytes of a record.
 func appendContent(b []byte, r Record) []byte {
 	if r.t.schema.Kind != Object {
-		list := appendEntries(nil, r.p, r.slot())
+		list := appendEntries(nil, r.page(), r.slot())
 		if r.t.schema.Kind != List {
 			slices.SortFunc(list, byElement)
 		}

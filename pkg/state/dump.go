@@ -82,7 +82,7 @@ func (r Record) appendDump(b []byte) []byte {
 	}
 	b = append(b, `"elements":[`...)
 	var list []collectionEntry
-	list = appendEntries(list, r.p, r.slot())
+	list = appendEntries(list, r.page(), r.slot())
 	if s.Kind == Set {
 		slices.SortStableFunc(list, func(a, b collectionEntry) int { return cmp.Compare(a.element, b.element) })
 	}
@@ -96,7 +96,7 @@ func (r Record) appendDump(b []byte) []byte {
 }
 
 func (r Record) appendDumpEntries(b []byte) []byte {
-	list := appendEntries(nil, r.p, r.slot())
+	list := appendEntries(nil, r.page(), r.slot())
 	slices.SortStableFunc(list, func(a, b collectionEntry) int { return cmp.Compare(a.element, b.element) })
 	for i, e := range list {
 		if i > 0 {

@@ -75,7 +75,7 @@ func followBuilt(types map[string]*Type, o Ordinal, steps []Step) (int32, error)
 			return 0, fmt.Errorf("its hash key leads through type %s, which refers back to it: %w", step.Type, ErrNotStorable)
 		}
 		field := t.schema.Fields[step.Field]
-		r := Record{t: t, p: t.page(o), ord: o}
+		r := t.Record(o)
 		v := r.Value(step.Field)
 		if i == len(steps)-1 {
 			return hashInput(field, v)

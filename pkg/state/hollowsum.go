@@ -80,7 +80,7 @@ func (r Record) hollowSumFields(c int32, fields []int, scratch []byte) (int32, [
 }
 
 func (r Record) hollowSumEntries(c int32) int32 {
-	for _, e := range appendEntries(nil, r.p, r.slot()) {
+	for _, e := range appendEntries(nil, r.page(), r.slot()) {
 		if r.t.schema.Kind != List {
 			c = sum32(c, int32(e.bucket))
 		}

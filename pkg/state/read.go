@@ -136,7 +136,7 @@ func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error)
 		work.SetLimit(1)
 	}
 	for _, f := range frames {
-		i := slices.IndexFunc(types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
+		i := slices.IndexFunc(s.types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
 		if i < 0 {
 			continue // filtered out, or newer than the snapshot
 		}

@@ -15,9 +15,9 @@ var ErrIllFormed = errors.New("string is not well-formed Unicode")
 // valid as long as it is held, whatever newer versions do. Field numbers are
 // positions in the type's schema; asking for a field by the wrong type is a
 // programming error with an unspecified answer.
-type Record struct {
+type Record struct { // three words: it stays in registers
 	t   *Type
-	p   page
+	e   entry
 	ord Ordinal
 }
 
@@ -29,8 +29,13 @@ func (r Record) Type() *Type { return r.t }
 
 func (r Record) slot() int { return slot(r.ord) }
 
+func (r Record) page() page { return r.t.pageAt(r.e) }
+
 // fixed returns the number of a field that is neither STRING nor BYTES.
-func (r Record) fixed(f int) uint64 { return r.p.at(&r.p.lay.cols[f], slot(r.ord)) }
+func (r Record) fixed(f int) uint64 {
+	p := r.page()
+	return p.at(&p.lay.cols[f], slot(r.ord))
+}
 
 // IsNull says whether field f of an OBJECT is null.
 func (r Record) IsNull(f int) bool {
@@ -81,7 +86,7 @@ func (r Record) Double(f int) (v float64, ok bool) {
 func (r Record) Reference(f int) Ordinal { return Ordinal(r.fixed(f)) - 1 }
 
 func (r Record) span(f int) (value []byte, null bool) {
-	return r.p.span(f, int(r.t.prevText[f]), r.slot())
+	return r.page().span(f, int(r.t.prevText[f]), r.slot())
 }
 
 // AppendString appends a STRING field as UTF-8; null appends nothing. It fails
@@ -141,26 +146,29 @@ func (r Record) Value(f int) Value {
 
 // Len returns the number of entries of a LIST, SET or MAP.
 func (r Record) Len() int {
-	start, end := r.p.entries(r.slot())
+	start, end := r.page().entries(r.slot())
 	return int(end - start)
 }
 
 // Element returns the i'th element of a LIST or SET. A SET's elements are in
 // the order of its hash table.
 func (r Record) Element(i int) Ordinal {
-	return Ordinal(r.p.entry(r.p.start(r.slot())+uint64(i), 0))
+	p := r.page()
+	return Ordinal(p.entry(p.start(r.slot())+uint64(i), 0))
 }
 
 // Entry returns the i'th key and value of a MAP, in the order of its hash
 // table.
 func (r Record) Entry(i int) (key, value Ordinal) {
-	at := r.p.start(r.slot()) + uint64(i)
-	return Ordinal(r.p.entry(at, 0)), Ordinal(r.p.entry(at, 1))
+	p := r.page()
+	at := p.start(r.slot()) + uint64(i)
+	return Ordinal(p.entry(at, 0)), Ordinal(p.entry(at, 1))
 }
 
 // bucket returns the place of the i'th entry in the hash table.
 func (r Record) bucket(i int) uint32 {
-	return uint32(r.p.entry(r.p.start(r.slot())+uint64(i), 2))
+	p := r.page()
+	return uint32(p.entry(p.start(r.slot())+uint64(i), 2))
 }
 
 // Follow walks a resolved path from r and returns the value at its end; a null

@@ -149,12 +149,13 @@ func (s *Scanner) Doubles() []float64 {
 // AppendElements appends the elements of a LIST or SET, those of a SET in the
 // order of its hash table. It is faster than Element for one after the other.
 func (r Record) AppendElements(list []Ordinal) []Ordinal {
-	start, end := r.p.entries(r.slot())
-	c := &r.p.lay.cols[endColumn+1]
-	base, pos := r.p.offset(c, 0), uint64(c.bit)+start*r.p.lay.entryBits
+	p := r.page()
+	start, end := p.entries(r.slot())
+	c := &p.lay.cols[endColumn+1]
+	base, pos := p.offset(c, 0), uint64(c.bit)+start*p.lay.entryBits
 	for ; start < end; start++ {
-		list = append(list, Ordinal(binary.LittleEndian.Uint64(r.p.data[pos>>3:])>>(pos&7)&c.mask+base))
-		pos += r.p.lay.entryBits
+		list = append(list, Ordinal(binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask+base))
+		pos += p.lay.entryBits
 	}
 	return list
 }
@@ -162,17 +163,18 @@ func (r Record) AppendElements(list []Ordinal) []Ordinal {
 // AppendEntries appends the entries of a MAP in the order of its hash table. It
 // is faster than Entry for one after the other.
 func (r Record) AppendEntries(list []Entry) []Entry {
-	start, end := r.p.entries(r.slot())
-	k, v := &r.p.lay.cols[endColumn+1], &r.p.lay.cols[endColumn+2]
-	keyBase, valueBase := r.p.offset(k, 0), r.p.offset(v, 0)
-	pos := start * r.p.lay.entryBits
+	p := r.page()
+	start, end := p.entries(r.slot())
+	k, v := &p.lay.cols[endColumn+1], &p.lay.cols[endColumn+2]
+	keyBase, valueBase := p.offset(k, 0), p.offset(v, 0)
+	pos := start * p.lay.entryBits
 	for ; start < end; start++ {
 		at, to := pos+uint64(k.bit), pos+uint64(v.bit)
 		list = append(list, Entry{
-			Ordinal(binary.LittleEndian.Uint64(r.p.data[at>>3:])>>(at&7)&k.mask + keyBase),
-			Ordinal(binary.LittleEndian.Uint64(r.p.data[to>>3:])>>(to&7)&v.mask + valueBase),
+			Ordinal(binary.LittleEndian.Uint64(p.data[at>>3:])>>(at&7)&k.mask + keyBase),
+			Ordinal(binary.LittleEndian.Uint64(p.data[to>>3:])>>(to&7)&v.mask + valueBase),
 		})
-		pos += r.p.lay.entryBits
+		pos += p.lay.entryBits
 	}
 	return list
 }

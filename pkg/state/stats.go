@@ -73,10 +73,11 @@ func (c *tally) addEntries(r Record, k Kind, sign int) {
 	if k == List {
 		extra = 0 // only hash tables have a number that says "empty"
 	}
-	start, end := r.p.entries(r.slot())
+	p := r.page()
+	start, end := p.entries(r.slot())
 	for e := start; e < end; e++ {
-		c.elements[bits.Len64(r.p.entry(e, 0)+extra)] += one
-		c.values[bits.Len64(r.p.entry(e, 1))] += one
+		c.elements[bits.Len64(p.entry(e, 0)+extra)] += one
+		c.values[bits.Len64(p.entry(e, 1))] += one
 	}
 	c.sizes[bits.Len64(end-start)] += one
 	c.places[int(r.ord)&(len(c.places)-1)] += uint64(sign) * r.places()

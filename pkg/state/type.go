@@ -59,7 +59,7 @@ func (t *Type) Populated(o Ordinal) bool {
 }
 
 // Record returns the record o, which must be populated.
-func (t *Type) Record(o Ordinal) Record { return Record{t, t.page(o), o} }
+func (t *Type) Record(o Ordinal) Record { return Record{t, t.entry(o), o} }
 
 func (t *Type) page(o Ordinal) page {
 	return t.pageAt(t.entry(o))

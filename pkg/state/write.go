@@ -330,26 +330,27 @@ func (s *shardWriter) items() uint64 {
 }
 
 // pack writes the elements or buckets of a collection from place first on.
-func (r Record) pack(p *wirebits.Packer, first uint64, element, value int) {
+func (r Record) pack(out *wirebits.Packer, first uint64, element, value int) {
 	width := uint64(element + value)
-	start, end := r.p.entries(r.slot())
+	p := r.page()
+	start, end := p.entries(r.slot())
 	if r.t.schema.Kind == List {
 		for e := start; e < end; e++ {
-			p.Set((first+e-start)*width, element, r.p.entry(e, 0))
+			out.Set((first+e-start)*width, element, p.entry(e, 0))
 		}
 		return
 	}
 	bucket := uint64(0)
 	fill := func(until uint64) {
 		for ; bucket < until; bucket++ {
-			p.Set((first+bucket)*width, element, wirebits.Mask(element))
+			out.Set((first+bucket)*width, element, wirebits.Mask(element))
 		}
 	}
 	for e := start; e < end; e++ {
-		at := r.p.entry(e, 2)
+		at := p.entry(e, 2)
 		fill(at)
-		p.Set((first+at)*width, element, r.p.entry(e, 0))
-		p.Set((first+at)*width+uint64(element), value, r.p.entry(e, 1))
+		out.Set((first+at)*width, element, p.entry(e, 0))
+		out.Set((first+at)*width+uint64(element), value, p.entry(e, 1))
 		bucket = at + 1
 	}
 	fill(r.places())
