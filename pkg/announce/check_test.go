@@ -1,8 +1,11 @@
 package announce_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -12,26 +15,106 @@ import (
 )
 
 // A store of which half was copied has entries behind the first that is
-// absent. A writer that knows nothing else does not begin a second chain there.
+// absent, however far. Nobody takes the part before it for the whole, and no
+// writer begins a second chain there.
 func TestHalfACopy(t *testing.T) {
-	for _, lost := range []int64{0, 1, 4, 9} {
+	for _, lost := range [][]int64{{0}, {1}, {4}, {9}, {2, 3, 4}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, {10}} {
 		ctx, store := t.Context(), blob.NewMemory()
-		chain := publish(t, store, 12)
-		if err := store.Delete(ctx, blob.LogKey(usage, lost)); err != nil {
-			t.Fatal(err)
+		publish(t, store, 12)
+		for _, pos := range lost {
+			if err := store.Delete(ctx, blob.LogKey(usage, pos)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		log := announce.Open(store, usage)
 		f, err := log.Refresh(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = log.Announce(ctx, who, after(f, 1000))
 		if f.Position == 11 && err == nil {
-			continue // the gap was jumped over: the newest entry has all
+			// The newest entry says all, but the history has a hole.
+			if err := log.CheckChain(ctx); !errors.Is(err, announce.ErrCorrupt) {
+				t.Errorf("positions %v are lost: CheckChain = %v, want ErrCorrupt", lost, err)
+			}
+			continue
 		}
-		if _, there := store.Stat(ctx, blob.LogKey(usage, lost)); !errors.Is(err, announce.ErrCorrupt) || there == nil {
-			t.Errorf("position %d of %d is lost: Announce = %v, want ErrCorrupt", lost, len(chain), err)
+		if !errors.Is(err, announce.ErrCorrupt) {
+			t.Errorf("positions %v are lost: Refresh = %v, want ErrCorrupt", lost, err)
 		}
+		if _, err = log.Announce(ctx, who, after(f, 1000)); !errors.Is(err, announce.ErrCorrupt) {
+			t.Errorf("positions %v are lost: Announce = %v, want ErrCorrupt", lost, err)
+		}
+		if _, there := store.Stat(ctx, blob.LogKey(usage, lost[0])); there == nil {
+			t.Errorf("position %d was written again", lost[0])
+		}
+	}
+}
+
+// A file of others in the folder of the log is no entry.
+func TestForeignFileInLog(t *testing.T) {
+	store := blob.NewMemory()
+	publish(t, store, 2)
+	if err := store.Put(t.Context(), "usage/log/README.txt", nil); err != nil {
+		t.Fatal(err)
+	}
+	log := announce.Open(store, usage)
+	f, err := log.Refresh(t.Context())
+	if err == nil {
+		_, err = log.Announce(t.Context(), who, after(f, 1000))
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// An entry that was changed is noticed by its successor.
+func TestCheckChain(t *testing.T) {
+	ctx, store := t.Context(), blob.NewMemory()
+	publish(t, store, 6)
+	log := announce.Open(store, usage)
+	if _, err := log.Refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.CheckChain(ctx); err != nil {
+		t.Fatal(err)
+	}
+	key := blob.LogKey(usage, 2)
+	data, err := store.Get(ctx, key)
+	if err == nil {
+		err = errors.Join(store.Delete(ctx, key), store.Put(ctx, key, bytes.Replace(data, []byte(who.Name), []byte("someone"), 1)))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.CheckChain(ctx); !errors.Is(err, announce.ErrCorrupt) || !strings.Contains(err.Error(), "position 2") {
+		t.Errorf("CheckChain = %v, want ErrCorrupt at position 2", err)
+	}
+}
+
+// A folder whose names were made from later entries shows that the log has lost
+// them. No writer goes on before somebody has decided.
+func TestShorter(t *testing.T) {
+	ctx, dir := t.Context(), newDir(t)
+	publish(t, dir, 4)
+	project(t, dir)
+	if err := dir.Delete(ctx, blob.LogKey(usage, 3)); err != nil {
+		t.Fatal(err)
+	}
+	log := announce.Open(dir, usage)
+	f, err := log.Refresh(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := log.Announce(ctx, who, after(f, 1000)); !errors.Is(err, announce.ErrShorter) {
+		t.Errorf("Announce = %v, want ErrShorter", err)
+	}
+	if _, err := announce.Open(dir, usage).Pin(ctx, who, f.Head); !errors.Is(err, announce.ErrShorter) {
+		t.Errorf("Pin = %v, want ErrShorter", err)
+	}
+	// The loss is accepted as the error says.
+	err = errors.Join(os.Remove(dir.Path("usage/.projected")), os.Remove(dir.Path("usage/announced.version")))
+	if err == nil {
+		_, err = log.Announce(ctx, who, after(f, 1000))
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 

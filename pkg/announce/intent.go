@@ -82,7 +82,7 @@ func (l *Log) Announce(ctx context.Context, who Author, a Announcement) (Fold, e
 // Confirm says whether the head still is the version whose manifest has the
 // digest head, and this Log may still extend it: who has nothing to announce
 // needs that before it tells anybody that its content is announced. The errors
-// are those of Announce, and ErrDiverged.
+// are those of Announce, ErrDiverged and ErrShorter.
 func (l *Log) Confirm(ctx context.Context, head dataset.Digest) error {
 	if err := l.lock(ctx); err != nil {
 		return err
@@ -90,7 +90,7 @@ func (l *Log) Confirm(ctx context.Context, head dataset.Digest) error {
 	defer l.unlock()
 	err := l.refresh(ctx)
 	if err == nil {
-		err = l.check(ctx)
+		err = l.ready(ctx)
 	}
 	if err == nil {
 		err = l.admit(Announcement{})

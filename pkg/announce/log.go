@@ -21,8 +21,12 @@ var (
 	// holds the entries that this Log has read. A reader calls Reset and
 	// starts over by snapshot; a writer stops.
 	ErrDiverged = errors.New("log diverged")
-	// ErrCorrupt says that an entry contradicts the entries before it.
+	// ErrCorrupt says that an entry contradicts those before or after it, or
+	// that one is gone of which later ones are there.
 	ErrCorrupt = errors.New("log corrupt")
+	// ErrShorter says that the log has lost its newest entries: what was made
+	// from them is there. A writer stops.
+	ErrShorter = errors.New("log is shorter than it was")
 	// ErrInDoubt says that an entry was sent and that it is not known whether
 	// it is in the log. The next Append of the same Log decides that first.
 	ErrInDoubt = errors.New("append in doubt")
@@ -50,7 +54,7 @@ type Log struct {
 	pending *pending       // sent, outcome unknown
 	epoch   int64          // of our own claim; noEpoch if we have none
 	deposed bool           // our claim was followed by another one
-	whole   bool           // no gap was found where the log ended
+	whole   bool           // the log was found no shorter than it had been
 	broken  rules          // none, but in a test
 }
 
@@ -89,6 +93,19 @@ func (l *Log) Check(ctx context.Context) error {
 	}
 	defer l.unlock()
 	return l.check(ctx)
+}
+
+// Whole looks behind the last entry that was read: ErrCorrupt if the next one
+// is gone and later ones are there.
+func (l *Log) Whole(ctx context.Context) error {
+	if err := l.lock(ctx); err != nil {
+		return err
+	}
+	defer l.unlock()
+	if err := l.gap(ctx, l.fold.Position); err != nil {
+		return fmt.Errorf("check log of %s: %w", l.name, err)
+	}
+	return nil
 }
 
 // Reset forgets what was read, so that the next Refresh starts from nothing.
@@ -287,6 +304,9 @@ func (l *Log) refresh(ctx context.Context) error {
 // start finds the last entry and takes what came before from its fold.
 func (l *Log) start(ctx context.Context) error {
 	last, err := l.last(ctx)
+	if err == nil {
+		err = l.gap(ctx, last)
+	}
 	if err != nil || last < 0 {
 		return err
 	}

@@ -109,6 +109,8 @@ func (p projection) newer(ctx context.Context, fold Fold) (bool, error) {
 	return err == nil, err
 }
 
+func (p projection) path(name string) string { return filepath.Join(p.folder, name) }
+
 // make makes the names that fold asks for.
 func (p projection) make(ctx context.Context, fold Fold) error {
 	if fold.Head == dataset.None {

@@ -56,6 +56,8 @@ func (x *foreign) Refresh(context.Context) (announce.Fold, error) {
 
 func (x *foreign) Check(context.Context) error { return nil }
 
+func (x *foreign) Whole(context.Context) error { return nil }
+
 func (x *foreign) Reset() {}
 
 // foreignDigest stands for the manifest that a foreign version does not have.

@@ -54,13 +54,7 @@ func (r *Replica) end() { <-r.turn }
 // follow looks at the log and moves to what it says.
 func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	start := r.cfg.Now()
-	lookCtx, cancel := r.firstLook(ctx)
-	defer cancel()
-	f, err := r.log.Refresh(lookCtx)
-	if errors.Is(err, announce.ErrDiverged) {
-		r.diverged(l, err)
-		f, err = r.log.Refresh(ctx)
-	}
+	f, err := r.read(ctx, l)
 	if err != nil {
 		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
 	}
@@ -84,6 +78,32 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: f.Position, Version: v})
 	}
 	return nil
+}
+
+// read reads on in the log, and makes sure that it is the one that was read
+// before: a store that was replaced may have nothing behind that position.
+func (r *Replica) read(ctx context.Context, l *look) (announce.Fold, error) {
+	lookCtx, cancel := r.firstLook(ctx)
+	defer cancel()
+	f, err := r.log.Refresh(lookCtx)
+	if err == nil && f.Position == l.fold.Position {
+		err = r.log.Check(lookCtx)
+	}
+	if errors.Is(err, announce.ErrDiverged) {
+		r.diverged(l, err)
+		f, err = r.log.Refresh(ctx)
+	}
+	now := r.cfg.Now()
+	if err != nil || !r.whole.IsZero() && now.Sub(r.whole) < wholeInterval {
+		return f, err
+	}
+	if !r.whole.IsZero() { // else the log has looked by itself
+		err = r.log.Whole(lookCtx)
+	}
+	if err == nil {
+		r.whole = now // else it is looked for again at the next poll
+	}
+	return f, err
 }
 
 // diverged makes everybody see at once that the store is another one; what it

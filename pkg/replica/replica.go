@@ -65,9 +65,10 @@ type Replica struct {
 	status  atomic.Pointer[look]
 	detours atomic.Pointer[detours]
 
-	warmed     bool  // the cache was tried; has the turn, as the next two do
-	retained   int64 // the log position that the cache is at; -1 if none
-	unretained bool  // the last try failed
+	warmed     bool      // the cache was tried; has the turn, as the next three do
+	retained   int64     // the log position that the cache is at; -1 if none
+	unretained bool      // the last try failed
+	whole      time.Time // when the log was last found without a gap
 
 	mu      sync.Mutex    // guards changes of live, changed and looked; taken last
 	changed chan struct{} // closed and replaced when the current view moves
@@ -127,6 +128,7 @@ func Open(cfg Config) *Replica {
 type log interface {
 	Refresh(ctx context.Context) (announce.Fold, error)
 	Check(ctx context.Context) error
+	Whole(ctx context.Context) error
 	Reset()
 }
 

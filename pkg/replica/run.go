@@ -13,7 +13,7 @@ import (
 // The pace of a Replica's looks at the store.
 const (
 	hintInterval  = 100 * time.Millisecond // between two looks that hints cause
-	checkInterval = time.Minute            // between two looks at its own head
+	wholeInterval = time.Minute            // between two looks for a gap in the log
 )
 
 // Look makes Run look at the store as soon as it may. It never blocks.
@@ -40,13 +40,8 @@ func (r *Replica) Hint(h announce.Hint) {
 func (r *Replica) Run(ctx context.Context) error {
 	poll := time.NewTicker(r.cfg.Poll)
 	defer poll.Stop()
-	checked := r.cfg.Now()
 	failed := false
 	for {
-		if r.cfg.Now().Sub(checked) >= checkInterval {
-			checked = r.cfg.Now()
-			r.check(ctx)
-		}
 		started := r.cfg.Now()
 		failed = r.report(ctx, r.refresh(ctx, true), failed)
 		select {
@@ -74,19 +69,6 @@ func (r *Replica) report(ctx context.Context, err error, failed bool) bool {
 		r.cfg.Logger.Warn("refresh failed: it is tried again", "dataset", r.cfg.Dataset, "error", err)
 	}
 	return err != nil && !errors.Is(err, ErrEmpty)
-}
-
-// check looks at the own head of the log, which only a restored or replaced
-// store changes.
-func (r *Replica) check(ctx context.Context) {
-	if r.begin(ctx) != nil {
-		return
-	}
-	defer r.end()
-	if err := r.log.Check(ctx); errors.Is(err, announce.ErrDiverged) {
-		next := *r.status.Load()
-		r.diverged(&next, err)
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

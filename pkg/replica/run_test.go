@@ -3,6 +3,7 @@ package replica_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,7 +67,9 @@ func TestRunFollowsHints(t *testing.T) {
 		w.grow(1)
 		var confirmed []announce.Hint
 		store := blobtest.NewFaulty(w.store, func(op blobtest.Op) blobtest.Fault {
-			looks.Add(1)
+			if op.Key == blob.LogKey("n", 2) { // else it looks at its own head again
+				looks.Add(1)
+			}
 			return blobtest.None
 		})
 		r := open(store, func(c *replica.Config) {
@@ -118,8 +121,8 @@ func TestRunFollowsHints(t *testing.T) {
 	})
 }
 
-// TestRunNoticesRestore finds a log that ends before the own head, which no
-// poll shows, within a minute and a poll.
+// TestRunNoticesRestore finds a log that ends before the own head, or nowhere
+// near it, at the next poll.
 func TestRunNoticesRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, blob.NewMemory(), 1)
@@ -135,7 +138,7 @@ func TestRunNoticesRestore(t *testing.T) {
 		synctest.Wait()
 		refresh(t, r, w.last())
 		store.set(backup)
-		time.Sleep(62 * time.Second)
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := r.Current().Version(); got != old {
 			t.Errorf("at %s, the restored store has %s", got, old)
@@ -145,7 +148,7 @@ func TestRunNoticesRestore(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 		store.set(blob.NewMemory()) // gone altogether
-		time.Sleep(62 * time.Second)
+		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if s := r.Status(); s.State != replica.StateDiverged || s.Version != old || s.Age < time.Second {
 			t.Errorf("an empty store: status %+v", s)
@@ -155,6 +158,30 @@ func TestRunNoticesRestore(t *testing.T) {
 		synctest.Wait()
 		if s := r.Status(); s.State != replica.StateReady || s.Version != old {
 			t.Errorf("back again: status %+v", s)
+		}
+	})
+}
+
+// TestRunNoticesGap finds that the entry behind the own head was lost.
+func TestRunNoticesGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, blob.NewMemory(), 1)
+		w.grow(2)
+		backup := restored(t, w.store)
+		w.grow(2)
+		gapped := restored(t, w.store)
+		if err := gapped.Delete(t.Context(), blob.LogKey("n", 2)); err != nil {
+			t.Fatal(err)
+		}
+		store := replaceable(backup)
+		r := open(store, nil)
+		defer running(t, r)()
+		synctest.Wait()
+		store.set(gapped)
+		time.Sleep(62 * time.Second)
+		synctest.Wait()
+		if s := r.Status(); s.State != replica.StateStale || !strings.Contains(s.Error, "position 2 is gone") {
+			t.Errorf("status %+v", s)
 		}
 	})
 }
