@@ -48,6 +48,12 @@ type Config struct {
 	// Breaking allows a declaration that readers of the one before would
 	// misread.
 	Breaking bool
+	// AcceptDamagedLog goes on though earlier entries of the log are gone or
+	// were changed.
+	AcceptDamagedLog bool
+	// FromScratch goes on though the newest version cannot be read: it is
+	// compared with nothing, so neither MaxRemoved nor Breaking has a meaning.
+	FromScratch bool
 	// Takeover takes the dataset from a producer that holds a claim on it.
 	Takeover bool
 	// Author is who publishes, as the log names it.
@@ -77,6 +83,7 @@ func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
 	c, err := cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Dataset, Store: cfg.Store, Mapping: cfg.Mapping, Author: cfg.Author,
 		SnapshotEvery: cfg.SnapshotEvery, Now: cfg.Now, Logger: cfg.Logger, Validate: cfg.validate,
+		AcceptDamagedLog: cfg.AcceptDamagedLog, FromScratch: cfg.FromScratch,
 	})
 	if err != nil {
 		return cycle.Result{}, fmt.Errorf("publish: %w", err)

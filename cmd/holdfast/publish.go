@@ -36,6 +36,12 @@ number, or changes the key or the root message, is refused without --breaking:
 applications that read with the old one would misread the records. Adding fields
 and enum values is always possible.
 
+If files of the newest version are lost or damaged, so that it cannot be read,
+publish stops. With --from-scratch it publishes a version on top of it that
+needs nothing before: a snapshot, and no delta. Neither --max-removed nor the
+check of the schema have anything to compare with then. If the newest version
+can be read, --from-scratch changes nothing.
+
 FILE.proto declares the records: its root message carries
   option (holdfast.v1.dataset) = {key: ["id"]};
 and the file imports "holdfast/v1/options.proto", which needs no path.`,
@@ -51,6 +57,8 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 	f.IntVar(&cfg.MaxLine, "max-line", cfg.MaxLine, "longest line, in bytes")
 	f.IntVar(&cfg.SnapshotEvery, "snapshot-every", cfg.SnapshotEvery, "number of versions from one snapshot to the next")
 	f.BoolVar(&cfg.Breaking, "breaking", false, "publish though applications that read with the schema of before would misread the records")
+	f.BoolVar(&cfg.AcceptDamagedLog, "accept-damaged-log", false, "publish though earlier entries of the log are lost or were changed")
+	f.BoolVar(&cfg.FromScratch, "from-scratch", false, "publish though the newest version cannot be read, because its files are lost or damaged")
 	f.BoolVar(&cfg.Takeover, "takeover", false, "take the dataset from a producer that holds a claim on it")
 	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("schema")

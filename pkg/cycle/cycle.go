@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -32,6 +33,13 @@ type Config struct {
 	Now func() time.Time
 	// Logger gets what an operator should know.
 	Logger *slog.Logger
+	// AcceptDamagedLog goes on though earlier entries of the log are gone or
+	// were changed, which no later entry can make good.
+	AcceptDamagedLog bool
+	// FromScratch begins a schema segment, with a snapshot and no delta, if the
+	// announced version cannot be read because its files are lost or damaged.
+	// What is removed, and what the schema changes, is then not known.
+	FromScratch bool
 	// Validate judges a version before it is published; nil accepts all.
 	Validate func(Result) error
 }
@@ -62,9 +70,11 @@ type Cycle struct {
 	cfg     Config
 	log     *announce.Log
 	catalog *replica.Catalog
-	base    *replica.View // the announced version; nil if there is none
+	base    *replica.View // the announced version; nil if there is none, or it is lost
+	head    announce.Pin  // it and its manifest's digest; zero if there is none
 	since   int           // versions since the last snapshot
 	doubt   bool          // the last announcement's outcome is not known
+	traced  bool          // the log's chain of digests was checked
 
 	hasher *state.Hasher // of hashed, nil if there is none
 	hashed *replica.View
@@ -95,31 +105,75 @@ func (c *Cycle) Restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
-	if dir, ok := c.cfg.Store.(*blob.Dir); ok {
-		if err := announce.CheckForeign(ctx, dir, c.cfg.Dataset, f); err != nil {
-			return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
-		}
+	if err := c.trust(ctx, f); err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
+	if f.Head != dataset.None && c.base != nil && c.base.ManifestDigest == f.Manifest {
+		return nil
+	}
+	if err := c.load(ctx, f); err != nil {
+		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	}
+	c.head = announce.Pin{Version: f.Head, Manifest: f.Manifest}
+	return nil
+}
+
+// load makes the head of f, if there is one, the base of the next cycle.
+func (c *Cycle) load(ctx context.Context, f announce.Fold) error {
 	if f.Head == dataset.None {
 		c.base = nil
 		return nil
 	}
-	if c.base != nil && c.base.ManifestDigest == f.Manifest {
-		return nil
-	}
 	head, err := c.catalog.Head(ctx, f)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	var view *replica.View
+	if err == nil {
+		view, err = c.catalog.Load(ctx, c.base, head)
 	}
-	view, err := c.catalog.Load(ctx, c.base, head)
-	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+	switch {
+	case isLost(err) && c.cfg.FromScratch:
+		c.cfg.Logger.Warn("the newest version cannot be read: the next one starts from scratch, and is compared with nothing",
+			"dataset", c.cfg.Dataset, "version", f.Head, "error", err)
+		c.base = nil
+		return nil
+	case isLost(err):
+		return fmt.Errorf("the newest version %s cannot be read: put its files back; if they are lost for good, give --from-scratch: %w", f.Head, err)
+	case err != nil:
+		return err
 	}
 	since, err := c.sinceSnapshot(ctx, head.Manifest)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
-	}
 	c.base, c.since = view, since
+	return err
+}
+
+// isLost says whether an error is about files that are gone or damaged, not
+// about a store that does not answer.
+func isLost(err error) bool {
+	return slices.ContainsFunc([]error{
+		blob.ErrNotFound, blob.ErrDigest, blob.ErrMalformed, blob.ErrTooLarge, blob.ErrNotRegular, replica.ErrNoPath, state.ErrCorrupt,
+	}, func(kind error) bool { return errors.Is(err, kind) })
+}
+
+// trust says whether the log is one to go on with: whole, unchanged, and not of
+// a folder that another producer owns.
+func (c *Cycle) trust(ctx context.Context, f announce.Fold) error {
+	if dir, ok := c.cfg.Store.(*blob.Dir); ok {
+		if err := announce.CheckForeign(ctx, dir, c.cfg.Dataset, f); err != nil {
+			return err
+		}
+	}
+	if c.traced {
+		return nil // the next entries name those before
+	}
+	err := c.log.CheckChain(ctx)
+	switch {
+	case errors.Is(err, announce.ErrCorrupt) && c.cfg.AcceptDamagedLog:
+		c.cfg.Logger.Warn("the log's history is damaged: going on from its newest entry", "dataset", c.cfg.Dataset, "error", err)
+	case errors.Is(err, announce.ErrCorrupt):
+		return fmt.Errorf("%w: put the entry back; if it is lost for good, give --accept-damaged-log", err)
+	case err != nil:
+		return err
+	}
+	c.traced = true
 	return nil
 }
 
@@ -128,10 +182,14 @@ func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error
 		if m == nil || m.Snapshot != nil || n > c.cfg.SnapshotEvery {
 			return n, nil
 		}
-		var err error
-		if m, err = c.catalog.Before(ctx, m); err != nil {
+		before, err := c.catalog.Before(ctx, m)
+		if isLost(err) {
+			return c.cfg.SnapshotEvery, nil // one that needs nothing before it is due
+		}
+		if err != nil {
 			return n, err
 		}
+		m = before
 	}
 }
 
@@ -189,11 +247,10 @@ type draft struct {
 }
 
 func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (*draft, error) {
-	d := &draft{prev: c.base, result: Result{Dataset: c.cfg.Dataset}}
+	d := &draft{prev: c.base, result: Result{Dataset: c.cfg.Dataset, Previous: c.head.Version}}
 	var base *state.State
 	if d.prev != nil {
 		base = d.prev.State
-		d.result.Previous = d.prev.Version()
 	}
 	b, err := state.NewBuilder(base, c.cfg.Mapping.Schemas())
 	if err != nil {

@@ -34,9 +34,7 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 	if m.Segment = m.Version; !d.segment {
 		m.Segment = d.prev.Manifest.Segment
 	}
-	if d.prev != nil {
-		m.PreviousManifest = d.prev.ManifestDigest
-	}
+	m.PreviousManifest = c.head.Manifest
 	b, err := m.Encode()
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -54,6 +52,9 @@ func put(ctx context.Context, store blob.Store, key string, data []byte) error {
 	err := store.Put(ctx, key, data)
 	if errors.Is(err, blob.ErrExists) {
 		_, err = blob.Get(ctx, store, key, blob.RefOf(data))
+		if errors.Is(err, blob.ErrDigest) {
+			err = fmt.Errorf("%w: the file is damaged: delete it, and it is written again", err)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -69,7 +70,7 @@ func (c *Cycle) announce(ctx context.Context, d *draft) error {
 		return err
 	}
 	d.result.Published = true
-	c.base = d.view
+	c.base, c.head = d.view, announce.Pin{Version: m.Version, Manifest: d.view.ManifestDigest}
 	c.since++
 	if m.Snapshot != nil {
 		c.since = 0
