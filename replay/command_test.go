@@ -146,6 +146,16 @@ func (w *world) evaluations() []dataset.Evaluation {
 	return all
 }
 
+// fields returns the names of the output's fields.
+func fields() []string {
+	var out []string
+	list := (&pb.Availability{}).ProtoReflect().Descriptor().Fields()
+	for i := range list.Len() {
+		out = append(out, string(list.Get(i).Name()))
+	}
+	return out
+}
+
 // config replays a candidate with a control; "" is none.
 func (w *world) config(control, candidate string) replay.CommandConfig {
 	cfg := replay.CommandConfig{CandidateCommand: command(w.t, candidate), Dir: w.t.TempDir()}
@@ -182,6 +192,12 @@ func wantVerdict(t *testing.T, r *compare.Report, want compare.Verdict, reason s
 func TestVerdicts(t *testing.T) {
 	w := newWorld(t, "prod", 20)
 	gate := compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "available"}}, Keys: true}}
+	blind := compare.Rules{}
+	for _, f := range fields() {
+		if f != "feature" && f != "region" {
+			blind.Ignore = append(blind.Ignore, f)
+		}
+	}
 	for _, x := range []struct {
 		control, candidate string
 		rules              compare.Rules
@@ -197,6 +213,8 @@ func TestVerdicts(t *testing.T) {
 		{"prod", "one_field", compare.Rules{}, compare.Different, "1 changed"},
 		{"prod", "one_field", gate, compare.NoGo, "available differs in 1 records"},
 		{"prod", "one_field", compare.Rules{Ignore: []string{"available"}}, compare.Same, ""},
+		{"prod", "one_field", blind, compare.Inconclusive, "nothing was compared but keys"},
+		{"prod", "one_record", blind, compare.Different, "1 removed"},
 		{"prod", "session_clock", compare.Rules{}, compare.Different, "20 changed"},
 		{"prod", "session_clock", gate, compare.Go, ""},
 		{"prod", "nothing", compare.Rules{}, compare.Different, "20 removed"},

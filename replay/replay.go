@@ -200,7 +200,7 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if out.Examples, err = r.examples(s, want, got, d); err != nil {
 		return err
 	}
-	return r.conclude(ctx, out, judged{e: e, session: s, first: first, got: got, diff: d, watch: watch})
+	return r.conclude(ctx, out, judged{e: e, session: s, first: first, want: want, got: got, diff: d, watch: watch})
 }
 
 // judged is a candidate's first run and what it showed.
@@ -208,6 +208,7 @@ type judged struct {
 	e       dataset.Evaluation
 	session *logic.Session
 	first   time.Time // when the run began
+	want    *replica.View
 	got     *replica.View
 	diff    *diff.Result
 	watch   *guard
@@ -240,8 +241,12 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 	if err != nil {
 		return err
 	}
-	if out.Reasons = append(out.Reasons, intruders...); len(out.Reasons) == 0 {
-		out.Verdict, out.Reasons = r.cfg.Rules.Judge(j.diff)
+	if out.Reasons = append(out.Reasons, intruders...); len(out.Reasons) > 0 {
+		return nil
+	}
+	out.Verdict, out.Reasons = r.cfg.Rules.Judge(j.diff)
+	if out.Verdict.Good() && r.cfg.Rules.ComparesNothing(j.want.Root().Schema(), j.got.Root().Schema()) {
+		out.Verdict, out.Reasons = compare.Inconclusive, []string{"nothing was compared but keys: the rules ignore every other field"}
 	}
 	return nil
 }

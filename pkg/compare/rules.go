@@ -48,9 +48,15 @@ func ParseRules(text []byte) (Rules, error) {
 		Values     []string  `yaml:"values"`
 		MinRecords int       `yaml:"min_records"`
 	}
+	var all yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+	err := d.Decode(&all)
+	if err == nil {
+		if err = knownKeys(&all); err == nil {
+			err = all.Decode(&file)
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
 		return Rules{}, fmt.Errorf("read rules: %w: %w", ErrRule, err)
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
@@ -77,6 +83,22 @@ func ParseRules(text []byte) (Rules, error) {
 		}
 	}
 	return r, nil
+}
+
+// knownKeys refuses a file of rules that is no mapping, or has a key that none
+// may have.
+func knownKeys(file *yaml.Node) error {
+	known := []string{"gate", "ignore", "values", "min_records"}
+	top := file.Content[0]
+	if top.Kind != yaml.MappingNode && top.Tag != "!!null" {
+		return fmt.Errorf("line %d: it is no mapping with the keys %s", top.Line, strings.Join(known, ", "))
+	}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if key := top.Content[i]; !slices.Contains(known, key.Value) {
+			return fmt.Errorf("line %d: there is no key %.80q: the keys are %s", key.Line, key.Value, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // Limit adds a limit to the gate, which from then on refuses records that are
@@ -120,6 +142,24 @@ func (r Rules) Check(root string, schemas ...[]*state.Schema) error {
 		}
 	}
 	return nil
+}
+
+// ComparesNothing says whether the rules ignore every field of these root types
+// that is not of the key, so that records which differ would be called the same.
+func (r Rules) ComparesNothing(roots ...*state.Schema) bool {
+	ignored := false
+	for _, root := range roots {
+		for _, f := range root.Fields {
+			switch {
+			case slices.Contains(root.Key, f.Name):
+			case slices.Contains(r.Ignore, f.Name) || slices.Contains(r.Ignore, f.Name+"[]"):
+				ignored = true
+			default:
+				return false
+			}
+		}
+	}
+	return ignored
 }
 
 // hasPath says whether a path, as diff.Result.Fields has them, leads to

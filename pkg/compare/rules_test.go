@@ -6,27 +6,68 @@ import (
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/compare"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/diff"
 )
 
 // TestParseRulesRefuses says why a file is none.
 func TestParseRulesRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"gates: {a: 0}":         "gates",
-		"gate: {a: 0, a: 1}":    "two limits of a",
-		"gate: {a: few}":        "line 1",
-		"gate: {a: -1}":         "-1",
-		"gate: {a: 101%}":       "101%",
-		"gate: {a: NaN%}":       "NaN",
-		"gate: {a: {b: 0}}":     "limit of a",
-		"gate: [a]":             "no mapping",
-		"gate: a":               "no mapping",
-		"min_records: -1":       "negative",
-		"min_records: 1\n---\n": "something follows",
-		"ignore: {":             "bad rule",
+		"gates: {a: 0}":           `line 1: there is no key "gates": the keys are gate, ignore, values, min_records`,
+		"ignore: [a]\nIgnore: []": `line 2: there is no key "Ignore"`,
+		"[gate]":                  "line 1: it is no mapping",
+		"gate":                    "line 1: it is no mapping",
+		"ignore: {a: 1}":          "line 1",
+		"min_records: few":        "line 1",
+		"gate: {a: 0, a: 1}":      "two limits of a",
+		"gate: {a: few}":          "line 1",
+		"gate: {a: -1}":           "-1",
+		"gate: {a: 101%}":         "101%",
+		"gate: {a: NaN%}":         "NaN",
+		"gate: {a: {b: 0}}":       "limit of a",
+		"gate: [a]":               "no mapping",
+		"gate: a":                 "no mapping",
+		"min_records: -1":         "negative",
+		"min_records: 1\n---\n":   "something follows",
+		"ignore: {":               "bad rule",
 	} {
-		if _, err := compare.ParseRules([]byte(text)); !errors.Is(err, compare.ErrRule) || !strings.Contains(err.Error(), want) {
+		if _, err := compare.ParseRules([]byte(text)); !errors.Is(err, compare.ErrRule) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "struct") {
 			t.Errorf("ParseRules(%q): error %v, want … %s …", text, err, want)
+		}
+	}
+}
+
+// TestParseRulesEmpty takes files that say nothing.
+func TestParseRulesEmpty(t *testing.T) {
+	for _, text := range []string{"", "\n", "# nothing\n", "---\n", "{}", "null"} {
+		if _, err := compare.ParseRules([]byte(text)); err != nil {
+			t.Errorf("ParseRules(%q): %v", text, err)
+		}
+	}
+}
+
+// TestComparesNothing tells rules under which all records are the same.
+func TestComparesNothing(t *testing.T) {
+	root := &state.Schema{Name: "R", Kind: state.Object, Key: []string{"k", "owner.id"}, Fields: []state.Field{{Name: "k"}, {Name: "owner"}, {Name: "a"}, {Name: "list"}}}
+	keys := &state.Schema{Name: "R", Kind: state.Object, Key: []string{"k"}, Fields: []state.Field{{Name: "k"}}}
+	more := &state.Schema{Name: "R", Kind: state.Object, Key: []string{"k"}, Fields: []state.Field{{Name: "k"}, {Name: "new"}}}
+	for _, c := range []struct {
+		ignore string
+		roots  []*state.Schema
+		want   bool
+	}{
+		{"", []*state.Schema{root}, false},
+		{"a list owner", []*state.Schema{root, root}, true},
+		{"k a list[] owner", []*state.Schema{root, root}, true},
+		{"a list", []*state.Schema{root}, false},
+		{"a list[].x owner", []*state.Schema{root}, false},
+		{"a list owner", []*state.Schema{root, more}, false},
+		{"a list owner new", []*state.Schema{root, more}, true},
+		{"k", []*state.Schema{keys, keys}, false},
+		{"", []*state.Schema{keys, keys}, false},
+	} {
+		if got := (compare.Rules{Ignore: strings.Fields(c.ignore)}).ComparesNothing(c.roots...); got != c.want {
+			t.Errorf("ignoring %q: %v, want %v", c.ignore, got, c.want)
 		}
 	}
 }
