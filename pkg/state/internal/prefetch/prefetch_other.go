@@ -1,7 +1,5 @@
 //go:build !amd64 && !arm64
 
-// Package prefetch asks the processor for memory that will be needed soon, so
-// that several waits overlap. It changes no result.
 package prefetch
 
 // Line does nothing on this processor.
