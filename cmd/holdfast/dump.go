@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,19 +16,27 @@ import (
 func newDump() *cobra.Command {
 	var load, parts []string
 	var filter string
-	var checksum bool
+	var checksum, paged bool
 	var annotated string
+	var p pageDump
 	c := &cobra.Command{
-		Use:   "dump (--load FILE[,FILE…] | --bytes FILE)",
+		Use:   "dump (--load FILE[,FILE…] | --bytes FILE | --pages FILE…)",
 		Short: "Decode Hollow blobs and print every record",
 		Long: `Dump reads a snapshot, applies the deltas or reverse deltas after it in order,
 and prints the state as JSON lines: first the types, then each record by type
 and ordinal. With --bytes it prints every byte of one blob, whatever its kind,
-with its offset and meaning.`,
+with its offset and meaning. With --pages it prints how the state lies in
+memory: each page with its columns, then what each type takes.`,
 		Example: `  holdfast dump --load snapshot-20260102150405000
   holdfast dump --load snapshot-20260102150405000,delta-20260102150405000-20260102150406000 --checksum
-  holdfast dump --bytes delta-20260102150405000-20260102150406000`,
-		Args: cobra.NoArgs,
+  holdfast dump --bytes delta-20260102150405000-20260102150406000
+  holdfast dump --pages --type Country --ordinal 7 snapshot-20260102150405000`,
+		Args: func(c *cobra.Command, args []string) error {
+			if paged {
+				return cobra.MinimumNArgs(1)(c, args)
+			}
+			return cobra.NoArgs(c, args)
+		},
 	}
 	f := c.Flags()
 	f.StringSliceVar(&load, "load", nil, "snapshot, then deltas or reverse deltas")
@@ -35,9 +44,19 @@ with its offset and meaning.`,
 	f.StringSliceVar(&parts, "parts", nil, "optional parts to load, by name")
 	f.StringVar(&filter, "filter", "", "types and fields to load: rules:… or config:…")
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
-	c.MarkFlagsOneRequired("load", "bytes")
-	c.MarkFlagsMutuallyExclusive("load", "bytes")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	f.BoolVar(&paged, "pages", false, "print the pages of the state that these blobs lead to, and what takes memory")
+	f.StringVar(&p.typeName, "type", "", "only this type, with --pages")
+	f.Int32Var(&p.ordinal, "ordinal", -1, "only the page of this ordinal, with --pages")
+	c.MarkFlagsOneRequired("load", "bytes", "pages")
+	c.MarkFlagsMutuallyExclusive("load", "bytes", "pages")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if paged {
+			s, err := loadFiles(args, parts, filter)
+			if err != nil {
+				return err
+			}
+			return p.write(c.OutOrStdout(), s)
+		}
 		if annotated != "" {
 			data, err := os.ReadFile(annotated)
 			if err != nil {
@@ -63,6 +82,56 @@ with its offset and meaning.`,
 		return w.Flush()
 	}
 	return c
+}
+
+// pageDump is what of a state's pages is printed.
+type pageDump struct {
+	typeName string // "" for all
+	ordinal  int32  // -1 for all
+}
+
+func (p pageDump) write(w io.Writer, s *state.State) error {
+	types := s.Types()
+	if p.typeName != "" {
+		t := s.Type(p.typeName)
+		if t == nil {
+			return fmt.Errorf("the state has no type %s", p.typeName)
+		}
+		types = []*state.Type{t}
+	}
+	if p.ordinal >= 0 {
+		return p.writeOne(w, types)
+	}
+	for _, t := range types {
+		if err := t.DumpPages(w); err != nil {
+			return err
+		}
+	}
+	for _, t := range types {
+		if err := t.DumpMemory(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOne prints the page of one ordinal of each type that has it.
+func (p pageDump) writeOne(w io.Writer, types []*state.Type) error {
+	found := false
+	for _, t := range types {
+		o := state.Ordinal(p.ordinal)
+		if !t.Populated(o) {
+			continue
+		}
+		found = true
+		if err := t.DumpPage(w, o); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("no record has the ordinal %d", p.ordinal)
+	}
+	return nil
 }
 
 func loadFiles(load, parts []string, rules string) (*state.State, error) {

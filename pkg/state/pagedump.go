@@ -75,12 +75,16 @@ func (d pageDumper) page(first Ordinal, e entry) {
 		case d.t.schema.Kind != Object && i > endColumn:
 			d.entries(p, i, name, e.live())
 		default:
-			d.line(name, int(c.bit/8), int(c.width)*pageSize/8, c.String(p)+d.values(first, e.live(), i))
+			text := c.String(p) + d.values(first, e.live(), i)
+			if k := p.lay.shapes[i].kind; k == shapeEnds || k == shapeNullEnds {
+				text = "ends of " + text
+			}
+			d.line(name, int(c.bit/8), int(c.width)*pageSize/8, text)
 		}
 	}
 	d.heap(p)
 	if len(empty) > 0 {
-		d.line("no bytes", 0, 0, someNames(empty))
+		fmt.Fprintf(d.out, "  %-*s %7s %7s  %s\n", dumpName, "null, empty or 0", "", "", someNames(empty))
 	}
 }
 
@@ -147,7 +151,10 @@ func listOf(some []string) string {
 func shortText(v Value) string {
 	const most = 16
 	if v.kind == Bytes {
-		return fmt.Sprintf("%x", v.data[:min(len(v.data), most)])
+		if len(v.data) > most {
+			return fmt.Sprintf("0x%x…", v.data[:most])
+		}
+		return fmt.Sprintf("0x%x", v.data)
 	}
 	text := []rune(v.String())
 	if len(text) > most {
@@ -301,7 +308,7 @@ func (m *pageMemory) add(p page) {
 }
 
 func (m *pageMemory) write(out io.Writer, t *Type) {
-	fmt.Fprintf(out, "%s: %v of %d records in %d pages, %d layouts\n", shortName(t.schema.Name), t.schema.Kind, t.count, m.pages, len(t.lays))
+	fmt.Fprintf(out, "%s: %v of %d records; pages %d, layouts %d\n", shortName(t.schema.Name), t.schema.Kind, t.count, m.pages, len(t.lays))
 	fmt.Fprintf(out, "  %-*s %12s %12s\n", dumpName+6, "", "bytes", "a record")
 	line := func(name string, n int) {
 		fmt.Fprintf(out, "  %-*s %12d %12.2f\n", dumpName+6, name, n, float64(n)/float64(max(t.count, 1)))

@@ -43,6 +43,11 @@ var ErrFull = errors.New("more than 16 GiB in one arena")
 // block may know it by different handles.
 type Handle uint32
 
+// Place returns the number of a block's segment and its offset there, in bytes.
+func (h Handle) Place() (segment, offset int) {
+	return int(h >> segmentShift), int(h&(1<<segmentShift-1)) << unitShift
+}
+
 // Streams keep blocks apart that die at different ages, so that whole segments
 // become empty.
 const (
