@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 )
 
@@ -24,6 +25,13 @@ var phases = map[string]func(w workspace, args []string) error{
 	"hash":      phaseHash,
 }
 
+// producing names the phases that make versions; the others do what a sidecar
+// does.
+var producing = map[string]bool{"prepare": true, "age": true, "populate": true, "cycle": true}
+
+// sidecarGC is what holdfast run sets the collector to.
+const sidecarGC = 25
+
 // runPhase runs one in the workspace args[0]. BENCH_PROFILE names a file for a
 // processor profile of it.
 func runPhase(name string, args []string) (failed error) {
@@ -34,6 +42,9 @@ func runPhase(name string, args []string) (failed error) {
 	w, err := openWorkspace(args[0])
 	if err != nil {
 		return fmt.Errorf("run phase %s: %w", name, err)
+	}
+	if !producing[name] && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(sidecarGC)
 	}
 	if file := os.Getenv("BENCH_PROFILE"); file != "" {
 		stop, err := profile(file)

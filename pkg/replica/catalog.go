@@ -339,8 +339,10 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 	if err != nil {
 		return nil, err
 	}
-	if step.Kind == Snapshot {
-		return state.ReadSnapshot(data, state.ReadOptions{})
+	if step.Kind != Snapshot {
+		return s.Apply(data)
 	}
-	return s.Apply(data)
+	s, err = state.ReadSnapshot(data, state.ReadOptions{})
+	giveBack(step.Blob)
+	return s, err
 }
