@@ -41,11 +41,11 @@ func printLineage(c *cobra.Command, s source, n dataset.Name, list []versionInfo
 	rows := [][]string{{"VERSION", "CREATED", "MADE BY", "OF"}}
 	for _, v := range made {
 		if len(v.Evaluations) == 0 {
-			rows = append(rows, []string{v.Version.String(), v.Created, v.Lineage.Producer, positions(v.Lineage)})
+			rows = append(rows, []string{v.text(), v.Created, v.Lineage.Producer, positions(v.Lineage)})
 			continue
 		}
 		for i, e := range v.Evaluations {
-			version := v.Version.String()
+			version := v.text()
 			if i > 0 {
 				version = "  unchanged"
 			}

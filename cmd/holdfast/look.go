@@ -104,7 +104,7 @@ func newLs() *cobra.Command {
 		}
 		rows := [][]string{{"DATASET", "VERSION", "RECORDS", "KEY"}}
 		for _, d := range list {
-			rows = append(rows, []string{string(d.Dataset), text(d.Version), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
+			rows = append(rows, []string{string(d.Dataset), d.versionText(), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
 		}
 		return printTable(c.OutOrStdout(), rows)
 	})
@@ -116,6 +116,23 @@ func text(v dataset.Version) string {
 		return "-"
 	}
 	return v.String()
+}
+
+// pinned marks the version that consumers are held at.
+const pinned = " (pinned)"
+
+func (d datasetInfo) versionText() string {
+	if d.Pinned != dataset.None && d.Pinned == d.Version {
+		return text(d.Version) + pinned
+	}
+	return text(d.Version)
+}
+
+func (v versionInfo) text() string {
+	if v.Pinned {
+		return v.Version.String() + pinned
+	}
+	return v.Version.String()
 }
 
 func newStatus() *cobra.Command {
@@ -137,7 +154,7 @@ func newStatus() *cobra.Command {
 		rows := [][]string{{"DATASET", "STATE", "VERSION", "ANNOUNCED", "AGE", "RECORDS", "ERROR"}}
 		for _, d := range list {
 			rows = append(rows, []string{
-				string(d.Dataset), d.State, text(d.Version), text(d.Announced),
+				string(d.Dataset), d.State, d.versionText(), text(d.Announced),
 				age(d.AgeMS), strconv.Itoa(d.Records), d.Error,
 			})
 		}
@@ -183,7 +200,7 @@ these versions of its inputs.`,
 		}
 		rows := [][]string{{"VERSION", "CREATED", "RECORDS", "CHECKSUM"}}
 		for _, v := range list {
-			rows = append(rows, []string{v.Version.String(), v.Created, strconv.Itoa(v.Records), fmt.Sprintf("%.12s", v.Checksum)})
+			rows = append(rows, []string{v.text(), v.Created, strconv.Itoa(v.Records), fmt.Sprintf("%.12s", v.Checksum)})
 		}
 		return printTable(c.OutOrStdout(), rows)
 	})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,7 +133,25 @@ func TestPin(t *testing.T) {
 	if err != nil || string(announced) != versions[0].Version {
 		t.Errorf("announced.version says %q (error %v), the pin is at %s", announced, err, versions[0].Version)
 	}
+	first := versions[0].Version
+	for _, c := range []struct{ command, want string }{
+		{"ls", first + " (pinned)"}, {"status", first + " (pinned)"}, {"versions n", first + " (pinned)"}, {"versions n --lineage", first + " (pinned)"},
+		{"ls -o json", `"pinned":"` + first + `"`}, {"versions n -o json", `"pinned":true`},
+	} {
+		if got := hold(strings.Fields(c.command)...); strings.Count(got, c.want) != 1 {
+			t.Errorf("%s: %s, want %s once", c.command, got, c.want)
+		}
+	}
 	hold("unpin", "n", "--reason", "test")
+	for _, c := range []string{"ls", "status", "versions n", "ls -o json", "versions n -o json"} {
+		if got := hold(strings.Fields(c)...); strings.Contains(got, "pinned") {
+			t.Errorf("%s: %s, there is no pin any more", c, got)
+		}
+	}
+	log := hold("ls", "-o", "json")
+	if got := hold("unpin", "n", "--reason", "test"); !strings.Contains(got, "n: there was no pin") || hold("ls", "-o", "json") != log {
+		t.Errorf("unpinned again: %s", got)
+	}
 	if got := hold("get", "n", "x", "-o", "json"); got != `{"id":"x","v":2}`+"\n" {
 		t.Errorf("unpinned, got %s", got)
 	}

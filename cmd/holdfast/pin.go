@@ -30,6 +30,9 @@ pin the good version, publish the old content as a new version, unpin.`,
 	})
 }
 
+// errNoPin says that there is nothing to take back.
+var errNoPin = errors.New("there is no pin")
+
 func newUnpin() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "unpin DATASET --store DIR --reason TEXT",
@@ -38,6 +41,13 @@ func newUnpin() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 	}
 	return changeLog(c, func(ctx context.Context, log *announce.Log, who announce.Author, _ target) (announce.Fold, error) {
+		f, err := log.Refresh(ctx)
+		if err == nil && f.Pin == nil {
+			err = errNoPin
+		}
+		if err != nil {
+			return f, err
+		}
 		return log.Unpin(ctx, who)
 	})
 }
@@ -66,6 +76,10 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 			return err // no log yet: do not begin one
 		}
 		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), who, t)
+		if errors.Is(err, errNoPin) {
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s: there was no pin; consumers go to the newest, %s\n", t.name, text(fold.Head))
+			return err
+		}
 		if err != nil {
 			return err
 		}

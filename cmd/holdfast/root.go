@@ -36,7 +36,7 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		newDemo(), newPublish(), newRun(), newGet(), newLs(), newVersions(), newStatus(),
+		newDemo(), newPublish(), newRun(), newGet(), newExport(), newLs(), newVersions(), newStatus(),
 		newDiff(), newDump(), newVerify(), newSchema(), newPin(), newUnpin(), newPrune(), newAdopt(),
 		newReplay(), newShadow(), newVersion(), newSupervise(),
 	)

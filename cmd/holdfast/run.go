@@ -73,7 +73,7 @@ docs/configuration.md describes the configuration file.`,
 		if err := s.Ready(); err != nil && store != "" && len(s.Status().Datasets) == 0 {
 			log.Warn(err.Error(), "store", store)
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "look-ups on %s, admin on http://%s\n", s.Addr(), s.AdminAddr())
+		fmt.Fprintln(c.ErrOrStderr(), listening(s))
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()
 		go daemon.OnHangup(ctx, func() {
@@ -88,4 +88,13 @@ docs/configuration.md describes the configuration file.`,
 		return s.Run(c.Context())
 	}
 	return c
+}
+
+// listening says where a sidecar can be asked.
+func listening(s *sidecar.Sidecar) string {
+	admin := "no admin server"
+	if at := s.AdminAddr(); at != "" {
+		admin = "admin on http://" + at
+	}
+	return fmt.Sprintf("look-ups on %s, %s", s.Addr(), admin)
 }

@@ -89,6 +89,9 @@ func (s *sidecarSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 		if info.Announced, err = version(d.GetAnnounced()); err != nil {
 			return nil, err
 		}
+		if info.Pinned, err = version(d.GetPinned()); err != nil {
+			return nil, err
+		}
 		out = append(out, info)
 	}
 	return out, nil
@@ -129,9 +132,19 @@ func (s *sidecarSource) Versions(ctx context.Context, n dataset.Name) ([]version
 	if err != nil {
 		return nil, s.failed(err)
 	}
+	stats, err := s.lookup.Status(ctx, &holdfastv1.StatusRequest{})
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	pinned := ""
+	for _, d := range stats.GetDatasets() {
+		if d.GetName() == string(n) {
+			pinned = d.GetPinned()
+		}
+	}
 	out := []versionInfo{}
 	for _, v := range list.GetVersions() {
-		info := versionInfo{Created: timeText(v.GetCreated().AsTime()), Records: int(v.GetRecords())}
+		info := versionInfo{Created: timeText(v.GetCreated().AsTime()), Records: int(v.GetRecords()), Pinned: pinned != "" && v.GetVersion() == pinned}
 		if info.Version, err = version(v.GetVersion()); err != nil {
 			return nil, err
 		}

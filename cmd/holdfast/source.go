@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
@@ -22,6 +23,9 @@ type source interface {
 	Datasets(ctx context.Context) ([]datasetInfo, error)
 	// Get returns a record as ProtoJSON, nil if there is none.
 	Get(ctx context.Context, t target, key []string) (json.RawMessage, error)
+	// Export gives f each record of a version as ProtoJSON, valid until f
+	// returns.
+	Export(ctx context.Context, t target, f func([]byte) error) error
 	// Versions lists the announced versions, oldest first.
 	Versions(ctx context.Context, n dataset.Name) ([]versionInfo, error)
 	// Diff compares two versions.
@@ -36,6 +40,7 @@ type datasetInfo struct {
 	Dataset   dataset.Name    `json:"dataset"`
 	Version   dataset.Version `json:"version"`
 	Announced dataset.Version `json:"announced"`
+	Pinned    dataset.Version `json:"pinned,omitzero"`
 	AgeMS     int64           `json:"age_ms"`
 	State     string          `json:"state"`
 	Error     string          `json:"error,omitempty"`
@@ -50,6 +55,7 @@ type versionInfo struct {
 	Created  string          `json:"created"`
 	Records  int             `json:"records"`
 	Checksum dataset.Digest  `json:"checksum"`
+	Pinned   bool            `json:"pinned,omitempty"`
 }
 
 type diffResult struct {
@@ -157,7 +163,7 @@ func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 		}
 		v := r.Current()
 		out = append(out, datasetInfo{
-			Dataset: n, Version: v.Version(), Announced: r.Status().Announced, State: "stored", Records: v.Root().Len(),
+			Dataset: n, Version: v.Version(), Announced: r.Status().Announced, Pinned: r.Status().Pinned, State: "stored", Records: v.Root().Len(),
 			Root: v.Root().Schema().Name, Key: v.Index.Paths(),
 		})
 	}
@@ -189,6 +195,10 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 	if err != nil {
 		return nil, err
 	}
+	fold, err := announce.Open(s.store, n).Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
 	out := []versionInfo{}
 	for _, p := range points {
 		m := p.Manifest
@@ -198,7 +208,7 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 		}
 		out = append(out, versionInfo{
 			Version: m.Version, Previous: m.Previous, Created: timeText(m.Created),
-			Records: m.Records[root], Checksum: m.Checksum,
+			Records: m.Records[root], Checksum: m.Checksum, Pinned: fold.Pin != nil && fold.Pin.Version == m.Version,
 		})
 	}
 	return out, nil
