@@ -45,12 +45,14 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 		if a.Author, err = author(); err != nil {
 			return err
 		}
-		if a.Store, err = blob.Create(c.Context(), store); err != nil {
+		var undo func()
+		if a.Store, undo, err = createStore(c.Context(), store); err != nil {
 			return err
 		}
 		if a.Folder = from; from == "" {
 			dir, ok := a.Store.(*blob.Dir)
 			if !ok {
+				undo()
 				return errors.New("name the producer's folder: --from FOLDER")
 			}
 			a.Folder = filepath.Join(dir.Root(), args[0])
@@ -58,6 +60,7 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 		a.Logger = logger(c)
 		r, err := cycle.Adopt(c.Context(), a)
 		if err != nil {
+			undo()
 			return err
 		}
 		if *output == "json" {

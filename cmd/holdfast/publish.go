@@ -12,7 +12,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
-	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
@@ -78,28 +77,31 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
 			return err
 		}
-		if cfg.Store, err = blob.Create(c.Context(), store); err != nil {
+		var undo func()
+		if cfg.Store, undo, err = createStore(c.Context(), store); err != nil {
 			return err
 		}
 		cfg.Author, cfg.Logger = announce.Author{Name: name}, logger(c)
 		cfg.Files = sources(c, args[1:])
-		return publish(c, cfg, *output)
+		r, err := publish(c, cfg)
+		if err != nil {
+			undo()
+			return err
+		}
+		if *output == "json" {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		return printResult(c, r)
 	}
 	return c
 }
 
-func publish(c *cobra.Command, cfg producer.Config, output string) error {
+func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
 	show, done := progress(c, "records read")
 	cfg.Progress = show
 	r, err := producer.Publish(c.Context(), cfg)
 	done(err)
-	if err != nil {
-		return err
-	}
-	if output == "json" {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	return printResult(c, r)
+	return r, err
 }
 
 // sources returns what to read. What can be read once only, standard input and
