@@ -273,7 +273,7 @@ func TestCredit(t *testing.T) {
 			live += w.live[number]
 		}
 	}
-	if live <= 1000 || live > 2500 {
+	if live <= 1000 || live > 2500*movesPerByte {
 		t.Errorf("2500 bytes were written and %d are to be moved", live)
 	}
 	if sparse := w.Sparse(); sparse != nil {
