@@ -194,8 +194,9 @@ func TestVersions(t *testing.T) {
 	})
 }
 
-// TestEvacuation replaces random blocks of one chain: no more bytes are moved
-// than were written, and that is enough to hold little more than is used.
+// TestEvacuation replaces random blocks of one chain: what is moved is in
+// proportion to what was written, and is enough to hold little more than is
+// used.
 func TestEvacuation(t *testing.T) {
 	for seed := range uint64(3) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
@@ -231,10 +232,10 @@ func TestEvacuation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if moved == 0 || moved > written {
+		if moved == 0 || moved > written*movesPerByte {
 			t.Errorf("seed %d: %d bytes were moved and %d written", seed, moved, written)
 		}
-		if most := a.used*3/2 + 2*SegmentBytes; a.held > most {
+		if most := a.used*5/4 + 2*SegmentBytes; a.held > most {
 			t.Errorf("seed %d: holds %d bytes for %d that are used", seed, a.held, a.used)
 		}
 	}
