@@ -15,6 +15,9 @@ var (
 	ErrEmpty = errors.New("source has no records")
 	// ErrTruncated says that a source ends in the middle.
 	ErrTruncated = errors.New("source is cut short")
+	// ErrFormat says that a source is no text of JSON lines, but something else
+	// that is known.
+	ErrFormat = errors.New("source is not JSON lines")
 	// ErrLineTooLong says that a line exceeds the limit.
 	ErrLineTooLong = errors.New("line is too long")
 )
@@ -45,11 +48,53 @@ func newLineReader(r io.Reader, maxLine int) (*lineReader, error) {
 		}
 		b = bufio.NewReaderSize(z, readSize)
 	}
+	if err := known(b); err != nil {
+		return nil, err
+	}
 	mark := []byte("\xef\xbb\xbf")
 	if start, _ := b.Peek(len(mark)); bytes.Equal(start, mark) {
 		b.Discard(len(mark)) // was peeked
 	}
 	return &lineReader{r: b, max: maxLine}, nil
+}
+
+// formats are what sources are given in by mistake, by what they begin with,
+// and what to do about it.
+var formats = []struct{ magic, what, instead string }{
+	{"\xff\xfe\x00\x00", "UTF-32 text", "convert it with iconv -f UTF-32 -t UTF-8"},
+	{"\x00\x00\xfe\xff", "UTF-32 text", "convert it with iconv -f UTF-32 -t UTF-8"},
+	{"\xff\xfe", "UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"},
+	{"\xfe\xff", "UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"},
+	{"{\x00", "UTF-16 text", "convert it with iconv -f UTF-16LE -t UTF-8"},
+	{"\x00{", "UTF-16 text", "convert it with iconv -f UTF-16BE -t UTF-8"},
+	{"PK\x03\x04", "a zip archive", "unpack it with unzip -p"},
+	{"\x28\xb5\x2f\xfd", "compressed by zstd", "unpack it with zstd -dc"},
+	{"\xfd7zXZ\x00", "compressed by xz", "unpack it with xz -dc"},
+	{"BZh", "compressed by bzip2", "unpack it with bzip2 -dc"},
+	{"\x04\x22\x4d\x18", "compressed by lz4", "unpack it with lz4 -dc"},
+	{"\x1f\x8b", "compressed by gzip twice", "unpack it once with gzip -dc"},
+	{"PAR1", "a Parquet file", "export it as JSON lines"},
+	{"SQLite format 3\x00", "an SQLite database", "export it as JSON lines"},
+}
+
+// A tar archive says what it is within its first block.
+const tarMagic, tarMagicAt = "ustar", 257
+
+// known refuses a text that begins as something else does.
+func known(b *bufio.Reader) error {
+	start, err := b.Peek(tarMagicAt + len(tarMagic))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return truncated(err)
+	}
+	for _, f := range formats {
+		if bytes.HasPrefix(start, []byte(f.magic)) {
+			return fmt.Errorf("%w: it is %s: %s", ErrFormat, f.what, f.instead)
+		}
+	}
+	if len(start) > tarMagicAt && bytes.HasPrefix(start[tarMagicAt:], []byte(tarMagic)) && start[0] != '{' {
+		return fmt.Errorf("%w: it is a tar archive: unpack it with tar -xO", ErrFormat)
+	}
+	return nil
 }
 
 // truncated gives an unexpected end its name.
@@ -82,7 +127,7 @@ func (l *lineReader) read() ([]byte, error) {
 	l.buf = l.buf[:0]
 	for {
 		piece, err := l.r.ReadSlice('\n')
-		if len(l.buf)+len(piece) > l.max+len("\r\n") {
+		if len(l.buf)+len(piece)-len("\r\n") > l.max { // max may be the greatest int
 			return nil, l.tooLong()
 		}
 		l.buf = append(l.buf, piece...)

@@ -26,6 +26,8 @@ var (
 	// ErrBreaking says that those who read with the declaration of the version
 	// before would misread the new one.
 	ErrBreaking = errors.New("the schema breaks its readers")
+	// ErrNoAuthor says that nobody is named who publishes.
+	ErrNoAuthor = errors.New("no author: name who publishes")
 	// ErrTooManyRemoved says that a version would lose more records than is
 	// allowed.
 	ErrTooManyRemoved = errors.New("too many records would be removed")
@@ -80,6 +82,9 @@ const maxConflicts = 100
 // Publish runs one full cycle without claiming the dataset. If somebody else
 // announces a version meanwhile it starts over from that one.
 func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
+	if cfg.Author.Name == "" { // the log would say so, but only when all is written
+		return cycle.Result{}, fmt.Errorf("publish: %w", ErrNoAuthor)
+	}
 	c, err := cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Dataset, Store: cfg.Store, Mapping: cfg.Mapping, Author: cfg.Author,
 		SnapshotEvery: cfg.SnapshotEvery, Now: cfg.Now, Logger: cfg.Logger, Validate: cfg.validate,

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -111,6 +113,21 @@ func TestPublishRefuses(t *testing.T) {
 		{"cut gzip", zip(good)[:len(zip(good))-6], ErrTruncated, []string{"f1"}},
 		{"damaged gzip", zip(good)[:len(zip(good))-1] + "x", ErrTruncated, nil},
 		{"two values", ok + `{"id":"b","part":"1"}{"id":"c","part":"1"}`, protomap.ErrNotRecord, []string{"f1:2"}},
+		{"two values apart", `{"id":"b","part":"1"} {"id":"c","part":"1"}`, protomap.ErrNotRecord, []string{"f1:1", "more than one JSON value", "one object a line"}},
+		{"comma at the end", `{"id":"b","part":"1"},`, protomap.ErrNotRecord, []string{"f1:1", "more than one JSON value"}},
+		{"UTF-16", "\xff\xfe{\x00", ErrFormat, []string{"f1", "UTF-16", "iconv -f UTF-16 -t UTF-8"}},
+		{"UTF-16, big-endian", "\xfe\xff\x00{", ErrFormat, []string{"iconv -f UTF-16 -t UTF-8"}},
+		{"UTF-16 without a mark", "{\x00\"\x00", ErrFormat, []string{"iconv -f UTF-16LE"}},
+		{"UTF-16BE without a mark", "\x00{\x00\"", ErrFormat, []string{"iconv -f UTF-16BE"}},
+		{"UTF-32", "\xff\xfe\x00\x00{\x00\x00\x00", ErrFormat, []string{"UTF-32"}},
+		{"zip", "PK\x03\x04\x14\x00", ErrFormat, []string{"zip archive", "unzip -p"}},
+		{"zstd", "\x28\xb5\x2f\xfd\x04", ErrFormat, []string{"zstd -dc"}},
+		{"xz", "\xfd7zXZ\x00", ErrFormat, []string{"xz -dc"}},
+		{"bzip2", "BZh91AY", ErrFormat, []string{"bzip2 -dc"}},
+		{"gzip twice", zip(zip(good)), ErrFormat, []string{"gzip twice"}},
+		{"tar in gzip", zip("name" + strings.Repeat("\x00", 253) + "ustar\x0000"), ErrFormat, []string{"tar -xO"}},
+		{"escape sequence", "{\"\u009b31m\":1}", protomap.ErrNotRecord, []string{`\u009b31m`}},
+		{"bytes", "\x7fELF\x02", protomap.ErrNotRecord, []string{"f1:1", `\x7f`}},
 		{"array", `[` + strings.TrimSpace(ok) + `]`, protomap.ErrNotRecord, []string{"one object a line"}},
 		{"duplicate member", `{"id":"b","id":"c","part":"1"}`, protomap.ErrNotRecord, []string{"f1:1", "id"}},
 		{"duplicate map key", `{"id":"b","part":"1","sizes":{"x":1,"x":2}}`, protomap.ErrNotRecord, []string{"f1:1"}},
@@ -142,6 +159,9 @@ func TestPublishRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want %v", tc.name, err, tc.want)
 			continue
 		}
+		if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%s: error %q has what cannot be printed", tc.name, err)
+		}
 		for _, word := range tc.words {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("%s: error %q does not name %q", tc.name, err, word)
@@ -156,6 +176,29 @@ func TestPublishRefuses(t *testing.T) {
 	}
 }
 
+// TestPublishTooLarge refuses a record that no look-up could answer.
+func TestPublishTooLarge(t *testing.T) {
+	cfg := config(t, blob.NewMemory())
+	cfg.MaxLine = 100 << 20
+	cfg.Files = texts(good + `{"id":"c","part":"1","tags":["` + strings.Repeat("x", 64<<20) + `"]}`)
+	_, err := Publish(t.Context(), cfg)
+	if want := "read f1:3: "; !errors.Is(err, protomap.ErrTooLarge) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "at most 67108864 bytes can be answered, this has 67108") {
+		t.Errorf("error %v, want %s…", err, want)
+	}
+}
+
+// TestPublishNoAuthor writes nothing in nobody's name.
+func TestPublishNoAuthor(t *testing.T) {
+	store := blob.NewMemory()
+	cfg := config(t, store)
+	cfg.Files, cfg.Author.Name = texts(good), ""
+	_, err := Publish(t.Context(), cfg)
+	list, listErr := store.List(t.Context(), "")
+	if !errors.Is(err, ErrNoAuthor) || listErr != nil || len(list) > 0 {
+		t.Errorf("error %v; the store has %v, error %v", err, list, listErr)
+	}
+}
+
 func TestPublishLineLimit(t *testing.T) {
 	cfg := config(t, blob.NewMemory())
 	line := `{"id":"a","part":"1"}`
@@ -163,7 +206,11 @@ func TestPublishLineLimit(t *testing.T) {
 	if _, err := Publish(t.Context(), cfg); err != nil {
 		t.Errorf("line as long as the limit: %v", err)
 	}
-	cfg.MaxLine--
+	cfg.MaxLine = math.MaxInt
+	if _, err := Publish(t.Context(), cfg); err != nil {
+		t.Errorf("no limit: %v", err)
+	}
+	cfg.MaxLine = len(line) - 1
 	if _, err := Publish(t.Context(), cfg); !errors.Is(err, ErrLineTooLong) {
 		t.Errorf("line longer than the limit: %v", err)
 	}

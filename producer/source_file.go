@@ -1,7 +1,9 @@
 package producer
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -87,9 +89,18 @@ func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f 
 	}
 }
 
+// severalValues says whether something stands behind a first JSON object.
+func severalValues(line []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(line))
+	var first json.RawMessage
+	return line[0] == '{' && d.Decode(&first) == nil && len(bytes.TrimSpace(line[d.InputOffset():])) > 0
+}
+
 // hint says what a line that is no record looks like, and what to do.
 func hint(line []byte) string {
 	switch {
+	case severalValues(line):
+		return "; the line has more than one JSON value: write one object a line (jq -c . does that)"
 	case line[0] == '[':
 		return "; this is a JSON array: write one object a line (jq -c '.[]' does that)"
 	case line[0] == '{' && line[len(line)-1] != '}':

@@ -112,7 +112,7 @@ func pathOf(levels []level) string {
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
-			name := short(at.name, 60)
+			name := short(printable(at.name), 60)
 			if at.field != nil {
 				name = string(at.field.Name())
 			}

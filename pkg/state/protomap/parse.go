@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -66,7 +67,25 @@ func (m *Mapping) explain(text []byte, err error) error {
 	if !wellFormed {
 		return &ValueError{path, state.ErrIllFormed}
 	}
-	return &ValueError{path, errors.New(short(strings.TrimSpace(strings.TrimPrefix(cause, "proto:")), 300))}
+	return &ValueError{path, errors.New(short(printable(strings.TrimSpace(strings.TrimPrefix(cause, "proto:"))), 300))}
+}
+
+// printable escapes what a terminal would obey.
+func printable(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 // short cuts a text for a message.
