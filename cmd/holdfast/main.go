@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -44,15 +45,25 @@ func codeOf(ctx context.Context, err, unwritten error) int {
 		return exitYes
 	case errors.As(err, &no):
 		if no.text != "" {
-			fmt.Fprintln(os.Stderr, no.text)
+			fmt.Fprintln(os.Stderr, printableLines(no.text))
 		}
 		return no.code
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintln(os.Stderr, "holdfast:", err)
+	fmt.Fprintln(os.Stderr, "holdfast:", printableLines(err.Error()))
 	return exitError
+}
+
+// printableLines is printable, but for the ends of lines: what is wrong may hold
+// keys, names and file names of others.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // The exit codes that every command has.
