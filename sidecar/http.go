@@ -3,7 +3,10 @@ package sidecar
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -31,7 +34,11 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx := grpc.NewContextWithServerTransportStream(
 		metadata.NewIncomingContext(r.Context(), md), headers{w.Header()})
-	query := r.URL.Query()
+	query, err := recordQuery(r.URL.RawQuery)
+	if err != nil {
+		writeError(w, toStatus(err))
+		return
+	}
 	answer, err := (&generic{s: s}).Get(ctx, &holdfastv1.GetRequest{
 		Dataset: r.PathValue("dataset"), Version: query.Get("version"), Key: query["key"],
 	})
@@ -41,6 +48,24 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintln(w, answer.GetRecord().GetJson()) // an error means that the client is gone
+}
+
+// recordQuery reads the parameters of a look-up. One that is misspelt would
+// mean another record, or another version of it.
+func recordQuery(raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if name != "key" && name != "version" {
+			return nil, fmt.Errorf("%w: there is no parameter %q: they are key, one for each field of the key, and version", errMalformed, name)
+		}
+	}
+	if len(query["version"]) > 1 {
+		return nil, fmt.Errorf("%w: the parameter version is given %d times", errMalformed, len(query["version"]))
+	}
+	return query, nil
 }
 
 // headers puts a call's header metadata into an HTTP answer.
