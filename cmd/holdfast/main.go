@@ -8,17 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
+
+	"github.com/holdfast-data/holdfast/internal/daemon"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := daemon.StopSignals(context.Background()) // a second one ends what does not heed the first
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends what does not heed the first
 	surviveBrokenPipe()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -52,7 +52,7 @@ func ListenUnix(path string) (net.Listener, error) {
 	}
 	defer lock.Close() // and so unlocks it
 	if err := probeSocket(path); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
+		return nil, fmt.Errorf("listen on %s: %w: choose another path with %s or the key \"socket\", or stop who has it", path, err, Flag("socket"))
 	}
 	// It is made under another name, so that nobody sees it before its mode is
 	// set, and replaces a dead one in a single step.
@@ -63,7 +63,7 @@ func ListenUnix(path string) (net.Listener, error) {
 	defer os.RemoveAll(private)
 	temporary := filepath.Join(private, "s")
 	if longest := max(len(path), len(temporary)); longest > maxSocketPath {
-		return nil, fmt.Errorf("listen on %s: the path is %d bytes too long for a socket", path, longest-maxSocketPath)
+		return nil, fmt.Errorf("listen on %s: the path is %d bytes too long for a socket: choose a shorter one with %s or the key \"socket\"", path, longest-maxSocketPath, Flag("socket"))
 	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temporary, Net: "unix"})
 	if err != nil {

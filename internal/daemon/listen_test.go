@@ -49,7 +49,7 @@ func TestUnixSocket(t *testing.T) {
 			c.Close()
 		}
 	}()
-	if _, err := ListenUnix(path); !errors.Is(err, ErrInUse) {
+	if _, err := ListenUnix(path); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "--socket") {
 		t.Errorf("a live socket: got %v, want ErrInUse", err)
 	}
 	if now, err := os.Lstat(path); err != nil || !os.SameFile(now, info) {
@@ -69,7 +69,7 @@ func TestUnixSocketIsNotOurs(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ListenUnix(path); !errors.Is(err, ErrNotSocket) {
+	if _, err := ListenUnix(path); !errors.Is(err, ErrNotSocket) || !strings.Contains(err.Error(), "--socket") {
 		t.Errorf("got %v, want ErrNotSocket", err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != "precious" {
