@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,23 +91,24 @@ func newLs() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "ls",
 		Short:   "List the datasets",
+		Long:    "Ls lists the datasets. It exits with 2 if one of a store cannot be read.",
 		Example: "  holdfast ls --store ./store",
 		Args:    cobra.NoArgs,
 	}
 	output := outputFlag(c)
 	return look(c, func(ctx context.Context, s source, _ []string) error {
 		list, err := s.Datasets(ctx)
-		if err != nil {
+		if list == nil {
 			return err
 		}
 		if *output == "json" {
-			return printJSON(c.OutOrStdout(), list)
+			return errors.Join(printJSON(c.OutOrStdout(), list), err)
 		}
 		rows := [][]string{{"DATASET", "VERSION", "RECORDS", "KEY"}}
 		for _, d := range list {
 			rows = append(rows, []string{string(d.Dataset), d.versionText(), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
 		}
-		return printTable(c.OutOrStdout(), rows)
+		return errors.Join(printTable(c.OutOrStdout(), rows), err)
 	})
 }
 
@@ -139,17 +141,18 @@ func newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "status",
 		Short:   "Show how fresh each dataset is",
+		Long:    "Status shows how fresh each dataset is. It exits with 2 if one of a store cannot\nbe read.",
 		Example: "  holdfast status",
 		Args:    cobra.NoArgs,
 	}
 	output := outputFlag(c)
 	return look(c, func(ctx context.Context, s source, _ []string) error {
 		list, err := s.Datasets(ctx)
-		if err != nil {
+		if list == nil {
 			return err
 		}
 		if *output == "json" {
-			return printJSON(c.OutOrStdout(), list)
+			return errors.Join(printJSON(c.OutOrStdout(), list), err)
 		}
 		rows := [][]string{{"DATASET", "STATE", "VERSION", "ANNOUNCED", "AGE", "RECORDS", "ERROR"}}
 		for _, d := range list {
@@ -158,7 +161,7 @@ func newStatus() *cobra.Command {
 				age(d.AgeMS), strconv.Itoa(d.Records), d.Error,
 			})
 		}
-		return printTable(c.OutOrStdout(), rows)
+		return errors.Join(printTable(c.OutOrStdout(), rows), err)
 	})
 }
 
@@ -176,7 +179,8 @@ func newVersions() *cobra.Command {
 		Short: "List every announced version, oldest first",
 		Long: `Versions lists every announced version, oldest first. With --lineage it shows
 what made each: a producer at positions of its sources, or a logic of exactly
-these versions of its inputs.`,
+these versions of its inputs. A version whose manifest is lost or damaged is
+listed as such.`,
 		Example: `  holdfast versions usage --store ./store
   holdfast versions availability --lineage --store ./store`,
 		Args: cobra.ExactArgs(1),
@@ -200,7 +204,11 @@ these versions of its inputs.`,
 		}
 		rows := [][]string{{"VERSION", "CREATED", "RECORDS", "CHECKSUM"}}
 		for _, v := range list {
-			rows = append(rows, []string{v.text(), v.Created, strconv.Itoa(v.Records), fmt.Sprintf("%.12s", v.Checksum)})
+			row := []string{v.text(), v.Created, strconv.Itoa(v.Records), fmt.Sprintf("%.12s", v.Checksum)}
+			if v.Lost != "" {
+				row = []string{v.text(), "-", "-", "lost: " + v.Lost}
+			}
+			rows = append(rows, row)
 		}
 		return printTable(c.OutOrStdout(), rows)
 	})

@@ -26,6 +26,9 @@ version, the inputs of every output that is kept in this store and in those of
 --inputs-of, and what is needed to load any of these. What goes is made known in
 the announcement log first. Producers and consumers may go on meanwhile.
 
+What Prune builds on is read first: if a blob of a version that stays is
+damaged, the way round it stays, too, and Prune names the blob.
+
 --keep-for must be longer than the longest evaluation of a logic.`,
 		Example: `  holdfast prune usage --store ./store --keep 100 --keep-for 168h --dry-run
   holdfast prune usage --store ./store --keep 100 --inputs-of s3://bucket/outputs`,
@@ -84,6 +87,10 @@ type prunedFiles struct {
 	Kept    []dataset.Version `json:"kept"`
 	Keys    []string          `json:"keys"`
 	Bytes   int64             `json:"bytes"`
+	// Lost are versions whose manifests are gone or damaged, Damaged blobs whose
+	// digests are wrong.
+	Lost    []dataset.Version `json:"lost,omitempty"`
+	Damaged []string          `json:"damaged,omitempty"`
 }
 
 func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutput) error {
@@ -102,7 +109,7 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 	}
 	out := prunedFiles{
 		Dataset: p.Dataset, DryRun: o.dryRun, Horizon: plan.Horizon, Kept: plan.Kept,
-		Keys: []string{}, Bytes: plan.Bytes(),
+		Keys: []string{}, Bytes: plan.Bytes(), Lost: plan.Lost, Damaged: plan.Damaged,
 	}
 	for _, f := range plan.Files {
 		out.Keys = append(out.Keys, f.Key)
@@ -118,6 +125,12 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 		if err := printTable(c.OutOrStdout(), rows); err != nil {
 			return err
 		}
+	}
+	for _, v := range plan.Lost {
+		fmt.Fprintf(c.OutOrStdout(), "the manifest of version %s is lost or damaged: passed over\n", v)
+	}
+	for _, key := range plan.Damaged {
+		fmt.Fprintf(c.OutOrStdout(), "%s is lost or damaged: what stands in for it is kept\n", key)
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s %d files, %d bytes; %d versions kept, the horizon is %s\n",
 		p.Dataset, map[bool]string{true: "would delete", false: "deleted"}[o.dryRun], len(out.Keys), out.Bytes, len(plan.Kept), text(plan.Horizon))

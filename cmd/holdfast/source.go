@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -19,7 +20,8 @@ import (
 
 // A source is where commands look at datasets: a sidecar or a store.
 type source interface {
-	// Datasets lists what there is.
+	// Datasets lists what there is. Its error may come with a list: of datasets
+	// of which some cannot be read.
 	Datasets(ctx context.Context) ([]datasetInfo, error)
 	// Get returns a record as ProtoJSON, nil if there is none.
 	Get(ctx context.Context, t target, key []string) (json.RawMessage, error)
@@ -56,6 +58,9 @@ type versionInfo struct {
 	Records  int             `json:"records"`
 	Checksum dataset.Digest  `json:"checksum"`
 	Pinned   bool            `json:"pinned,omitempty"`
+	// Lost says why the version's manifest cannot be read; then nothing but the
+	// version is known.
+	Lost string `json:"lost,omitempty"`
 }
 
 type diffResult struct {
@@ -152,13 +157,17 @@ func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 		return nil, err
 	}
 	out := []datasetInfo{}
+	var failed []error
 	for _, n := range names {
 		r, err := s.replica(ctx, n)
 		if err == nil {
 			err = r.Refresh(ctx)
 		}
 		if err != nil {
-			out = append(out, datasetInfo{Dataset: n, State: replica.StateLoading, Error: err.Error()})
+			out = append(out, datasetInfo{Dataset: n, State: replica.StateLoading, AgeMS: -1, Error: err.Error()})
+			if !errors.Is(err, replica.ErrEmpty) { // that is no failure
+				failed = append(failed, err)
+			}
 			continue
 		}
 		v := r.Current()
@@ -167,7 +176,7 @@ func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 			Root: v.Root().Schema().Name, Key: v.Index.Paths(),
 		})
 	}
-	return out, nil
+	return out, errors.Join(failed...)
 }
 
 func (s *storeSource) Get(ctx context.Context, t target, key []string) (json.RawMessage, error) {
@@ -191,27 +200,40 @@ func (s *storeSource) Versions(ctx context.Context, n dataset.Name) ([]versionIn
 	if err != nil {
 		return nil, err
 	}
-	points, err := r.History(ctx)
-	if err != nil {
-		return nil, err
-	}
 	fold, err := announce.Open(s.store, n).Refresh(ctx)
 	if err != nil {
 		return nil, err
 	}
+	links, err := replica.NewCatalog(s.store, n).Chain(ctx, fold)
+	if err != nil {
+		return nil, err
+	}
 	out := []versionInfo{}
-	for _, p := range points {
-		m := p.Manifest
-		root, err := s.root(ctx, r, m)
+	for _, at := range links {
+		info, err := s.versionInfo(ctx, r, at)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, versionInfo{
-			Version: m.Version, Previous: m.Previous, Created: timeText(m.Created),
-			Records: m.Records[root], Checksum: m.Checksum, Pinned: fold.Pin != nil && fold.Pin.Version == m.Version,
-		})
+		info.Pinned = fold.Pin != nil && fold.Pin.Version == at.Version
+		out = append(out, info)
 	}
 	return out, nil
+}
+
+// versionInfo tells of a version what its manifest says, if that is there.
+func (s *storeSource) versionInfo(ctx context.Context, r *replica.Replica, at announce.Link) (versionInfo, error) {
+	if at.Lost != nil {
+		return versionInfo{Version: at.Version, Lost: at.Lost.Error()}, nil
+	}
+	m := at.Manifest
+	root, err := s.root(ctx, r, m)
+	if announce.IsLost(err) || errors.Is(err, replica.ErrNoPath) {
+		err = nil // it cannot be loaded, so its root type is not known
+	}
+	return versionInfo{
+		Version: m.Version, Previous: m.Previous, Created: timeText(m.Created),
+		Records: m.Records[root], Checksum: m.Checksum,
+	}, err
 }
 
 // root returns the root type of a version: what its declared schema says, else

@@ -31,6 +31,7 @@ bytes: a check of this program's writer on files of others.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
+	verbose := c.Flags().BoolP("verbose", "v", false, "name every orphan, one a line")
 	rewrite := c.Flags().Bool("rewrite", false, "write every blob again and compare the bytes instead")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
@@ -47,7 +48,7 @@ bytes: a check of this program's writer on files of others.`,
 		if *output == "json" {
 			err = printJSON(c.OutOrStdout(), list)
 		} else {
-			printVerifications(c, list)
+			printVerifications(c, list, *verbose)
 		}
 		for _, v := range list {
 			if len(v.Problems) > 0 {
@@ -188,7 +189,10 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func printVerifications(c *cobra.Command, list []*replica.Verification) {
+// fewOrphans is how many orphans are named without -v.
+const fewOrphans = 3
+
+func printVerifications(c *cobra.Command, list []*replica.Verification, verbose bool) {
 	w := c.OutOrStdout()
 	for _, v := range list {
 		verdict := "ok"
@@ -199,7 +203,13 @@ func printVerifications(c *cobra.Command, list []*replica.Verification) {
 		for _, p := range v.Problems {
 			fmt.Fprintf(w, "  problem: %s\n", p)
 		}
-		if len(v.Orphans) > 0 {
+		if verbose {
+			for _, key := range v.Orphans {
+				fmt.Fprintf(w, "  orphan of a failed cycle: %s\n", key)
+			}
+		} else if n := len(v.Orphans); n > fewOrphans {
+			fmt.Fprintf(w, "  %d orphans of failed cycles: %s, …; -v names all\n", n, strings.Join(v.Orphans[:fewOrphans], ", "))
+		} else if n > 0 {
 			fmt.Fprintf(w, "  orphans of failed cycles: %s\n", strings.Join(v.Orphans, ", "))
 		}
 	}

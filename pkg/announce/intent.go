@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -192,16 +191,16 @@ func (l *Log) Unpin(ctx context.Context, who Author) (Fold, error) {
 // manifest returns the digest of v's manifest, found by walking back from the
 // head.
 func (l *Log) manifest(ctx context.Context, f Fold, v dataset.Version) (dataset.Digest, error) {
-	at, digest := f.Head, f.Manifest
-	for at > v && v >= f.Horizon {
-		m, err := blob.GetManifest(ctx, l.store, l.name, at, digest)
+	for at, err := range l.Walk(ctx, f, l.manifests) {
+		if at.Version < v || v < f.Horizon {
+			break
+		}
 		if err != nil {
 			return dataset.Digest{}, err
 		}
-		at, digest = m.Previous, m.PreviousManifest
+		if at.Version == v {
+			return at.Digest, at.Lost
+		}
 	}
-	if at != v || v <= dataset.None {
-		return dataset.Digest{}, fmt.Errorf("%w: the head is %s, the horizon %s", ErrNotAnnounced, f.Head, f.Horizon)
-	}
-	return digest, nil
+	return dataset.Digest{}, fmt.Errorf("%w: the head is %s, the horizon %s", ErrNotAnnounced, f.Head, f.Horizon)
 }

@@ -165,20 +165,18 @@ func (p projection) make(ctx context.Context, fold Fold) error {
 // that has all its names, or all of them; whole is true if there is no such
 // version.
 func (p projection) missing(ctx context.Context, fold Fold, all bool) (chain []*blob.Manifest, whole bool, err error) {
-	v, d := fold.Head, fold.Manifest
-	for v != dataset.None {
-		m, err := blob.GetManifest(ctx, p.dir, p.name, v, d)
-		if errors.Is(err, blob.ErrNotFound) && v < fold.Horizon {
-			break // pruned
-		}
+	log := Open(p.dir, p.name)
+	for at, err := range log.Walk(ctx, fold, log.manifests) {
 		if err != nil {
 			return nil, false, err
 		}
-		if !all && p.linked(p.namesOf(m)) {
+		if at.Lost != nil {
+			continue // nobody knows its blobs
+		}
+		if !all && p.linked(p.namesOf(at.Manifest)) {
 			return chain, false, nil
 		}
-		chain = append(chain, m)
-		v, d = m.Previous, m.PreviousManifest
+		chain = append(chain, at.Manifest)
 	}
 	return chain, true, nil
 }
@@ -321,7 +319,8 @@ func (p projection) sweep(ctx context.Context, fold Fold) error {
 	for _, entry := range entries {
 		name := entry.Name()
 		v, ok := parseName(name)
-		if !ok || v < first || keep[name] || chain[v] && p.isLateSnapshot(name, blobs[v]) {
+		known, announced := chain[v]
+		if !ok || v < first || keep[name] || announced && !known || known && p.isLateSnapshot(name, blobs[v]) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(p.folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -332,26 +331,30 @@ func (p projection) sweep(ctx context.Context, fold Fold) error {
 }
 
 // keep returns the names that the manifests of the chain give, as far as
-// their blobs are there, and the versions of the chain. Names of versions before
+// their blobs are there, and the versions of the chain: false for one whose
+// manifest is lost. Names of versions before
 // first were never ours: a Java producer had the folder.
 func (p projection) keep(ctx context.Context, fold Fold, blobs map[dataset.Version][]string) (keep map[string]bool, chain map[dataset.Version]bool, first dataset.Version, err error) {
 	keep, chain = make(map[string]bool), make(map[dataset.Version]bool)
-	v, d := fold.Head, fold.Manifest
-	for v != dataset.None {
-		m, err := blob.GetManifest(ctx, p.dir, p.name, v, d)
-		if errors.Is(err, blob.ErrNotFound) && v < fold.Horizon {
-			return keep, chain, dataset.None, nil // pruned
-		}
+	log := Open(p.dir, p.name)
+	var oldest *blob.Manifest
+	for at, err := range log.Walk(ctx, fold, log.manifests) {
 		if err != nil {
 			return nil, nil, dataset.None, err
 		}
-		if chain[v] = true; m.Schema.IsZero() {
-			first = v // perhaps adopted
+		chain[at.Version], oldest = at.Lost == nil, at.Manifest
+		if at.Lost != nil {
+			continue
 		}
-		for name, key := range p.namesOf(m) {
-			keep[name] = slices.Contains(blobs[v], path.Base(key))
+		if at.Manifest.Schema.IsZero() {
+			first = at.Version // perhaps adopted
 		}
-		v, d = m.Previous, m.PreviousManifest
+		for name, key := range p.namesOf(at.Manifest) {
+			keep[name] = slices.Contains(blobs[at.Version], path.Base(key))
+		}
+	}
+	if oldest != nil && oldest.Previous != dataset.None {
+		first = dataset.None // what came before was pruned, so it was ours
 	}
 	return keep, chain, first, nil
 }

@@ -37,14 +37,14 @@ func (p Pruner) Plan(ctx context.Context) (blob.PrunePlan, error) {
 	if err != nil {
 		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
 	}
-	return p.plan(ctx, f)
+	return p.plan(ctx, f, sound{})
 }
 
 // Run makes known in the log what goes, and then deletes exactly that; again
 // until nothing is left that can go. It returns what was deleted. If it is
 // interrupted, the next run deletes the rest.
 func (p Pruner) Run(ctx context.Context, who Author) (blob.PrunePlan, error) {
-	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}}
+	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}, sound: sound{}}
 	for {
 		more, err := r.step(ctx)
 		if err != nil {
@@ -61,19 +61,24 @@ type pruning struct {
 	Pruner
 	log     *Log
 	who     Author
+	sound   sound
 	done    blob.PrunePlan
 	deleted map[string]bool // keys of done; a listing may still show them
 }
+
+// sound remembers which blobs were read, and whether they are what their
+// digests say.
+type sound map[string]bool
 
 // step deletes what one entry names; more is false if nothing was left.
 func (r *pruning) step(ctx context.Context) (more bool, err error) {
 	var files []blob.Info
 	fold, err := r.log.intend(ctx, r.who, func(f Fold) (Body, error) {
-		plan, err := r.plan(ctx, f)
+		plan, err := r.plan(ctx, f, r.sound)
 		if err != nil {
 			return nil, err
 		}
-		r.done.Horizon, r.done.Kept = plan.Horizon, plan.Kept
+		r.done.Horizon, r.done.Kept, r.done.Lost, r.done.Damaged = plan.Horizon, plan.Kept, plan.Lost, plan.Damaged
 		files = slices.DeleteFunc(plan.Files, func(f blob.Info) bool { return r.deleted[f.Key] })
 		files = files[:min(len(files), maxPruneKeys)]
 		if len(files) == 0 {
@@ -102,8 +107,9 @@ func (r *pruning) step(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
-// plan returns what can go after fold f.
-func (p Pruner) plan(ctx context.Context, f Fold) (blob.PrunePlan, error) {
+// plan returns what can go after fold f. What goes could stand in for what
+// stays, so that is read first.
+func (p Pruner) plan(ctx context.Context, f Fold, known sound) (blob.PrunePlan, error) {
 	in, err := p.prunable(ctx, f)
 	if err != nil {
 		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
@@ -113,7 +119,37 @@ func (p Pruner) plan(ctx context.Context, f Fold) (blob.PrunePlan, error) {
 	if p.Now != nil {
 		policy.Now = p.Now()
 	}
-	return blob.PlanPrune(in, policy), nil
+	for in.Damaged = map[string]bool{}; ; {
+		plan := blob.PlanPrune(in, policy)
+		if len(plan.Files) == 0 {
+			return plan, nil
+		}
+		before := len(in.Damaged)
+		for _, n := range plan.Needs {
+			if err := p.examine(ctx, n, known); err != nil {
+				return plan, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
+			}
+			if !known[n.Key] {
+				in.Damaged[n.Key] = true
+			}
+		}
+		if len(in.Damaged) == before {
+			return plan, nil
+		}
+	}
+}
+
+// examine reads a blob unless that was done before.
+func (p Pruner) examine(ctx context.Context, n blob.Needed, known sound) error {
+	if _, ok := known[n.Key]; ok {
+		return nil
+	}
+	_, err := blob.Get(ctx, p.Store, n.Key, n.Ref)
+	if err != nil && !IsLost(err) {
+		return err
+	}
+	known[n.Key] = err == nil
+	return nil
 }
 
 func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err error) {
@@ -133,7 +169,7 @@ func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err err
 		}
 		in.Files = append(in.Files, files...)
 	}
-	if in.Chain, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
+	if in.Chain, in.Lost, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
 		return in, err
 	}
 	in.Inputs = map[dataset.Version]bool{}
@@ -148,22 +184,22 @@ func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err err
 }
 
 // chain returns the announced versions whose manifests are there, oldest
-// first.
-func chain(ctx context.Context, store blob.Store, n dataset.Name, f Fold) ([]blob.Chained, error) {
-	var out []blob.Chained
-	for v, d := f.Head, f.Manifest; v != dataset.None; {
-		m, err := blob.GetManifest(ctx, store, n, v, d)
-		if errors.Is(err, blob.ErrNotFound) && v < f.Horizon {
-			break // pruned
-		}
+// first, and those of which they are lost.
+func chain(ctx context.Context, store blob.Store, n dataset.Name, f Fold) (out []blob.Chained, lost []dataset.Version, err error) {
+	log := Open(store, n)
+	for at, err := range log.Walk(ctx, f, log.manifests) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		out = append(out, blob.Chained{Manifest: m, Digest: d})
-		v, d = m.Previous, m.PreviousManifest
+		if at.Lost != nil {
+			lost = append(lost, at.Version)
+			continue
+		}
+		out = append(out, blob.Chained{Manifest: at.Manifest, Digest: at.Digest})
 	}
 	slices.Reverse(out)
-	return out, nil
+	slices.Reverse(lost)
+	return out, lost, nil
 }
 
 // inputsOf returns the versions of dataset n that outputs in store were made
@@ -179,7 +215,7 @@ func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[datase
 		if err != nil {
 			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
 		}
-		outputs, err := chain(ctx, store, name, f)
+		outputs, _, err := chain(ctx, store, name, f)
 		if err != nil {
 			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
 		}

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -25,8 +26,13 @@ type PrunePolicy struct {
 // Prunable is what a dataset has in a store, as far as a prune must know it.
 type Prunable struct {
 	// Chain is every announced version whose manifest is there, oldest first;
-	// the last one is the head.
+	// the last one is the head, unless that is Lost.
 	Chain []Chained
+	// Lost are announced versions whose manifests are gone or damaged.
+	Lost []dataset.Version
+	// Damaged are blobs whose bytes are known not to be what their digest says;
+	// they count as if they were gone.
+	Damaged map[string]bool
 	// Pin is the version that consumers are held at; None if they are not.
 	Pin dataset.Version
 	// Horizon is the version below which files may be gone already.
@@ -54,6 +60,19 @@ type PrunePlan struct {
 	Files []Info
 	// Kept are the versions that can still be had, oldest first.
 	Kept []dataset.Version
+	// Needs are the blobs that must be as their digests say before Files go,
+	// because Files could stand in for them: if one is not, plan again with it
+	// among Damaged.
+	Needs []Needed
+	// Lost and Damaged are those that were found.
+	Lost    []dataset.Version
+	Damaged []string
+}
+
+// Needed is a blob that a plan builds on.
+type Needed struct {
+	Key string
+	Ref Ref
 }
 
 // Bytes is the size of all files that go.
@@ -69,17 +88,21 @@ func (p PrunePlan) Bytes() int64 {
 // policy keeps and all that are too young, what is pinned, the inputs of kept
 // outputs, every blob that is needed to reach one of them from a snapshot, and
 // every manifest from the oldest of those on, because history is found by
-// walking back. Files that no announced version names go like others.
+// walking back. If none of the versions that the policy keeps can be had, the
+// newest one that can stays in their place; if none at all can, nothing goes.
+// Files that no announced version names go like others.
 func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
-	if len(p.Chain) == 0 {
-		return PrunePlan{Horizon: p.Horizon}
-	}
+	nothing := PrunePlan{Horizon: p.Horizon, Lost: p.Lost, Damaged: slices.Sorted(maps.Keys(p.Damaged))}
 	r := pruner{Prunable: p, policy: policy, needed: map[string]bool{p.Snapshot: true}, there: map[string]bool{}}
 	for _, f := range p.Files {
-		r.there[f.Key] = true
+		r.there[f.Key] = !p.Damaged[f.Key]
 	}
-	first := r.first()
-	plan := PrunePlan{Horizon: p.Chain[first].Version}
+	first, ok := r.reachable(r.first())
+	if !ok {
+		return nothing
+	}
+	plan := nothing
+	plan.Horizon = p.Chain[first].Version
 	if p.Pin != dataset.None {
 		plan.Horizon = min(plan.Horizon, p.Pin)
 	}
@@ -88,7 +111,11 @@ func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
 	for i, m := range slices.Backward(p.Chain) {
 		if i >= first || m.Version >= plan.Horizon || m.Version == p.Pin || p.Inputs[m.Version] {
 			if base, ok := r.base(i); ok {
-				r.keep(i, base)
+				// What is kept after first needs nothing from before it but by
+				// way of first; the newest one is the last that may be lost.
+				if needs := r.keep(i, base); i <= first || len(plan.Kept) == 0 {
+					plan.Needs = append(plan.Needs, needs...)
+				}
 				oldest = min(oldest, base)
 				plan.Kept = append(plan.Kept, m.Version)
 			}
@@ -128,6 +155,17 @@ func (r *pruner) first() int {
 	return first
 }
 
+// reachable returns first, or the newest version before it that can be had if
+// none from it on can; false if there is none.
+func (r *pruner) reachable(first int) (int, bool) {
+	for i := len(r.Chain) - 1; i >= 0; i-- {
+		if _, ok := r.base(i); ok {
+			return min(first, i), true
+		}
+	}
+	return 0, false
+}
+
 func (r *pruner) young(t time.Time) bool {
 	return r.policy.KeepFor > 0 && r.policy.Now.Sub(t) < r.policy.KeepFor
 }
@@ -140,28 +178,33 @@ func (r *pruner) base(i int) (int, bool) {
 		if r.has(m, m.Snapshot) {
 			return i, true
 		}
-		if i == 0 || m.Segment == m.Version || !r.has(m, m.Delta) {
+		if i == 0 || m.Segment == m.Version || !r.has(m, m.Delta) || r.Chain[i-1].Version != m.Previous {
 			return 0, false
 		}
 	}
 }
 
-// keep needs all blobs of version i, and those that lead to it from base.
-func (r *pruner) keep(i, base int) {
+// keep needs all blobs of version i, and those that lead to it from base, which
+// it returns.
+func (r *pruner) keep(i, base int) (way []Needed) {
 	m := r.Chain[i]
 	r.need(m, m.Snapshot, m.Delta, m.ReverseDelta, m.Header)
+	way = r.need(r.Chain[base], r.Chain[base].Snapshot)
 	for _, m := range r.Chain[base+1 : i+1] {
-		r.need(m, m.Delta)
+		way = append(way, r.need(m, m.Delta)...)
 	}
-	r.need(r.Chain[base], r.Chain[base].Snapshot)
+	return way
 }
 
-func (r *pruner) need(m Chained, refs ...*Ref) {
+func (r *pruner) need(m Chained, refs ...*Ref) (out []Needed) {
 	for _, ref := range refs {
 		if ref != nil {
-			r.needed[BlobKey(m.Dataset, m.Version, ref.Digest)] = true
+			n := Needed{BlobKey(m.Dataset, m.Version, ref.Digest), *ref}
+			r.needed[n.Key] = true
+			out = append(out, n)
 		}
 	}
+	return out
 }
 
 func (r *pruner) has(m Chained, ref *Ref) bool {

@@ -75,6 +75,17 @@ func told(p blob.Prunable, plan blob.PrunePlan) string {
 	return strings.Join(out, " ")
 }
 
+// damagedSnapshot makes the snapshot of version v one that is not what its digest
+// says.
+func damagedSnapshot(v int) func(*blob.Prunable, *blob.PrunePolicy) {
+	return func(p *blob.Prunable, _ *blob.PrunePolicy) {
+		if p.Damaged == nil {
+			p.Damaged = map[string]bool{}
+		}
+		p.Damaged[blob.BlobKey("n", dataset.Version(v), p.Chain[v-1].Snapshot.Digest)] = true
+	}
+}
+
 func TestPlanPrune(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -102,6 +113,15 @@ func TestPlanPrune(t *testing.T) {
 		{"the newest snapshot of the log", "s dr |sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) {
 			p.Snapshot = blob.BlobKey("n", 1, p.Chain[0].Snapshot.Digest)
 		}, "1m 2dmr"},
+		{"a snapshot that is damaged is no way", "s sdr dr", damagedSnapshot(2), "2rs"},
+		{"a head that is lost keeps the one before", "s sdr |s", damagedSnapshot(3), "1ms"},
+		{"nothing can be had", "s |s", func(p *blob.Prunable, o *blob.PrunePolicy) {
+			damagedSnapshot(1)(p, o)
+			damagedSnapshot(2)(p, o)
+		}, ""},
+		{"a manifest that is lost", "s sdr dr dr", func(p *blob.Prunable, _ *blob.PrunePolicy) {
+			p.Chain, p.Lost = append(p.Chain[:2:2], p.Chain[3]), []dataset.Version{3}
+		}, "1ms"},
 		{"files that were written late", "s sdr sdr", func(p *blob.Prunable, o *blob.PrunePolicy) {
 			o.Now, o.KeepFor = noon.Add(100*time.Hour), time.Hour
 			p.Files[0].Modified = o.Now
@@ -180,6 +200,9 @@ func checkPlan(t *rapid.T, p blob.Prunable, policy blob.PrunePolicy, plan blob.P
 	effective := head
 	if p.Pin != dataset.None {
 		effective = p.Pin
+	}
+	if len(plan.Kept) == 0 && len(plan.Files) == 0 && plan.Horizon == p.Horizon {
+		return // nothing can be had, so nothing goes
 	}
 	if plan.Horizon > effective || plan.Horizon < p.Horizon || plan.Horizon == dataset.None {
 		t.Fatalf("horizon %s, effective %s", plan.Horizon, effective)

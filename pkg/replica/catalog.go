@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -129,43 +130,64 @@ func (c *Catalog) Head(ctx context.Context, f announce.Fold) (Point, error) {
 // none, and with ErrPruned if it may have been one. What is found below the
 // horizon may have lost its blobs nevertheless; LoadAt says so.
 func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) (Point, error) {
-	at, err := c.Head(ctx, f)
-	for err == nil && at.Manifest != nil && at.Manifest.Version > v {
-		at, err = c.earlier(ctx, f, at)
-	}
-	if err == nil && at.Manifest == nil && v < f.Horizon {
-		err = fmt.Errorf("dataset %s, version %s, below the horizon %s: %w", c.name, v, f.Horizon, ErrPruned)
-	}
-	if err == nil && (at.Manifest == nil || at.Manifest.Version != v) {
-		err = fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
-	}
-	return at, err
-}
-
-// earlier returns the version before p; its manifest is nil if there is none or
-// if it was pruned.
-func (c *Catalog) earlier(ctx context.Context, f announce.Fold, p Point) (Point, error) {
-	m, err := c.Before(ctx, p.Manifest)
-	if p.Manifest.Previous < f.Horizon && errors.Is(err, blob.ErrNotFound) {
-		m, err = nil, nil
-	}
-	return Point{m, p.Manifest.PreviousManifest}, err
-}
-
-// History returns all announced versions that were not pruned, oldest first.
-func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error) {
 	if f.Head == dataset.None {
-		return nil, nil
+		return Point{}, fmt.Errorf("dataset %s: %w", c.name, ErrEmpty)
 	}
-	var out []Point
-	at, err := c.Head(ctx, f)
-	for err == nil && at.Manifest != nil {
-		out = append(out, at)
-		at, err = c.earlier(ctx, f, at)
+	oldest := f.Head
+	for at, err := range c.walk(ctx, f) {
+		if err != nil {
+			return Point{}, err
+		}
+		oldest = at.Version
+		if at.Version == v {
+			return Point{at.Manifest, at.Digest}, at.Lost
+		}
+		if at.Version < v {
+			return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
+		}
+	}
+	if v < f.Horizon && v < oldest {
+		return Point{}, fmt.Errorf("dataset %s, version %s, below the horizon %s: %w", c.name, v, f.Horizon, ErrPruned)
+	}
+	return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
+}
+
+func (c *Catalog) walk(ctx context.Context, f announce.Fold) iter.Seq2[announce.Link, error] {
+	return announce.Open(c.store, c.name).Walk(ctx, f, c.Manifest)
+}
+
+// Chain returns all announced versions that were not pruned, oldest first, also
+// those whose manifests are lost.
+func (c *Catalog) Chain(ctx context.Context, f announce.Fold) ([]announce.Link, error) {
+	var out []announce.Link
+	var err error
+	for at, walkErr := range c.walk(ctx, f) {
+		if err = walkErr; err == nil {
+			out = append(out, at)
+		}
 	}
 	slices.Reverse(out)
 	return out, err
 }
+
+// History returns all announced versions that were not pruned, oldest first. If
+// manifests are lost, it returns the others, and an error that says which.
+func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error) {
+	links, err := c.Chain(ctx, f)
+	var out []Point
+	var lost []error
+	for _, at := range links {
+		if at.Lost == nil {
+			out = append(out, Point{at.Manifest, at.Digest})
+		} else if len(lost) < maxLost {
+			lost = append(lost, fmt.Errorf("version %s: %w", at.Version, at.Lost))
+		}
+	}
+	return out, errors.Join(append(lost, err)...)
+}
+
+// maxLost bounds the lost manifests that an error names.
+const maxLost = 3
 
 // Mapping returns the schema of that digest, nil for the zero digest.
 func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap.Mapping, error) {
@@ -249,7 +271,7 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 	broken := map[blob.Ref]bool{}
 	before := func(m *blob.Manifest) (*blob.Manifest, error) {
 		prev, err := c.Before(ctx, m)
-		if errors.Is(err, blob.ErrNotFound) {
+		if announce.IsLost(err) {
 			return nil, nil // pruned, or lost: the chain begins here
 		}
 		return without(prev, broken), err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -44,14 +45,13 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", n, err)
 	}
-	points, err := w.c.History(ctx, f)
+	points, err := w.points(f)
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("verify %s: %w", n, err)
 	}
 	if err != nil {
 		w.out.problem("manifests: %v", err)
 	}
-	w.chain(points)
 	if len(points) > 0 && points[0].Manifest.Schema.IsZero() {
 		w.adopted = points[0].Manifest.Version // names before it are the producer's
 	}
@@ -59,7 +59,7 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		w.version(f, p)
+		w.version(p)
 		if progress != nil {
 			progress(i+1, len(points))
 		}
@@ -83,6 +83,8 @@ type verifier struct {
 	announced []announce.Announcement        // by the log, the valid ones
 	late      map[dataset.Version][]blob.Ref // snapshots that were announced later
 	pruned    map[string]bool                // keys that the log allows to be gone
+	lost      map[dataset.Version]bool       // whose manifests are
+	read      announce.Fold                  // of all of the log that was read
 
 	adopted  dataset.Version // the first one, if a Java producer made it
 	prev     *blob.Manifest
@@ -94,12 +96,16 @@ func newVerifier(ctx context.Context, store blob.Store, n dataset.Name) *verifie
 		ctx: ctx, store: store, c: NewCatalog(store, n), out: newVerification(string(n)),
 		known: map[string]bool{}, names: map[string][]string{},
 		versions: map[dataset.Version]bool{}, late: map[dataset.Version][]blob.Ref{},
-		pruned: map[string]bool{},
+		pruned: map[string]bool{}, lost: map[dataset.Version]bool{}, read: announce.Empty(),
 	}
 }
 
-func (w *verifier) version(f announce.Fold, p Point) {
+func (w *verifier) version(p Point) {
 	m := p.Manifest
+	hadPrevious := w.previous != nil
+	if w.prev != nil && (m.Previous != w.prev.Version || m.Segment != w.prev.Segment) {
+		w.previous = nil // nothing leads on from it
+	}
 	w.known[blob.ManifestKey(w.c.name, m.Version, p.Digest)] = true
 	if !m.Schema.IsZero() {
 		w.known[blob.SchemaKey(w.c.name, m.Schema)] = true
@@ -125,7 +131,7 @@ func (w *verifier) version(f announce.Fold, p Point) {
 			w.out.problem("%s: header: %v", m.Version, err)
 		}
 	}
-	if delta != nil && w.previous != nil && m.Segment == w.prev.Segment {
+	if delta != nil && w.previous != nil {
 		s := w.decoded(m, "delta", m.Checksum, func() (*state.State, error) { return w.previous.Apply(delta) })
 		if now == nil {
 			now = s
@@ -134,10 +140,10 @@ func (w *verifier) version(f announce.Fold, p Point) {
 			w.out.problem("%s: delta and snapshot lead to different ordinals", m.Version)
 		}
 	}
-	if reverse != nil && now != nil && w.previous != nil && m.Segment == w.prev.Segment {
+	if reverse != nil && now != nil && w.previous != nil {
 		w.decoded(m, "reverse delta", w.prev.Checksum, func() (*state.State, error) { return now.Apply(reverse) })
 	}
-	if now == nil && len(w.out.Problems) == before && w.previous != nil && m.Version >= f.Horizon {
+	if now == nil && len(w.out.Problems) == before && hadPrevious && m.Version >= w.read.Horizon {
 		w.out.problem("%s: no blob leads to it", m.Version)
 	}
 	w.prev, w.previous = m, now
@@ -157,7 +163,7 @@ func (w *verifier) fetch(m *blob.Manifest, what string, ref *blob.Ref) []byte {
 	key := blob.BlobKey(w.c.name, m.Version, ref.Digest)
 	w.known[key] = true
 	data, err := blob.Get(w.ctx, w.store, key, *ref)
-	if w.pruned[key] && errors.Is(err, blob.ErrNotFound) {
+	if w.gone(key, err) {
 		return nil
 	}
 	if err != nil {
@@ -187,6 +193,17 @@ func (w *verifier) decoded(m *blob.Manifest, what string, want dataset.Digest, r
 	return s
 }
 
+// keyVersion returns the version in the key of a blob or manifest, None if it
+// has none.
+func keyVersion(key string) dataset.Version {
+	text, _, _ := strings.Cut(path.Base(key), "-")
+	v, err := dataset.ParseVersion(text)
+	if err != nil {
+		return dataset.None
+	}
+	return v
+}
+
 // orphans lists the blobs and manifests that the chain does not name.
 func (w *verifier) orphans() error {
 	for _, folder := range []string{"blobs", "versions", "schemas"} {
@@ -195,7 +212,7 @@ func (w *verifier) orphans() error {
 			return err
 		}
 		for _, info := range infos {
-			if !w.known[info.Key] {
+			if !w.known[info.Key] && !w.lost[keyVersion(info.Key)] {
 				w.out.Orphans = append(w.out.Orphans, strings.TrimPrefix(info.Key, string(w.c.name)+"/"))
 			}
 		}

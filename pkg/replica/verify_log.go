@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -26,6 +27,7 @@ func (w *verifier) log() (announce.Fold, error) {
 			w.entry(e)
 		}
 		fold = next
+		w.read = next
 	}
 	if err := w.gaps(fold.Position); err != nil {
 		return fold, err
@@ -49,6 +51,39 @@ func (w *verifier) entry(e announce.Entry) {
 	}
 }
 
+// gone says whether a key could not be read because it was pruned. A prune may
+// be under way, so the log is asked again: what goes is in it before it goes.
+func (w *verifier) gone(key string, err error) bool {
+	if !errors.Is(err, blob.ErrNotFound) {
+		return false
+	}
+	if !w.pruned[key] {
+		w.readOn()
+	}
+	return w.pruned[key]
+}
+
+// readOn notes what was pruned since the log was read.
+func (w *verifier) readOn() {
+	log := announce.Open(w.store, w.c.name)
+	if now, err := log.Refresh(w.ctx); err != nil || now.Position == w.read.Position {
+		return // nothing is known that was not before
+	}
+	for e, err := range log.Entries(w.ctx) {
+		if err != nil {
+			return
+		}
+		if e.Position() <= w.read.Position {
+			continue
+		}
+		next, valid := e.Fold.Apply(e)
+		if _, ok := e.Body.(announce.Prune); ok && valid {
+			w.entry(e)
+		}
+		w.read = next
+	}
+}
+
 // isDamage says whether an error is about bytes that were read or are gone, not
 // about a store that does not answer.
 func isDamage(err error) bool {
@@ -66,6 +101,13 @@ func (w *verifier) gaps(last int64) error {
 	if err != nil {
 		return err
 	}
+	infos = slices.DeleteFunc(infos, func(info blob.Info) bool {
+		ours := blob.IsLogKey(w.c.name, info.Key)
+		if !ours {
+			w.out.problem("log: %s: it is no log entry: a file of somebody else's, move it away", info.Key)
+		}
+		return !ours
+	})
 	for _, info := range infos {
 		if info.Key <= blob.LogKey(w.c.name, last) {
 			continue
@@ -80,6 +122,26 @@ func (w *verifier) gaps(last int64) error {
 	return nil
 }
 
+// points returns the versions whose manifests are there. Others are problems,
+// unless they were pruned.
+func (w *verifier) points(f announce.Fold) ([]Point, error) {
+	links, err := w.c.Chain(w.ctx, f)
+	var out []Point
+	for _, at := range links {
+		key := blob.ManifestKey(w.c.name, at.Version, at.Digest)
+		switch {
+		case at.Lost == nil:
+			out = append(out, Point{at.Manifest, at.Digest})
+			continue
+		case !w.gone(key, at.Lost):
+			w.out.problem("%s: manifest: %v", at.Version, at.Lost)
+		}
+		w.lost[at.Version], w.known[key] = true, true
+	}
+	w.chain(out)
+	return out, err
+}
+
 // chain compares what the log announced with the manifests.
 func (w *verifier) chain(points []Point) {
 	w.out.Versions = len(points)
@@ -89,7 +151,7 @@ func (w *verifier) chain(points []Point) {
 		digests[p.Manifest.Version] = p.Digest
 	}
 	for _, a := range w.announced {
-		if len(points) > 0 && a.Version >= points[0].Manifest.Version && digests[a.Version] != a.Manifest {
+		if len(points) > 0 && a.Version >= points[0].Manifest.Version && digests[a.Version] != a.Manifest && !w.lost[a.Version] {
 			w.out.problem("log: announces %s, which the manifests after it pass over", a.Version)
 		}
 	}

@@ -63,12 +63,12 @@ func (w *verifier) hollow(f announce.Fold) error {
 	}
 	for _, e := range entries {
 		v, ok := nameVersion(e.Name())
-		if !ok || v > f.Head && v <= now.Head {
+		if !ok || v > f.Head && v <= now.Head || w.lost[v] {
 			continue
 		}
 		keys := w.names[e.Name()]
 		switch {
-		case keys == nil && (v < f.Horizon || v < w.adopted):
+		case keys == nil && (v < max(f.Horizon, now.Horizon) || v < w.adopted):
 			w.out.Orphans = append(w.out.Orphans, e.Name())
 		case keys == nil:
 			w.out.problem("%s: no announced version has a blob of this name", e.Name())
@@ -88,7 +88,7 @@ func (w *verifier) announcedVersion(text string, f, now announce.Fold) {
 		w.out.problem("%s: %v", announcedFile, err)
 	case v > max(f.Head, now.Head):
 		w.out.problem("%s: %s is beyond the log, whose head is %s", announcedFile, v, f.Head)
-	case v <= f.Head && v >= f.Horizon && !w.versions[v]:
+	case v <= f.Head && v >= f.Horizon && !w.versions[v] && !w.lost[v]:
 		w.out.problem("%s: %s was not announced in the log", announcedFile, v)
 	}
 }
@@ -108,6 +108,11 @@ func nameVersion(name string) (dataset.Version, bool) {
 func (w *verifier) isBlob(dir *blob.Dir, name string, keys []string) error {
 	path := filepath.Join(dir.Path(string(w.c.name)), name)
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil // it was removed meanwhile
+		}
+	}
 	if err != nil {
 		return err
 	}
