@@ -76,6 +76,7 @@ docs/configuration.md describes the configuration file.`,
 		fmt.Fprintln(c.ErrOrStderr(), listening(s))
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()
+		go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
 		go daemon.OnHangup(ctx, func() {
 			cfg, _, err := load()
 			if err == nil {
@@ -83,7 +84,10 @@ docs/configuration.md describes the configuration file.`,
 			}
 			if err != nil {
 				log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
+				return
 			}
+			log.Info("declarations are reloaded")
+			warnAbsent(ctx, cfg.Datasets, log)
 		})
 		return s.Run(c.Context())
 	}

@@ -17,17 +17,26 @@ func suggest(root, in reflect.Type, path, key string) string {
 			return fmt.Sprintf(": did you mean %q?", known)
 		}
 	}
+	if best := Nearest(key, keysOf(in)); best != "" {
+		return fmt.Sprintf(": did you mean %q?", join(path, best))
+	}
+	return fmt.Sprintf(": known are %s", strings.Join(keysOf(in), ", "))
+}
+
+// Nearest returns the one of known, which are in lower case, that text was
+// probably meant to be; nothing if it is far from all of them.
+func Nearest(text string, known []string) string {
 	best, least := "", 0
-	for _, known := range keysOf(in) {
-		d := distance(strings.ToLower(key), known)
+	for _, x := range known {
+		d := distance(strings.ToLower(text), x)
 		if best == "" || d < least {
-			best, least = known, d
+			best, least = x, d
 		}
 	}
-	if least > len(key)/2+1 {
-		return fmt.Sprintf(": known are %s", strings.Join(keysOf(in), ", "))
+	if least > len(text)/2+1 {
+		return ""
 	}
-	return fmt.Sprintf(": did you mean %q?", join(path, best))
+	return best
 }
 
 // distance returns how many insertions, removals, replacements and swaps of

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestRunReloads changes the configuration of a sidecar that runs, which warns
+// of names that are not in the store.
+func TestRunReloads(t *testing.T) {
+	dir := t.TempDir()
+	store, socket, config := filepath.Join(dir, "store"), filepath.Join(dir, "s"), filepath.Join(dir, "c.yaml")
+	schema, file := write(t, filepath.Join(dir, "item.proto"), itemSchema), write(t, filepath.Join(dir, "items"), `{"id":"x","v":1}`)
+	for _, n := range []string{"items", "others"} {
+		if _, err := process(t, "publish", "--store", store, "--schema", schema, n, file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	declare := func(names ...string) {
+		text := "listen: \"\"\nadmin: \"\"\nsocket: " + socket + "\ndatasets:\n"
+		for _, n := range names {
+			text += fmt.Sprintf("  - {name: %s, store: %s, required: false}\n", n, store)
+		}
+		write(t, config, text)
+	}
+	declare("items", "otters")
+	c := exec.CommandContext(t.Context(), "holdfast", "run", "--config", config)
+	errs, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(errs)
+	until := func(words string) {
+		t.Helper()
+		var seen []string
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), words) {
+				return
+			}
+			seen = append(seen, lines.Text())
+		}
+		t.Fatalf("it never said %q:\n%s", words, strings.Join(seen, "\n"))
+	}
+	hangUp := func() {
+		t.Helper()
+		if err := c.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until("dataset is not in its store")
+	if !strings.Contains(lines.Text(), "dataset=otters") || !strings.Contains(lines.Text(), "did_you_mean=others") {
+		t.Errorf("it warns %s", lines.Text())
+	}
+	served := func(name string, want bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; { // it may load still
+			out, err := process(t, "get", name, "x", "--address", "unix:"+socket)
+			if (err == nil) == want {
+				return
+			}
+			if !want || time.Now().After(deadline) {
+				t.Fatalf("get %s: %s, error %v; want it served: %v", name, out, err, want)
+			}
+		}
+	}
+	served("items", true)
+	served("others", false)
+
+	declare("others")
+	hangUp()
+	until("declarations are reloaded")
+	served("others", true)
+	served("items", false)
+
+	declare("others", "nothingofthatkind")
+	hangUp()
+	until(`store_has="items, others"`)
+
+	if err := os.WriteFile(config, []byte("dataset: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hangUp()
+	until("declarations are not reloaded")
+	served("others", true)
+
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		continue // to its end
+	}
+	if err := c.Wait(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}
