@@ -345,7 +345,7 @@ func TestManyLayouts(t *testing.T) {
 	lays := &layouts{}
 	b := newPageBuilder(&Schema{Name: "T", Kind: Object, Fields: fields}, lays)
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 60_000 {
+	for range 8_000 {
 		b.reset()
 		b.set = math.MaxUint16
 		for f := range b.nums {
