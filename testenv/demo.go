@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -72,6 +73,13 @@ const (
 	shadowDir    = "_shadow/runs" // as "holdfast shadow --dir DIR/_shadow" has it
 )
 
+// kept says what is in the folder that a demo keeps.
+const kept = `
+%[1]s is PROD's store, a folder for each dataset. Beside them are
+  %[2]s  the store of the candidate's outputs: holdfast versions availability --store %[1]s/%[2]s
+  %[3]s     what each run of the candidate showed: holdfast shadow ls --dir %[1]s/%[3]s
+`
+
 // Demo runs the demo to its end.
 func Demo(ctx context.Context, cfg DemoConfig) (_ *DemoResult, err error) {
 	start := time.Now()
@@ -100,6 +108,9 @@ func Demo(ctx context.Context, cfg DemoConfig) (_ *DemoResult, err error) {
 	}
 	d.result.Seconds = time.Since(start).Seconds()
 	d.say("\nDone in %.1f s. The candidate is a %s.\n", d.result.Seconds, d.result.Replay.Verdict)
+	if cfg.Dir != "" {
+		d.say(kept, cfg.Dir, candidateDir, path.Dir(shadowDir))
+	}
 	if cfg.Serve != nil {
 		err = cfg.Serve(ctx, d.result, Address{GRPC: d.sidecars[0].Addr(), Admin: d.sidecars[0].AdminAddr(), Store: dir})
 	}

@@ -25,6 +25,8 @@ for each feature and region whether the feature can be used there, and then
 judges a candidate for the decision's next release: it replays the candidate on
 exactly the data that PROD decided on and compares every decision.
 
+With --dir it says at the end what is in that folder.
+
 It exits with 0 when the demo worked, whether the candidate is a GO or a NO-GO.`,
 		Example: "  holdfast demo\n  holdfast demo --dir ./demo --serve",
 		Args:    cobra.NoArgs,

@@ -125,6 +125,14 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d evaluations were shadowed", len(got.Shadow))
 	}
 	keepsStores(t, dir, got.Datasets["availability"].Versions)
+	for name, args := range map[string][]string{
+		"candidate": {"versions", "availability", "--store", filepath.Join(dir, "_candidate")},
+		"shadow":    {"shadow", "ls", "--dir", filepath.Join(dir, "_shadow")},
+	} { // as the story says
+		if out, err := command(t, args...); err != nil || strings.Count(out, "\n") < 2 {
+			t.Errorf("%s: %s, error %v", name, out, err)
+		}
+	}
 	if _, err := command(t, "demo", "--dir", dir); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("a folder that is not empty: error %v", err)
 	}
