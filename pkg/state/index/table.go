@@ -289,13 +289,14 @@ func (c *chain) trim() {
 	}
 }
 
-// store writes the chain and returns the handle of its first group.
-func (c *chain) store(w *arena.Writer) arena.Handle {
+// store writes the chain into a stream and returns the handle of its first
+// group.
+func (c *chain) store(w *arena.Writer, stream int) arena.Handle {
 	var next arena.Handle
 	for i := c.groups() - 1; i >= 0; i-- {
 		g := c.bytes[i*groupBytes : (i+1)*groupBytes]
 		setLink(g, next)
-		next = w.Put(arena.New, g)
+		next = w.Put(stream, g)
 	}
 	return next
 }
@@ -414,7 +415,7 @@ func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was
 		}
 	}
 	e.chain.trim()
-	e.setHandle(group, e.chain.store(e.w))
+	e.setHandle(group, e.chain.store(e.w, arena.New))
 	return extra, true
 }
 
@@ -464,7 +465,7 @@ func (e *tableEdit) move(group uint64, h arena.Handle) {
 		e.chain.bytes = append(e.chain.bytes, e.w.Block(h)[:groupBytes]...)
 		old = append(old, h)
 	}
-	e.setHandle(group, e.chain.store(e.w))
+	e.setHandle(group, e.chain.store(e.w, arena.Moved))
 	for _, h := range old {
 		e.w.Drop(h, groupBytes)
 	}
@@ -528,7 +529,7 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 				}
 				c.add(p, x.o)
 			}
-			t.dir[d][group%dirSize] = c.store(w)
+			t.dir[d][group%dirSize] = c.store(w, arena.New)
 		}
 	}
 	blocks, err = w.CloseTrimmed()
