@@ -57,6 +57,7 @@ func Project(ctx context.Context, dir *blob.Dir, n dataset.Name, fold Fold) erro
 		if err = errors.Join(made, err); err != nil {
 			return fmt.Errorf("project names of %s: %w", n, err)
 		}
+		_ = dir.KeepReserve() // the next writer tries it again
 		return nil
 	}
 }

@@ -42,11 +42,15 @@ func (p Pruner) Plan(ctx context.Context) (blob.PrunePlan, error) {
 
 // Run makes known in the log what goes, and then deletes exactly that; again
 // until nothing is left that can go. It returns what was deleted. If it is
-// interrupted, the next run deletes the rest.
+// interrupted, the next run deletes the rest. On a full file system it spends
+// the store's reserve on the entries of the log, and keeps a new one at the end.
 func (p Pruner) Run(ctx context.Context, who Author) (blob.PrunePlan, error) {
 	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}, sound: sound{}}
 	for {
 		more, err := r.step(ctx)
+		if err != nil && r.makeRoom(ctx, err) {
+			continue
+		}
 		if err != nil {
 			return r.done, fmt.Errorf("prune %s: %w", p.Dataset, err)
 		}
@@ -62,6 +66,8 @@ type pruning struct {
 	log     *Log
 	who     Author
 	sound   sound
+	fold    Fold // after the last entry
+	named   int  // how many of done's files may still have Hollow's names
 	done    blob.PrunePlan
 	deleted map[string]bool // keys of done; a listing may still show them
 }
@@ -93,6 +99,7 @@ func (r *pruning) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	r.fold = fold
 	if len(files) == 0 {
 		r.done.Horizon = fold.Horizon
 		return false, r.project(ctx, fold)
@@ -102,9 +109,24 @@ func (r *pruning) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		r.deleted[f.Key] = true
+		r.named++
 		r.done.Files = append(r.done.Files, f)
 	}
 	return true, nil
+}
+
+// makeRoom makes room in a file system that is full, if it can: the names by
+// which Hollow reads what was deleted hold its space; else there is a reserve.
+func (r *pruning) makeRoom(ctx context.Context, err error) bool {
+	dir, ok := r.Store.(*blob.Dir)
+	if !ok || !blob.IsFull(err) {
+		return false
+	}
+	if r.named > 0 {
+		r.named = 0
+		return r.project(ctx, r.fold) == nil
+	}
+	return dir.SpendReserve()
 }
 
 // plan returns what can go after fold f. What goes could stand in for what
@@ -119,7 +141,13 @@ func (p Pruner) plan(ctx context.Context, f Fold, known sound) (blob.PrunePlan, 
 	if p.Now != nil {
 		policy.Now = p.Now()
 	}
-	for in.Damaged = map[string]bool{}; ; {
+	in.Damaged = map[string]bool{}
+	for key, whole := range known {
+		if !whole {
+			in.Damaged[key] = true
+		}
+	}
+	for {
 		plan := blob.PlanPrune(in, policy)
 		if len(plan.Files) == 0 {
 			return plan, nil

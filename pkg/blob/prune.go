@@ -58,7 +58,8 @@ type PrunePlan struct {
 	// Files are to be deleted, sorted by key; all are of versions below
 	// Horizon. Their keys are relative to the dataset's folder.
 	Files []Info
-	// Kept are the versions that can still be had, oldest first.
+	// Kept are the versions that can still be had, oldest first, as far as is
+	// known: of those after the first one only the newest is examined.
 	Kept []dataset.Version
 	// Needs are the blobs that must be as their digests say before Files go,
 	// because Files could stand in for them: if one is not, plan again with it

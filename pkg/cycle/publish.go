@@ -9,10 +9,42 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
 )
 
-// publish writes a verified draft to the store and announces it.
+// publish writes a verified draft to the store and announces it. If the store
+// is full, what was written goes again: else every attempt would take more of
+// what is left.
 func (c *Cycle) publish(ctx context.Context, d *draft) error {
+	err := c.write(ctx, d)
+	if err == nil {
+		err = c.announce(ctx, d)
+	}
+	if blob.IsFull(err) && !errors.Is(err, announce.ErrInDoubt) {
+		c.discard(context.WithoutCancel(ctx), d.view)
+	}
+	return err
+}
+
+// discard deletes the files of a version that was not announced, and never will
+// be: nobody else makes one with the same digests.
+func (c *Cycle) discard(ctx context.Context, v *replica.View) {
+	m := v.Manifest
+	keys := []string{blob.ManifestKey(c.cfg.Dataset, m.Version, v.ManifestDigest)}
+	for _, ref := range []*blob.Ref{m.Snapshot, m.Delta, m.ReverseDelta, m.Header} {
+		if ref != nil {
+			keys = append(keys, blob.BlobKey(c.cfg.Dataset, m.Version, ref.Digest))
+		}
+	}
+	for _, key := range keys {
+		if err := c.cfg.Store.Delete(ctx, key); err != nil {
+			c.cfg.Logger.Warn("a blob that nobody needs was not deleted", "dataset", c.cfg.Dataset, "error", err)
+		}
+	}
+}
+
+// write writes the files of a draft, the manifest last.
+func (c *Cycle) write(ctx context.Context, d *draft) error {
 	m := d.view.Manifest
 	for _, b := range []struct {
 		data []byte
@@ -40,10 +72,7 @@ func (c *Cycle) publish(ctx context.Context, d *draft) error {
 		return fmt.Errorf("publish: %w", err)
 	}
 	d.view.ManifestDigest = dataset.DigestOf(b)
-	if err := put(ctx, c.cfg.Store, blob.ManifestKey(c.cfg.Dataset, m.Version, d.view.ManifestDigest), b); err != nil {
-		return err
-	}
-	return c.announce(ctx, d)
+	return put(ctx, c.cfg.Store, blob.ManifestKey(c.cfg.Dataset, m.Version, d.view.ManifestDigest), b)
 }
 
 // put writes a blob whose name is its digest. One that exists is read: it may be

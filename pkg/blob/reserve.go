@@ -1,0 +1,44 @@
+package blob
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+const (
+	// reserveFile holds space back in a directory store, so that a file system
+	// that is full takes the log entry that a prune begins with. It is no key.
+	reserveFile = ".holdfast-reserve"
+	// reserveSize is more than several entries of a prune have.
+	reserveSize = 256 << 10
+)
+
+// IsFull says whether an error is about a file system, or a quota, that has no
+// space left.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// KeepReserve holds back the space that SpendReserve gives, if it does not yet.
+// Errors are those of the file system; there may be no space for it.
+func (d *Dir) KeepReserve() error {
+	path := filepath.Join(d.root, reserveFile)
+	if info, err := os.Stat(path); err == nil && info.Size() >= reserveSize {
+		return nil
+	}
+	b := make([]byte, reserveSize)
+	_, _ = rand.Read(b) // never fails; zeros might take no space
+	temp, err := d.writeTemp(b)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp) // is there after a failure only
+	return plain(os.Rename(temp, path))
+}
+
+// SpendReserve gives the space back that is held in reserve; false if there is
+// none.
+func (d *Dir) SpendReserve() bool { return os.Remove(filepath.Join(d.root, reserveFile)) == nil }
