@@ -1,10 +1,13 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	mathbits "math/bits"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -24,6 +27,8 @@ type pageBuilder struct {
 	lists  [pageSize][]collectionEntry
 
 	plans []columnPlan
+	key   []byte // names the shapes of the plans
+	known [knownLayouts]knownLayout
 	out   []byte
 }
 
@@ -155,7 +160,7 @@ func (b *pageBuilder) pack() (page, error) {
 	for i := range b.plans {
 		best += uint64(b.plans[i].bytes())
 	}
-	lay := b.lays.choose(b.plans, int(best))
+	lay := b.layout(int(best))
 	if b.schema.Kind != Object {
 		heap = (heap*lay.entryBits + 7) / 8
 	}
@@ -166,6 +171,31 @@ func (b *pageBuilder) pack() (page, error) {
 	b.out = slices.Grow(b.out[:0], int(size)+bits.Pad)[:int(size)+bits.Pad]
 	b.fill(lay)
 	return page{lay, b.out[:size]}, nil
+}
+
+// knownLayout is the layout that was chosen for shapes the last time. Pages of
+// one type ask for few, and what all builders share is behind a lock.
+type knownLayout struct {
+	key []byte
+	lay *layout
+}
+
+const knownLayouts = 64
+
+// layout returns the layout for the plans and makes them those for it. size is
+// the page's length at best.
+func (b *pageBuilder) layout(size int) *layout {
+	b.key = b.key[:0]
+	for i := range b.plans {
+		b.key = b.plans[i].shape.append(b.key)
+	}
+	k := &b.known[xxhash.Sum64(b.key)%knownLayouts]
+	if k.lay != nil && bytes.Equal(k.key, b.key) && k.lay.adopt(b.plans) {
+		return k.lay
+	}
+	k.key = append(k.key[:0], b.key...)
+	k.lay = b.lays.choose(b.plans, b.key, size)
+	return k.lay
 }
 
 // fill writes the page into b.out. Each part may overwrite the beginning of

@@ -100,16 +100,11 @@ func (ls *layouts) all() []*layout {
 }
 
 // choose returns the layout for a page and makes the plans those for it: the
-// one with just their shapes as long as there are few, later one in which the
-// page is not much longer. size is the page's length at best.
-func (ls *layouts) choose(plans []columnPlan, size int) *layout {
+// one with just their shapes, which key names, as long as there are few, later
+// one in which the page is not much longer. size is the page's length at best.
+func (ls *layouts) choose(plans []columnPlan, key []byte, size int) *layout {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	var room [128]byte
-	key := room[:0]
-	for i := range plans {
-		key = plans[i].shape.append(key)
-	}
 	l := ls.byKey[string(key)]
 	if l != nil && l.adopt(plans) {
 		return l
@@ -206,8 +201,21 @@ func (l *layout) waste(plans []columnPlan, most int) (n int, ok bool) {
 	return n, true
 }
 
+// has says whether the layout is the one with just the shapes of the plans.
+func (l *layout) has(plans []columnPlan) bool {
+	for i := range plans {
+		if plans[i].shape != l.shapes[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // adopt makes the plans those for the layout, if they fit.
 func (l *layout) adopt(plans []columnPlan) bool {
+	if l.has(plans) {
+		return true
+	}
 	var room [16]columnPlan
 	fit := room[:0]
 	for i := range plans {
