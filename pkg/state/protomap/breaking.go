@@ -10,7 +10,7 @@ import (
 
 // Breaking says why those who read with the old declaration would misread
 // records of the new one, sorted: another root or key, a field whose number is
-// gone, or has another type, an enum value that is gone or called otherwise, or
+// gone, or has another type or no presence any more, an enum value that is gone or called otherwise, or
 // whose number means another. Messages and enums are matched by full name.
 // Nothing means that the new declaration only adds.
 func Breaking(old, next *Mapping) []string {
@@ -60,6 +60,8 @@ func changedField(old, next protoreflect.FieldDescriptor) string {
 		return fmt.Sprintf("is now called %s (number %d)", next.Name(), old.Number())
 	case typeText(old) != typeText(next):
 		return fmt.Sprintf("is %s, it was %s", typeText(next), typeText(old))
+	case old.HasPresence() && !next.HasPresence():
+		return "is no longer optional: its default value would be read as none"
 	}
 	return ""
 }

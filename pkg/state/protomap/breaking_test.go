@@ -31,12 +31,31 @@ func TestBreaking(t *testing.T) {
 		{"renamed", "message X { " + option + " string id = 1; int64 m = 2; repeated Y ys = 3; } message Y { string a = 1; }", "is now called m"},
 		{"single", "message X { " + option + " string id = 1; int64 n = 2; Y ys = 3; } message Y { string a = 1; }", "is Y, it was repeated Y"},
 		{"nested", "message X { " + option + " string id = 1; int64 n = 2; repeated Y ys = 3; } message Y { bytes a = 1; }", "field a of Y is bytes, it was string"},
+		{"optional", "message X { " + option + " string id = 1; optional int64 n = 2; repeated Y ys = 3; } message Y { string a = 1; }", ""},
 		{"another key", `message X { option (holdfast.v1.dataset) = {key: ["n"]}; string id = 1; int64 n = 2; repeated Y ys = 3; } message Y { string a = 1; }`, "the key is (n), it was (id)"},
 		{"another root", "message W { " + option + " string id = 1; }", "the root type is W, it was X"},
 	} {
 		got := strings.Join(Breaking(old, compile(tc.text)), "; ")
 		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestBreakingPresence takes away what tells nothing from a default value.
+func TestBreakingPresence(t *testing.T) {
+	declare := func(fields string) *Mapping {
+		return mustCompile(t, `syntax = "proto3"; import "holdfast/v1/options.proto";
+			message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; `+fields+` }`)
+	}
+	for _, tc := range []struct{ was, now, want string }{
+		{"optional int32 n = 2;", "int32 n = 2;", "field n of R is no longer optional: its default value would be read as none"},
+		{"oneof o { int32 n = 2; }", "int32 n = 2;", "field n of R is no longer optional: its default value would be read as none"},
+		{"optional int32 n = 2;", "oneof o { int32 n = 2; }", ""},
+		{"int32 n = 2;", "optional int32 n = 2;", ""},
+	} {
+		if got := strings.Join(Breaking(declare(tc.was), declare(tc.now)), "; "); got != tc.want {
+			t.Errorf("from %s to %s: %q, want %q", tc.was, tc.now, got, tc.want)
 		}
 	}
 }
