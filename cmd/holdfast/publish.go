@@ -31,9 +31,9 @@ changed, nothing is published. It claims nothing: if another producer announces
 a version meanwhile, it starts over from that one.
 
 A schema that takes a field or an enum value away, gives it another type, name or
-number, makes an optional field a plain one, or changes the key or the root message, is refused without --breaking:
-applications that read with the old one would misread the records. Adding fields
-and enum values is always possible.
+number, makes an optional field a plain one, or changes the key or the root
+message, is refused without --breaking: applications that read with the old one
+would misread the records. Adding fields and enum values is always possible.
 
 If files of the newest version are lost or damaged, so that it cannot be read,
 publish stops. With --from-scratch it publishes a version on top of it that
