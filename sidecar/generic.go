@@ -1,7 +1,9 @@
 package sidecar
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -243,7 +245,8 @@ func (g *generic) Versions(ctx context.Context, in *holdfastv1.VersionsRequest) 
 		return nil, err
 	}
 	history, err := d.replica.History(ctx)
-	if err != nil {
+	lost := &replica.LostError{}
+	if err != nil && !errors.As(err, &lost) {
 		return nil, toStatus(fmt.Errorf("%w: %w", errNotReadable, err))
 	}
 	root := ""
@@ -262,6 +265,10 @@ func (g *generic) Versions(ctx context.Context, in *holdfastv1.VersionsRequest) 
 			info.Previous = m.Previous.String()
 		}
 		out.Versions = append(out.Versions, info)
+	}
+	for i, v := range lost.Versions { // ascending, so i of them stand before it
+		at, _ := slices.BinarySearchFunc(history, v, func(p replica.Point, v dataset.Version) int { return cmp.Compare(p.Manifest.Version, v) })
+		out.Versions = slices.Insert(out.Versions, at+i, &holdfastv1.VersionInfo{Version: v.String()})
 	}
 	return out, nil
 }

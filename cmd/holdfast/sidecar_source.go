@@ -144,6 +144,14 @@ func (s *sidecarSource) Versions(ctx context.Context, n dataset.Name) ([]version
 	}
 	out := []versionInfo{}
 	for _, v := range list.GetVersions() {
+		if v.GetChecksum() == "" {
+			gone, err := version(v.GetVersion())
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, versionInfo{Version: gone, Lost: "its manifest is gone or damaged"})
+			continue
+		}
 		info := versionInfo{Created: timeText(v.GetCreated().AsTime()), Records: int(v.GetRecords()), Pinned: pinned != "" && v.GetVersion() == pinned}
 		if info.Version, err = version(v.GetVersion()); err != nil {
 			return nil, err

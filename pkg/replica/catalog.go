@@ -28,6 +28,21 @@ var (
 	ErrEmpty = errors.New("dataset has no version yet")
 )
 
+// A LostError says that manifests of announced versions are gone or damaged.
+type LostError struct {
+	// Versions are those versions, ascending.
+	Versions []dataset.Version
+	err      error // of the first one
+}
+
+// Error implements error.
+func (e *LostError) Error() string {
+	return fmt.Sprintf("manifests of %d versions are lost, the first of %s: %v", len(e.Versions), e.Versions[0], e.err)
+}
+
+// Unwrap returns how the first one is lost.
+func (e *LostError) Unwrap() error { return e.err }
+
 // prunedError is the type of ErrPruned.
 type prunedError struct{}
 
@@ -171,23 +186,24 @@ func (c *Catalog) Chain(ctx context.Context, f announce.Fold) ([]announce.Link, 
 }
 
 // History returns all announced versions that were not pruned, oldest first. If
-// manifests are lost, it returns the others, and an error that says which.
+// manifests are lost, it returns the others, and a LostError.
 func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error) {
 	links, err := c.Chain(ctx, f)
 	var out []Point
-	var lost []error
+	lost := &LostError{}
 	for _, at := range links {
 		if at.Lost == nil {
 			out = append(out, Point{at.Manifest, at.Digest})
-		} else if len(lost) < maxLost {
-			lost = append(lost, fmt.Errorf("version %s: %w", at.Version, at.Lost))
+			continue
 		}
+		lost.Versions = append(lost.Versions, at.Version)
+		lost.err = cmp.Or(lost.err, at.Lost)
 	}
-	return out, errors.Join(append(lost, err)...)
+	if err == nil && lost.err != nil {
+		err = lost
+	}
+	return out, err
 }
-
-// maxLost bounds the lost manifests that an error names.
-const maxLost = 3
 
 // Mapping returns the schema of that digest, nil for the zero digest.
 func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap.Mapping, error) {

@@ -1030,7 +1030,8 @@ type VersionInfo struct {
 	Created  *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created,proto3" json:"created,omitempty"`
 	// records is the number of records of the root type.
 	Records uint64 `protobuf:"varint,5,opt,name=records,proto3" json:"records,omitempty"`
-	// checksum is the content checksum, in hexadecimal.
+	// checksum is the content checksum, in hexadecimal. It is empty if the
+	// version's manifest is lost or damaged; then only version is known.
 	Checksum      string `protobuf:"bytes,6,opt,name=checksum,proto3" json:"checksum,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
