@@ -50,9 +50,11 @@ message N { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; int64 v
 	folder, until := store.Path("n"), filepath.Join(t.TempDir(), "until")
 	live := make(chan []Summary, 1)
 	go func() {
+		defer close(live) // nobody waits for a follower that failed
 		out, err := peer.Try("follow", folder, until)
 		if err != nil {
 			t.Error(err)
+			return
 		}
 		live <- parse(t, out)
 	}()
