@@ -3,6 +3,7 @@
 package java
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -68,7 +69,8 @@ message N { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; int64 v
 		}
 	}
 	last := w.versions[count-1]
-	if err := os.WriteFile(until, []byte(last.String()), 0o600); err != nil {
+	temp := until + ".temp" // the follower reads the file as soon as it is there
+	if err := errors.Join(os.WriteFile(temp, []byte(last.String()), 0o600), os.Rename(temp, until)); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[dataset.Version]bool{}
