@@ -29,6 +29,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.logging.LogManager;
 
 /**
@@ -221,6 +222,7 @@ public final class HollowPeer {
             }
         };
         List<String> loaded = new ArrayList<>();
+        AtomicLong printed = new AtomicLong(Long.MIN_VALUE); // the consumer is there before its listener has printed that
         HollowConsumer[] self = new HollowConsumer[1];
         self[0] = HollowConsumer.newHollowConsumer()
             .withBlobRetriever(new HollowFilesystemBlobRetriever(dir))
@@ -238,13 +240,14 @@ public final class HollowPeer {
                         summary(out, after, loaded, self[0].getStateEngine());
                     }
                     loaded.clear();
+                    printed.set(after);
                 }
             })
             .build();
         try {
             self[0].triggerRefresh();
             long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(100);
-            while (!Files.exists(until) || self[0].getCurrentVersionId() != version(Files.readString(until))) {
+            while (!Files.exists(until) || printed.get() != version(Files.readString(until))) {
                 if (System.nanoTime() > deadline) {
                     throw new IOException("the consumer stays at " + self[0].getCurrentVersionId());
                 }
