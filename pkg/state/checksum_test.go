@@ -204,7 +204,7 @@ func stepChecksum(t *testing.T, where string, prev dataset.Digest, last, s *stat
 		return dataset.Digest{}
 	}
 	if !prev.IsZero() {
-		next, err := state.NextChecksum(prev, last, s, state.ChangesBetween(last, s))
+		next, err := state.NewHasher(last).Next(prev, s, state.ChangesBetween(last, s))
 		if err != nil || next != want {
 			t.Fatalf("%s: carried along, the checksum is %s, error %v, want %s", where, next, err, want)
 		}
@@ -235,9 +235,9 @@ func goldenPath(t *testing.T, c golden.Case, check golden.Check) (out []*state.S
 	return out
 }
 
-// TestNextChecksumInPlace gives changes that replace a record in place, or that
+// TestNextInPlace gives changes that replace a record in place, or that
 // do not belong to the states: the result is right all the same.
-func TestNextChecksumInPlace(t *testing.T) {
+func TestNextInPlace(t *testing.T) {
 	build := func(n int32) *state.State {
 		schemas, err := state.ParseSchemas("N { int n; }\nT @PrimaryKey(n) { N n; }")
 		if err != nil {
@@ -274,7 +274,7 @@ func TestNextChecksumInPlace(t *testing.T) {
 		{"T": {Removed: []state.Ordinal{0}, Added: []state.Ordinal{0}}},
 		{"T": {Removed: []state.Ordinal{5}}, "Other": {Added: []state.Ordinal{1}}},
 	} {
-		if got, err := state.NextChecksum(prev, from, to, changes); err != nil || got != want {
+		if got, err := state.NewHasher(from).Next(prev, to, changes); err != nil || got != want {
 			t.Errorf("changes %v: got %s, error %v, want %s", changes, got, err, want)
 		}
 	}

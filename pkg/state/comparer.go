@@ -42,7 +42,7 @@ func NewComparer(a, b *State) *Comparer {
 // false, too, where records are nested more than MaxDepth deep.
 func (c *Comparer) Same(typeName string, o Ordinal) bool {
 	t := c.types[typeName]
-	return t != nil && t.compare(o, 1)
+	return t != nil && o >= 0 && t.compare(o, 1)
 }
 
 func (t *comparedType) compare(o Ordinal, depth int) bool {

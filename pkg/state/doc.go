@@ -23,7 +23,7 @@
 // a page is packed, pagetable.go, change.go and internal/arena for what versions
 // share, scan.go for many values at once, pagedump.go to look at it. For how
 // blobs are read: frame.go, decode.go, load.go and read.go. For how versions are
-// made and written: builder.go, editor.go and transition.go. checksum.go is what
-// names a content. With -tags invariants each type that is made is verified
-// (verify.go).
+// made and written: builder.go, editor.go and transition.go. For what names a
+// content: checksum.go and hasher.go. With -tags invariants each type that is
+// made is verified (verify.go).
 package state

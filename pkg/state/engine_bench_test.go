@@ -279,7 +279,7 @@ func BenchmarkChecksum(b *testing.B) {
 	changes := state.ChangesBetween(c.state, next)
 	b.Run("next", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := state.NextChecksum(sum, c.state, next, changes); err != nil {
+			if _, err := state.NewHasher(c.state).Next(sum, next, changes); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -13,8 +13,8 @@ import (
 // ordinals.
 var ErrDiffers = errors.New("states differ")
 
-// Same fails with ErrDiffers unless both states have the same model and the
-// same records at the same ordinals. Between versions of one chain it costs what
+// Same fails with ErrDiffers unless both states have the same model and shard
+// counts, and the same records at the same ordinals. Between versions of one chain it costs what
 // is not shared. It says where the first difference is.
 func Same(a, b *State) error {
 	if !SameModel(a, b) {
@@ -30,6 +30,9 @@ func Same(a, b *State) error {
 
 // same compares two types of one schema.
 func (t *Type) same(other *Type) error {
+	if t.shards != other.shards {
+		return fmt.Errorf("type %s has %d and %d shards: %w", t.schema.Name, t.shards, other.shards, ErrDiffers)
+	}
 	for i := range max(len(t.table), len(other.table)) {
 		x, y := t.table.get(i), other.table.get(i)
 		if x == y {

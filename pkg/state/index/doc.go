@@ -25,8 +25,9 @@
 //  5. A change that takes from a list what is not in it, or adds what is, is not
 //     regular and causes a rebuild.
 //
-// Reading order: key.go for how keys are read, hashed and compared, table.go
-// for the shared hash table, unique.go for the index. Then rice.go and long.go
+// Reading order: key.go for how keys are read, hashed and compared, block.go and
+// table.go for the shared hash table, chain.go, tableedit.go and tablebuild.go
+// for how it is made, unique.go for the index. Then rice.go and long.go
 // for lists, tree.go and treeedit.go for what leads to them, route.go and
 // gather.go for how the keys of records are found, and multi.go, sorted.go and
 // query.go.

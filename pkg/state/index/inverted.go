@@ -51,7 +51,7 @@ func (x *inverted) bind(s *state.State, typeName string) {
 // next is Next of the indexes.
 func (x *inverted) next(next *state.State, changes state.Changes) (inverted, error) {
 	name := x.t.Schema().Name
-	if next.Type(name) == nil || !x.regular(changes) || !x.sameSchemas(next) {
+	if next.Type(name) == nil || !followable(x.t.State(), next, x.through(), changes) {
 		return newInverted(next, name, x.paths, x.sorted)
 	}
 	n := *x
@@ -71,47 +71,19 @@ func (x *inverted) next(next *state.State, changes state.Changes) (inverted, err
 	return n, nil
 }
 
-// regular says whether the changes leave every populated record that is not
-// removed as it is: only then are the keys of such records the same.
-func (x *inverted) regular(changes state.Changes) bool {
-	s := x.t.State()
+// through returns the types that the key's paths lead through.
+func (x *inverted) through() []string {
+	var names []string
 	for _, route := range x.routes {
 		for _, h := range route {
-			t := s.Type(h.typeName)
-			for _, o := range changes[h.typeName].Added {
-				if t.Populated(o) {
-					return false
-				}
-			}
+			names = append(names, h.typeName)
 		}
 	}
-	return true
-}
-
-func (x *inverted) sameSchemas(next *state.State) bool {
-	for _, route := range x.routes {
-		for _, h := range route {
-			now := next.Type(h.typeName)
-			if now == nil || !x.t.State().Type(h.typeName).Schema().Equal(now.Schema()) {
-				return false
-			}
-		}
-	}
-	return true
+	return names
 }
 
 // check fails with ErrKey unless the values fit the key's parts.
-func (x *inverted) check(key []state.Value) error {
-	if len(key) != len(x.types) {
-		return fmt.Errorf("look up %s by %d values, its key has %d: %w", x.t.Schema().Name, len(key), len(x.types), ErrKey)
-	}
-	for i, v := range key {
-		if !v.IsNull() && v.Type() != x.types[i] {
-			return fmt.Errorf("look up %s by %v in place of %v %s: %w", x.t.Schema().Name, v.Type(), x.types[i], x.paths[i], ErrKey)
-		}
-	}
-	return nil
-}
+func (x *inverted) check(key []state.Value) error { return checkKey(x.t, x.paths, x.types, key) }
 
 func (x *inverted) fits(key []state.Value) bool {
 	for i, v := range key {

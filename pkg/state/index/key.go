@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -178,3 +179,34 @@ func Hash(key []state.Value) uint64 {
 // Same compares two values as keys are compared: exactly. -0.0 is not 0.0, null
 // is null, a NaN is itself, and a text is the same however a blob spelled it.
 func Same(a, b state.Value) bool { return samePart(a, b) }
+
+// checkKey fails with ErrKey unless a key has a value for each part, null or of
+// the part's type.
+func checkKey(t *state.Type, paths []string, types []state.FieldType, key []state.Value) error {
+	if len(key) != len(types) {
+		return fmt.Errorf("look up %s by %d values, its key has %d: %w", t.Schema().Name, len(key), len(types), ErrKey)
+	}
+	for i, v := range key {
+		if !v.IsNull() && v.Type() != types[i] {
+			return fmt.Errorf("look up %s by %v in place of %v %s: %w", t.Schema().Name, v.Type(), types[i], paths[i], ErrKey)
+		}
+	}
+	return nil
+}
+
+// followable says whether an index of from can follow changes to next: none of
+// the types that its keys are read through has another schema, and none of
+// their records that stays is replaced, so that the keys of such records are the
+// same.
+func followable(from, next *state.State, through []string, changes state.Changes) bool {
+	for _, name := range through {
+		old, now := from.Type(name), next.Type(name)
+		if (old == nil) != (now == nil) {
+			return false
+		}
+		if old != nil && (!old.Schema().Equal(now.Schema()) || slices.ContainsFunc(changes[name].Added, old.Populated)) {
+			return false
+		}
+	}
+	return true
+}

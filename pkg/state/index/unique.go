@@ -38,7 +38,10 @@ func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error)
 	if err != nil {
 		return nil, err
 	}
-	return x, x.fill(x.t.Ordinals(), x.t.Len())
+	if err := x.fill(x.t.Ordinals(), x.t.Len()); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 // NewPartial is NewUnique for some of the records only: those that ordinals
@@ -48,7 +51,10 @@ func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.S
 	if err != nil {
 		return nil, err
 	}
-	return x, x.fill(ordinals, 0)
+	if err := x.fill(ordinals, 0); err != nil {
+		return nil, err
+	}
+	return x, nil
 }
 
 func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error) {
@@ -62,6 +68,17 @@ func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error
 		x.types = append(x.types, p.last)
 	}
 	return x, nil
+}
+
+// through returns the types that the key's paths lead through.
+func (x *Unique) through() []string {
+	var names []string
+	for _, path := range x.steps {
+		for _, step := range path {
+			names = append(names, step.Type)
+		}
+	}
+	return names
 }
 
 func (x *Unique) bind(s *state.State, typeName string) {
@@ -110,17 +127,7 @@ func (x *Unique) Len() int { return x.table.count }
 
 // Check fails with ErrKey unless a look-up by that key makes sense: it has as
 // many values as the index has parts, each null or of the part's type.
-func (x *Unique) Check(key ...state.Value) error {
-	if len(key) != len(x.types) {
-		return fmt.Errorf("look up %s by %d values, its key has %d: %w", x.t.Schema().Name, len(key), len(x.types), ErrKey)
-	}
-	for i, v := range key {
-		if !v.IsNull() && v.Type() != x.types[i] {
-			return fmt.Errorf("look up %s by %v in place of %v %s: %w", x.t.Schema().Name, v.Type(), x.types[i], x.paths[i], ErrKey)
-		}
-	}
-	return nil
-}
+func (x *Unique) Check(key ...state.Value) error { return checkKey(x.t, x.paths, x.types, key) }
 
 // Get returns the ordinal of the record with that key, or NoOrdinal and false:
 // no record has a key with a null or a NaN in it, nor one of other types.
@@ -288,8 +295,8 @@ func (x *Unique) sameKey(o, other state.Ordinal) bool {
 // indexed type. It shares with x what did not change.
 func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, error) {
 	name := x.t.Schema().Name
-	if next.Type(name) == nil || !x.regular(changes) || !x.sameSchemas(next) {
-		return NewUnique(next, name, x.paths)
+	if next.Type(name) == nil || !followable(x.t.State(), next, x.through(), changes) {
+		return x.anew(next)
 	}
 	n := *x
 	n.bind(next, name)
@@ -302,11 +309,20 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 	changed = n.appendChanges(changed, c.Added, true)
 	t, extra, ok := x.table.update(changed, x.sameKey, n.sameKey)
 	if !ok { // it has outgrown its table, or a key had changed: not regular
-		return NewUnique(next, name, x.paths)
+		return x.anew(next)
 	}
 	n.table, n.extra = t, x.extra+extra
 	n.choose()
 	return &n, nil
+}
+
+// anew is Next without what x knows. It returns no index that is a nil *Unique.
+func (x *Unique) anew(next *state.State) (state.Index, error) {
+	n, err := NewUnique(next, x.t.Schema().Name, x.paths)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // appendChanges appends that the records come or go.
@@ -320,38 +336,6 @@ func (x *Unique) appendChanges(list []tableChange, ordinals []state.Ordinal, add
 		}
 	}
 	return list
-}
-
-// regular says whether the changes leave every populated record that is not
-// removed as it is: only then are the keys of such records the same.
-func (x *Unique) regular(changes state.Changes) bool {
-	s := x.t.State()
-	for _, path := range x.steps {
-		for _, step := range path {
-			t := s.Type(step.Type)
-			if t == nil {
-				continue
-			}
-			for _, o := range changes[step.Type].Added {
-				if t.Populated(o) {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-func (x *Unique) sameSchemas(next *state.State) bool {
-	for _, path := range x.steps {
-		for _, step := range path {
-			old, now := x.t.State().Type(step.Type), next.Type(step.Type)
-			if (old == nil) != (now == nil) || old != nil && !old.Schema().Equal(now.Schema()) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // Duplicates yields pairs of records with equal keys: the one with the smallest

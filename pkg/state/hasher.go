@@ -1,0 +1,342 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
+
+// tagIllFormed marks a STRING that is not well-formed Unicode; other values are
+// marked by their FieldType.
+const tagIllFormed = 9
+
+// A Hasher computes content hashes of the records of one state. It remembers
+// those of records that others can refer to, in 33 bytes each; Next forgets the
+// ones that were hardly asked for again. It is for one goroutine.
+type Hasher struct {
+	state *State
+	types map[*Type]*typeHasher
+	buf   []byte // a stack: what the records under way have written so far
+	one   [][sha256.Size]byte
+	two   [][2 * sha256.Size]byte
+	units []uint16
+}
+
+// typeHasher is what a Hasher knows of one type.
+type typeHasher struct {
+	t     *Type
+	start []byte // kind and type name
+	order []int  // the fields of an OBJECT by name
+	names [][]byte
+	refs  []*typeHasher // per field; nil if it is no reference or the type is not loaded
+	parts [2]*typeHasher
+	memo  *memo // nil if no type refers to this one
+}
+
+// advance makes h a Hasher of to, to which the changes lead from its state.
+// What both have has the same content. It keeps what is known of types whose
+// records have been asked for twice, on average.
+func (h *Hasher) advance(to *State, changes Changes) {
+	types := make(map[*Type]*typeHasher, len(h.types))
+	for _, th := range h.types {
+		name := th.t.schema.Name
+		th.t = to.Type(name)
+		types[th.t] = th
+		switch {
+		case th.memo == nil:
+		case th.memo.hits < th.memo.misses:
+			*th.memo = memo{}
+		default:
+			th.memo.forget(changes[name].Removed)
+			th.memo.forget(changes[name].Added)
+		}
+	}
+	h.types, h.state = types, to
+}
+
+// MoveTo makes h a Hasher of to, which must be the same as its state in the
+// sense of Same.
+func (h *Hasher) MoveTo(to *State) { h.advance(to, nil) }
+
+// NewHasher returns a Hasher of the records of s.
+func NewHasher(s *State) *Hasher {
+	h := &Hasher{state: s, types: map[*Type]*typeHasher{}}
+	for _, t := range s.types {
+		h.types[t] = newTypeHasher(t)
+	}
+	for _, t := range h.types {
+		t.refs = make([]*typeHasher, len(t.t.schema.Fields))
+		for f, field := range t.t.schema.Fields {
+			if field.Type == Reference {
+				t.refs[f] = h.refer(s, field.Ref)
+			}
+		}
+		if t.t.schema.Kind != Object {
+			t.parts[0] = h.refer(s, t.t.schema.Element)
+		}
+		if t.t.schema.Kind == Map {
+			t.parts[1] = h.refer(s, t.t.schema.Value)
+		}
+	}
+	return h
+}
+
+func newTypeHasher(t *Type) *typeHasher {
+	s := t.schema
+	th := &typeHasher{t: t, start: appendText([]byte{byte(s.Kind)}, s.Name)}
+	for f := range s.Fields {
+		th.order = append(th.order, f)
+		th.names = append(th.names, appendText(nil, s.Fields[f].Name))
+	}
+	slices.SortFunc(th.order, func(a, b int) int { return strings.Compare(s.Fields[a].Name, s.Fields[b].Name) })
+	return th
+}
+
+func (h *Hasher) refer(s *State, name string) *typeHasher {
+	th := h.types[s.Type(name)]
+	if th != nil && th.memo == nil {
+		th.memo = &memo{}
+	}
+	return th
+}
+
+// Checksum returns the checksum of the Hasher's state, see State.Checksum.
+func (h *Hasher) Checksum() (dataset.Digest, error) {
+	sum := dataset.DigestOf([]byte(checksumStart))
+	for _, t := range h.state.checksumTypes() {
+		for o := range t.Ordinals() {
+			d, err := h.Sum(t.Record(o))
+			if err != nil {
+				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+			}
+			sum = addDigests(sum, d)
+		}
+	}
+	return sum, nil
+}
+
+// Next returns the checksum of to, given that of the Hasher's state and the
+// changes that lead from it to to: it takes away what went and adds what came,
+// at a cost in proportion to the changes. The result is that of to.Checksum();
+// where the changes do not allow the short way, because the model is another
+// one or a record was replaced in place, it is computed in full. From then on
+// the Hasher is one of to; after an error it must not be used. Errors are those
+// of Checksum.
+func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.Digest, error) {
+	from := h.state
+	if !SameModel(from, to) || !plain(from, to, changes) {
+		*h = *NewHasher(to)
+		return h.Checksum()
+	}
+	removed, err := h.total(from, func(c Change) []Ordinal { return c.Removed }, changes)
+	if err != nil {
+		return dataset.Digest{}, err
+	}
+	h.advance(to, changes)
+	added, err := h.total(to, func(c Change) []Ordinal { return c.Added }, changes)
+	if err != nil {
+		return dataset.Digest{}, err
+	}
+	return addDigests(subtractDigests(prev, removed), added), nil
+}
+
+// total returns the sum over some of the changed records of s.
+func (h *Hasher) total(s *State, which func(Change) []Ordinal, changes Changes) (sum dataset.Digest, err error) {
+	for _, t := range s.checksumTypes() {
+		for part := range slices.Chunk(which(changes[t.schema.Name]), 16) {
+			t.Prefetch(part)
+			for _, o := range part {
+				d, err := h.Sum(t.Record(o))
+				if err != nil {
+					return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+				}
+				sum = addDigests(sum, d)
+			}
+		}
+	}
+	return sum, nil
+}
+
+// Sum returns the content hash of a record, which must be of the Hasher's
+// state. Two records, also of different states, have the same hash exactly if
+// their types have the same name and they say the same; a null field is as good
+// as none. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
+func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
+	h.buf = h.buf[:0]
+	sum, _, err := h.sum(h.types[r.t], r.ord, 1)
+	return sum, err
+}
+
+// sum returns the hash of record o and its height, the number of records on
+// the longest chain of references from it. depth is the number of records on
+// the chain under way.
+func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
+	var chunk *memoChunk
+	at := o % (1 << memoShift)
+	if t.memo != nil {
+		chunk = t.memo.chunk(o, true)
+		switch height := chunk.heights[at]; height {
+		case 0:
+			t.memo.misses++
+		case underWay:
+			return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
+		default:
+			t.memo.hits++
+			return chunk.sums[at], height, nil
+		}
+		chunk.heights[at] = underWay
+	}
+	mark := len(h.buf)
+	height, err := h.write(t, t.t.Record(o), depth)
+	if err == nil && height > MaxDepth {
+		err = fmt.Errorf("hash %s ordinal %d: %w: more than %d", t.t.schema.Name, o, ErrTooDeep, MaxDepth)
+	}
+	if err != nil {
+		if chunk != nil {
+			chunk.heights[at] = 0
+		}
+		h.buf = h.buf[:mark]
+		return dataset.Digest{}, 0, err
+	}
+	sum := dataset.Digest(sha256.Sum256(h.buf[mark:]))
+	h.buf = h.buf[:mark]
+	if chunk != nil {
+		chunk.sums[at], chunk.heights[at] = sum, height
+	}
+	return sum, height, nil
+}
+
+// write appends what the hash of r is computed over and returns r's height.
+func (h *Hasher) write(t *typeHasher, r Record, depth int) (height uint8, err error) {
+	h.buf = append(h.buf, t.start...)
+	if t.t.schema.Kind == Object {
+		return h.writeFields(t, r, depth)
+	}
+	n := r.Len()
+	h.buf = binary.AppendUvarint(h.buf, uint64(n))
+	mark := len(h.buf)
+	for i := range n {
+		if height, err = h.writeChild(t, t.parts[0], r.Element(i), depth, height); err != nil {
+			return 0, err
+		}
+		if t.t.schema.Kind != Map {
+			continue
+		}
+		_, value := r.Entry(i)
+		if height, err = h.writeChild(t, t.parts[1], value, depth, height); err != nil {
+			return 0, err
+		}
+	}
+	h.sortEntries(t.t.schema.Kind, mark)
+	return height + 1, nil
+}
+
+// sortEntries orders what a SET or MAP has written from mark on.
+func (h *Hasher) sortEntries(k Kind, mark int) {
+	switch k {
+	case Set:
+		h.one = h.one[:0]
+		for b := range slices.Chunk(h.buf[mark:], sha256.Size) {
+			h.one = append(h.one, [sha256.Size]byte(b))
+		}
+		slices.SortFunc(h.one, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		h.buf = h.buf[:mark]
+		for i := range h.one {
+			h.buf = append(h.buf, h.one[i][:]...)
+		}
+	case Map:
+		h.two = h.two[:0]
+		for b := range slices.Chunk(h.buf[mark:], 2*sha256.Size) {
+			h.two = append(h.two, [2 * sha256.Size]byte(b))
+		}
+		slices.SortFunc(h.two, func(a, b [2 * sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
+		h.buf = h.buf[:mark]
+		for i := range h.two {
+			h.buf = append(h.buf, h.two[i][:]...)
+		}
+	}
+}
+
+// writeChild appends the hash of a record that one of type t refers to and
+// returns the greater of its height and height.
+func (h *Hasher) writeChild(t, child *typeHasher, o Ordinal, depth int, height uint8) (uint8, error) {
+	if child == nil || !child.t.Populated(o) {
+		return 0, fmt.Errorf("hash record of type %s: ordinal %d: %w", t.t.schema.Name, o, ErrDangling)
+	}
+	if depth >= MaxDepth {
+		return 0, fmt.Errorf("hash record of type %s: %w: more than %d", t.t.schema.Name, ErrTooDeep, MaxDepth)
+	}
+	sum, own, err := h.sum(child, o, depth+1)
+	if err != nil {
+		return 0, err
+	}
+	h.buf = append(h.buf, sum[:]...)
+	return max(own, height), nil
+}
+
+func (h *Hasher) writeFields(t *typeHasher, r Record, depth int) (height uint8, err error) {
+	for _, f := range t.order {
+		v := r.Value(f)
+		if v.IsNull() {
+			continue
+		}
+		h.buf = append(h.buf, t.names[f]...)
+		if v.kind == Reference {
+			h.buf = append(h.buf, byte(Reference))
+			if height, err = h.writeChild(t, t.refs[f], v.Reference(), depth, height); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		h.writeValue(v)
+	}
+	return height + 1, nil
+}
+
+// writeValue appends the tag and the bytes of a value that is no reference.
+func (h *Hasher) writeValue(v Value) {
+	if v.kind == String && wire.IsRaw(v.data) {
+		h.writeUnits(v)
+		return
+	}
+	h.buf = append(h.buf, byte(v.kind))
+	switch v.kind {
+	case Int, Float:
+		h.buf = binary.BigEndian.AppendUint32(h.buf, uint32(v.num))
+	case Long, Double:
+		h.buf = binary.BigEndian.AppendUint64(h.buf, v.num)
+	case Boolean:
+		h.buf = append(h.buf, byte(v.num))
+	default:
+		h.buf = binary.AppendUvarint(h.buf, uint64(len(v.data)))
+		h.buf = append(h.buf, v.data...)
+	}
+}
+
+// writeUnits appends text that is not held as UTF-8. Some of it is well-formed
+// all the same, only oddly encoded.
+func (h *Hasher) writeUnits(v Value) {
+	h.units = wire.AppendUnits(h.units[:0], v.data)
+	if wellFormedUnits(h.units) {
+		h.buf = append(h.buf, byte(String))
+		h.buf = appendText(h.buf, string(utf16.Decode(h.units)))
+		return
+	}
+	h.buf = append(h.buf, tagIllFormed)
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(h.units)))
+	for _, c := range h.units {
+		h.buf = binary.BigEndian.AppendUint16(h.buf, c)
+	}
+}
+
+// appendText appends a length in bytes and the text.
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}

@@ -1,0 +1,133 @@
+package index
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+)
+
+// hashed is an entry with its hash.
+type hashed struct {
+	hash uint64
+	o    state.Ordinal
+}
+
+// build returns a table of the entries, which are in no order, and how many of
+// them another one before is the same as.
+func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, extra int, err error) {
+	t.groups = max(1, uint64(len(entries)+freshFill-1)/freshFill)
+	t.count = len(entries)
+	t.dir = make([]*[dirSize]arena.Handle, (t.groups+dirSize-1)>>dirShift)
+	sorted, ends := byGroup(&t, entries)
+	parts := split(len(t.dir), 64)
+	blocks, extras, errs := make([]arena.Arena, len(parts)), make([]int, len(parts)), make([]error, len(parts))
+	inParts(parts, func(i, from, to int) {
+		blocks[i], extras[i], errs[i] = t.buildPart(sorted, ends, from, to, same)
+	})
+	if err := errors.Join(errs...); err != nil {
+		return table{}, 0, err
+	}
+	all, shift, err := arena.Join(blocks)
+	if err != nil {
+		return table{}, 0, err
+	}
+	t.blocks = all
+	for i, p := range parts {
+		extra += extras[i]
+		if shift[i] != 0 {
+			t.shift(p, shift[i])
+		}
+	}
+	return t, extra, nil
+}
+
+// buildPart makes the groups of some parts of the directory. ends says where
+// the entries of each group end in sorted.
+func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, extra int, err error) {
+	w := t.blocks.Edit()
+	var c chain
+	for d := from; d < to; d++ {
+		t.dir[d] = new([dirSize]arena.Handle)
+		for group := d * dirSize; group < min((d+1)*dirSize, len(ends)); group++ {
+			start := uint32(0)
+			if group > 0 {
+				start = ends[group-1]
+			}
+			if start == ends[group] {
+				continue
+			}
+			c.clear()
+			for _, x := range sorted[start:ends[group]] {
+				p := t.placeOf(x.hash)
+				if twin, _ := c.find(p, func(other state.Ordinal) bool { return same(x.o, other) }); twin >= 0 {
+					extra++
+				}
+				c.add(p, x.o)
+			}
+			t.dir[d][group%dirSize] = c.store(w, arena.New)
+		}
+	}
+	blocks, err = w.CloseTrimmed()
+	return blocks, extra, err
+}
+
+// shift adds to all handles of a part of the directory, which nobody else knows
+// yet.
+func (t *table) shift(p [2]int, by arena.Handle) {
+	for _, part := range t.dir[p[0]:p[1]] {
+		for i, h := range part {
+			if h == 0 {
+				continue
+			}
+			part[i] = h + by
+			for g := t.blocks.Block(h + by); link(g) != 0; g = t.blocks.Block(link(g)) {
+				setLink(g, link(g)+by)
+			}
+		}
+	}
+}
+
+// split divides n things into parts, one for each processor, if there are many
+// times least of them: it returns the first of each part, and the one behind
+// its last.
+func split(n, least int) [][2]int {
+	parts := max(1, min(runtime.GOMAXPROCS(0), n/least))
+	out := make([][2]int, parts)
+	for i := range out {
+		out[i] = [2]int{n * i / parts, n * (i + 1) / parts}
+	}
+	return out
+}
+
+// inParts calls f for all parts at the same time and waits.
+func inParts(parts [][2]int, f func(i, from, to int)) {
+	var all sync.WaitGroup
+	for i, p := range parts[1:] {
+		all.Go(func() { f(i+1, p[0], p[1]) })
+	}
+	f(0, parts[0][0], parts[0][1])
+	all.Wait()
+}
+
+// byGroup sorts entries by group, by counting, and says where each group ends.
+func byGroup(t *table, entries []hashed) (sorted []hashed, ends []uint32) {
+	ends = make([]uint32, t.groups)
+	for _, x := range entries {
+		ends[t.placeOf(x.hash).group]++
+	}
+	sum := uint32(0)
+	for i, n := range ends {
+		ends[i] = sum
+		sum += n
+	}
+	sorted = make([]hashed, len(entries))
+	for _, x := range entries {
+		g := t.placeOf(x.hash).group
+		sorted[ends[g]] = x
+		ends[g]++
+	}
+	return sorted, ends
+}

@@ -1,0 +1,180 @@
+package index
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+)
+
+// tableChange is one entry that comes or goes.
+type tableChange struct {
+	hash  uint64
+	order uint64 // by group, what goes before what comes; set by update
+	o     state.Ordinal
+	add   bool
+}
+
+// update returns the table after the changes, which it sorts. It says of each
+// entry that goes whether another one in the table that may have the same hash
+// is the same for was, and of each that comes, for is: the sum of those that
+// came, less those that went, is extra. It is false if an entry that goes was
+// not there or the table would no longer fit.
+func (t *table) update(changes []tableChange, was, is func(o, other state.Ordinal) bool) (next table, extra int, ok bool) {
+	count := t.count
+	for i := range changes {
+		c := &changes[i]
+		c.order = t.placeOf(c.hash).group << 1
+		if c.add {
+			c.order |= 1
+			count++
+		} else {
+			count--
+		}
+	}
+	if t.groups == 0 || !t.fits(count) {
+		return table{}, 0, false
+	}
+	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
+	e.count = count
+	e.dir = slices.Clone(t.dir)
+	slices.SortFunc(changes, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
+	for k := 0; k < len(changes); {
+		n := k + 1
+		group := changes[k].order >> 1
+		for n < len(changes) && changes[n].order>>1 == group {
+			n++
+		}
+		if ahead := n + changesAhead; ahead < len(changes) {
+			t.prefetch(changes[ahead].order >> 1)
+		}
+		d, ok := e.change(t, group, changes[k:n], was, is)
+		if !ok {
+			e.w.Discard()
+			return table{}, 0, false
+		}
+		extra += d
+		k = n
+	}
+	e.evacuate()
+	var err error
+	e.blocks, err = e.w.Close()
+	return e.table, extra, err == nil
+}
+
+// changesAhead is how far ahead of the change under way update asks for
+// groups.
+const changesAhead = 6
+
+// prefetch asks for the blocks of a group.
+func (t *table) prefetch(group uint64) {
+	if g := t.group(group); g != nil {
+		for i := range blocksPerGroup {
+			prefetch.Line(&g[i*blockBytes])
+		}
+	}
+}
+
+// tableEdit is the next version of a table.
+type tableEdit struct {
+	table
+	w     *arena.Writer
+	own   []bool // parts of the directory that are copies
+	chain chain
+}
+
+func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
+	d := group >> dirShift
+	if !e.own[d] {
+		part := new([dirSize]arena.Handle)
+		if e.dir[d] != nil {
+			*part = *e.dir[d]
+		}
+		e.dir[d], e.own[d] = part, true
+	}
+	e.dir[d][group%dirSize] = h
+}
+
+// change makes one group anew.
+func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
+	e.chain.load(from, group)
+	e.drop(from, group)
+	for _, c := range changes {
+		p := e.placeOf(c.hash)
+		same := is
+		if !c.add {
+			if !e.chain.remove(p, c.o) {
+				return 0, false
+			}
+			same = was
+		}
+		twin, _ := e.chain.find(p, func(other state.Ordinal) bool { return same(c.o, other) })
+		if c.add {
+			e.chain.add(p, c.o)
+		}
+		switch {
+		case twin < 0:
+		case c.add:
+			extra++
+		default:
+			extra--
+		}
+	}
+	e.chain.trim()
+	e.setHandle(group, e.chain.store(e.w, arena.New))
+	return extra, true
+}
+
+// drop takes the groups of a chain of the version before away.
+func (e *tableEdit) drop(from *table, group uint64) {
+	d := from.dir[group>>dirShift]
+	if d == nil {
+		return
+	}
+	for h := d[group%dirSize]; h != 0; h = link(from.blocks.Block(h)) {
+		e.w.Drop(h, groupBytes)
+	}
+}
+
+// evacuate moves groups out of segments that are nearly empty. A chain moves
+// as a whole.
+func (e *tableEdit) evacuate() {
+	sparse := e.w.Sparse()
+	if sparse == nil {
+		return
+	}
+	for d, part := range e.dir {
+		if part == nil {
+			continue
+		}
+		for i, h := range part {
+			if h != 0 && e.isSparse(sparse, h) {
+				e.move(uint64(d<<dirShift|i), h)
+			}
+		}
+	}
+}
+
+func (e *tableEdit) isSparse(sparse []bool, h arena.Handle) bool {
+	for ; h != 0; h = link(e.w.Block(h)) {
+		if arena.In(sparse, h) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *tableEdit) move(group uint64, h arena.Handle) {
+	e.chain.bytes = e.chain.bytes[:0]
+	var old []arena.Handle
+	for ; h != 0; h = link(e.w.Block(h)) {
+		e.chain.bytes = append(e.chain.bytes, e.w.Block(h)[:groupBytes]...)
+		old = append(old, h)
+	}
+	e.setHandle(group, e.chain.store(e.w, arena.Moved))
+	for _, h := range old {
+		e.w.Drop(h, groupBytes)
+	}
+}
