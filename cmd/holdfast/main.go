@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-data/holdfast/internal/daemon"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
 func main() { os.Exit(run()) }
@@ -60,7 +61,7 @@ func codeOf(ctx context.Context, err, unwritten error) int {
 func printableLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = printable(line)
+		lines[i] = dataset.Printable(line)
 	}
 	return strings.Join(lines, "\n")
 }

@@ -156,16 +156,3 @@ func TestPin(t *testing.T) {
 		t.Errorf("unpinned, got %s", got)
 	}
 }
-
-func TestPrintable(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                       "",
-		`plain "é" \\n 日本`:       `plain "é" \\n 日本`,
-		"\x1b[31m\x9b\r\n\t\x00": `\x1b[31m\x9b\r\n\t\x00`,
-		"\u202e\u009b\ufffd":     `\u202e\u009b` + "\ufffd",
-	} {
-		if got := printable(text); got != want {
-			t.Errorf("printable(%q) is %q, want %q", text, got, want)
-		}
-	}
-}

@@ -125,3 +125,16 @@ func TestSeed(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                       "",
+		`plain "é" \\n 日本`:       `plain "é" \\n 日本`,
+		"\x1b[31m\x9b\r\n\t\x00": `\x1b[31m\x9b\r\n\t\x00`,
+		"\u202e\u009b\ufffd":     `\u202e\u009b` + "\ufffd",
+	} {
+		if got := dataset.Printable(text); got != want {
+			t.Errorf("Printable(%q) is %q, want %q", text, got, want)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
 // level is an object or list of a JSON text that is being read.
@@ -112,7 +114,7 @@ func pathOf(levels []level) string {
 			if b.Len() > 0 {
 				b.WriteByte('.')
 			}
-			name := short(printable(at.name), 60)
+			name := short(dataset.Printable(at.name), 60)
 			if at.field != nil {
 				name = string(at.field.Name())
 			}

@@ -7,13 +7,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -67,25 +67,7 @@ func (m *Mapping) explain(text []byte, err error) error {
 	if !wellFormed {
 		return &ValueError{path, state.ErrIllFormed}
 	}
-	return &ValueError{path, errors.New(short(printable(strings.TrimSpace(strings.TrimPrefix(cause, "proto:"))), 300))}
-}
-
-// printable escapes what a terminal would obey.
-func printable(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		_, size := utf8.DecodeRuneInString(text[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-	}
-	return b.String()
+	return &ValueError{path, errors.New(short(dataset.Printable(strings.TrimSpace(strings.TrimPrefix(cause, "proto:"))), 300))}
 }
 
 // short cuts a text for a message.
