@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 
@@ -46,43 +45,14 @@ func Apart(dir string, store blob.Store) error {
 	if !ok {
 		return nil // a bucket has no folders
 	}
-	for _, pair := range [][2]string{{dir, prod.Root()}, {prod.Root(), dir}} {
-		inside, err := within(pair[0], pair[1])
-		if err != nil {
-			return fmt.Errorf("compare folder %s with PROD's store: %w", dir, err)
-		}
-		if inside {
-			return fmt.Errorf("%w: folder %s is the store %s, or one of them is in the other: name a folder elsewhere", ErrProdStore, dir, prod.Root())
-		}
+	overlap, err := blob.Overlap(dir, prod.Root())
+	if err != nil {
+		return fmt.Errorf("compare folder %s with PROD's store: %w", dir, err)
+	}
+	if overlap {
+		return fmt.Errorf("%w: folder %s is the store %s, or one of them is in the other: name a folder elsewhere", ErrProdStore, dir, prod.Root())
 	}
 	return nil
-}
-
-// within says whether path, as far as it is there, is a folder or below it.
-func within(path, folder string) (bool, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return false, err
-	}
-	for { // the part of it that is there, without links
-		real, err := filepath.EvalSymlinks(path)
-		if err == nil {
-			path = real
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
-			return false, err
-		}
-		path = filepath.Dir(path)
-	}
-	for ; ; path = filepath.Dir(path) {
-		if sameFile(path, folder) {
-			return true, nil
-		}
-		if path == filepath.Dir(path) {
-			return false, nil
-		}
-	}
 }
 
 // Kept fails with ErrForeignFolder if a folder has entries other than those that

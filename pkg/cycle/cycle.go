@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -148,9 +147,7 @@ func (c *Cycle) load(ctx context.Context, f announce.Fold) error {
 // isLost says whether an error is about files that are gone or damaged, not
 // about a store that does not answer.
 func isLost(err error) bool {
-	return slices.ContainsFunc([]error{
-		blob.ErrNotFound, blob.ErrDigest, blob.ErrMalformed, blob.ErrTooLarge, blob.ErrNotRegular, replica.ErrNoPath, state.ErrCorrupt,
-	}, func(kind error) bool { return errors.Is(err, kind) })
+	return announce.IsLost(err) || errors.Is(err, replica.ErrNoPath) || errors.Is(err, state.ErrCorrupt)
 }
 
 // trust says whether the log is one to go on with: whole, unchanged, and not of
