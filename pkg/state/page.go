@@ -50,7 +50,7 @@ type page struct {
 // because no column is 58 to 63 bits wide.
 func (p page) packed(c *column, i int) uint64 {
 	pos := uint64(c.bit) + uint64(i)*uint64(c.width)
-	return binary.LittleEndian.Uint64(p.data[pos>>3:]) >> (pos & 7) & c.mask
+	return bits.Load(p.data, pos, c.mask)
 }
 
 // at returns column c's number for the i'th record of a page.
@@ -120,7 +120,7 @@ func (p page) entries(i int) (start, end uint64) {
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
 	pos := uint64(c.bit) + e*p.lay.entryBits
-	return binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask + p.offset(c, 0)
+	return bits.Load(p.data, pos, c.mask) + p.offset(c, 0)
 }
 
 // size returns the length of the page in bytes.

@@ -120,8 +120,7 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	base := p.offset(element, 0)
 	at := start * p.lay.entryBits
 	read := func(c *column, at uint64) uint64 {
-		at += uint64(c.bit)
-		return binary.LittleEndian.Uint64(p.data[at>>3:]) >> (at & 7) & c.mask
+		return bits.Load(p.data, at+uint64(c.bit), c.mask)
 	}
 	if p.lay.entryBits == uint64(element.width) { // a LIST, or all else is 0
 		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}

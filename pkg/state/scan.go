@@ -1,10 +1,10 @@
 package state
 
 import (
-	"encoding/binary"
 	"math"
 	mathbits "math/bits"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -82,7 +82,7 @@ func (s *Scanner) page(i int, p page) {
 	null, nulls := nullBits(s.kind), uint16(0)
 	pos, width, mask, div := uint64(c.bit), uint64(c.width), c.mask, uint64(c.div)
 	for k := range out {
-		x := binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&mask*div + base
+		x := bits.Load(p.data, pos, mask)*div + base
 		pos += width
 		base += slope
 		out[k] = x
@@ -154,7 +154,7 @@ func (r Record) AppendElements(list []Ordinal) []Ordinal {
 	c := &p.lay.cols[endColumn+1]
 	base, pos := p.offset(c, 0), uint64(c.bit)+start*p.lay.entryBits
 	for ; start < end; start++ {
-		list = append(list, Ordinal(binary.LittleEndian.Uint64(p.data[pos>>3:])>>(pos&7)&c.mask+base))
+		list = append(list, Ordinal(bits.Load(p.data, pos, c.mask)+base))
 		pos += p.lay.entryBits
 	}
 	return list
@@ -171,8 +171,8 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 	for ; start < end; start++ {
 		at, to := pos+uint64(k.bit), pos+uint64(v.bit)
 		list = append(list, Entry{
-			Ordinal(binary.LittleEndian.Uint64(p.data[at>>3:])>>(at&7)&k.mask + keyBase),
-			Ordinal(binary.LittleEndian.Uint64(p.data[to>>3:])>>(to&7)&v.mask + valueBase),
+			Ordinal(bits.Load(p.data, at, k.mask) + keyBase),
+			Ordinal(bits.Load(p.data, to, v.mask) + valueBase),
 		})
 		pos += p.lay.entryBits
 	}

@@ -3,7 +3,7 @@
 //
 // Two forms exist. A [Words] is Hollow's form in a blob: 64-bit words that are
 // big-endian in the file. A page in memory is a little-endian byte string,
-// read by [Load] and written by [Store].
+// read by [Load] and written by [Pack] and [Writer].
 package bits
 
 import (
@@ -26,29 +26,11 @@ func Mask(w int) uint64 {
 	return 1<<uint(w) - 1
 }
 
-// Load returns the w bits at bit position pos of page, w in [0, 64]. The
-// caller guarantees that the bits lie within page less its Pad.
-func Load(page []byte, pos uint64, w int) uint64 {
-	at, shift := pos>>3, uint(pos&7)
-	x := binary.LittleEndian.Uint64(page[at:]) >> shift
-	if w+int(shift) > 64 {
-		x |= uint64(page[at+8]) << (64 - shift)
-	}
-	return x & Mask(w)
-}
-
-// Store writes the w lowest bits of x at bit position pos of page, whose bits
-// there are still zero. The bits of x above w must be zero.
-func Store(page []byte, pos uint64, w int, x uint64) {
-	if w == 0 {
-		return
-	}
-	at, shift := pos>>3, uint(pos&7)
-	old := binary.LittleEndian.Uint64(page[at:])
-	binary.LittleEndian.PutUint64(page[at:], old|x<<shift)
-	if w+int(shift) > 64 {
-		page[at+8] |= byte(x >> (64 - shift))
-	}
+// Load returns the number at bit position pos of page, whose bits mask has. One
+// word holds all of it: the number has at most 57 bits, or 64 and begins at a
+// byte. The caller guarantees that it lies within page less its Pad.
+func Load(page []byte, pos, mask uint64) uint64 {
+	return binary.LittleEndian.Uint64(page[pos>>3:]) >> (pos & 7) & mask
 }
 
 // Words is a read-only bit array of a blob. The zero Words has no bits.

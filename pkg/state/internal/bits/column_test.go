@@ -13,8 +13,8 @@ import (
 // untouched is what a byte is that nobody may write.
 const untouched = 0xa5
 
-// TestPack packs columns of every width and compares them with Store, and the
-// numbers with Load.
+// TestPack packs columns of every width and compares them with store, and the
+// numbers with load.
 func TestPack(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for w := range 65 {
@@ -31,7 +31,7 @@ func TestPack(t *testing.T) {
 					x = bits.Mask(w)
 				}
 				values[i] = x + base // may wrap round
-				bits.Store(want, uint64(i*w), w, x)
+				store(want, uint64(i*w), w, x)
 			}
 			got := bytes.Repeat([]byte{untouched}, 2*w+2*bits.Pad)
 			bits.Pack(got, w, &values, base)
@@ -39,7 +39,7 @@ func TestPack(t *testing.T) {
 				t.Fatalf("width %d, base %d: %x, want %x", w, base, got[:2*w], want[:2*w])
 			}
 			for i, v := range values {
-				if x := bits.Load(got, uint64(i*w), w) + base; x != v {
+				if x := load(got, uint64(i*w), w) + base; x != v {
 					t.Fatalf("width %d, base %d: number %d is %d, want %d", w, base, i, x, v)
 				}
 			}
@@ -53,7 +53,7 @@ func TestPack(t *testing.T) {
 }
 
 // TestWriter writes numbers of all widths that it takes and compares them with
-// Store.
+// store.
 func TestWriter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		type number struct {
@@ -74,7 +74,7 @@ func TestWriter(t *testing.T) {
 		w := bits.MakeWriter(got[:size+bits.Pad])
 		pos := uint64(0)
 		for _, n := range numbers {
-			bits.Store(want, pos, n.w, n.x)
+			store(want, pos, n.w, n.x)
 			w.Write(n.x, n.w)
 			pos += uint64(n.w)
 		}
@@ -83,7 +83,7 @@ func TestWriter(t *testing.T) {
 		}
 		pos = 0
 		for i, n := range numbers {
-			if x := bits.Load(got, pos, n.w); x != n.x {
+			if x := load(got, pos, n.w); x != n.x {
 				t.Fatalf("number %d of %d bits is %d, want %d", i, n.w, x, n.x)
 			}
 			pos += uint64(n.w)
@@ -137,6 +137,37 @@ func TestReader(t *testing.T) {
 			if pos += uint64(w); w == 0 {
 				pos = a.Bits()
 			}
+		}
+	})
+}
+
+// load and store are Load and Writer bit by bit, of any width.
+func load(page []byte, pos uint64, w int) (x uint64) {
+	for i := range uint64(w) {
+		at := pos + i
+		x |= uint64(page[at/8]>>(at%8)&1) << i
+	}
+	return x
+}
+
+func store(page []byte, pos uint64, w int, x uint64) {
+	for i := range uint64(w) {
+		at := pos + i
+		page[at/8] |= byte(x>>i&1) << (at % 8)
+	}
+}
+
+// TestLoad reads numbers of all widths that a page has, from anywhere.
+func TestLoad(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		page := rapid.SliceOfN(rapid.Byte(), 32, 64).Draw(t, "page")
+		w := rapid.OneOf(rapid.IntRange(0, 57), rapid.Just(64)).Draw(t, "width")
+		pos := rapid.Uint64Range(0, uint64(len(page)-16)*8).Draw(t, "position")
+		if w == 64 {
+			pos &^= 7
+		}
+		if got, want := bits.Load(page, pos, bits.Mask(w)), load(page, pos, w); got != want {
+			t.Fatalf("%d bits at %d: %#x, want %#x", w, pos, got, want)
 		}
 	})
 }
