@@ -8,10 +8,10 @@ TOOLS    := .tools
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-java test-s3 kill faults lint generate fuzz bench bench-engine clean
+.PHONY: help build demo test test-race test-java test-s3 kill kill-s3 two-producers two-producers-s3 faults lint generate fuzz bench bench-engine clean
 
 help: ## list the tasks
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 build: ## build bin/holdfast
 	$(GO) build -trimpath -o bin/holdfast ./cmd/holdfast
@@ -39,6 +39,17 @@ SEED ?= 1
 RUNS ?= 500
 kill: ## harm RUNS (500) of the processes that publish into one folder, by SEED (1)
 	$(GO) run ./testenv/kill/cmd/kill -seed $(SEED) -runs $(RUNS)
+
+kill-s3: ## the same on a real S3 server, which is built first; RUNS (100)
+	cd testenv/s3 && $(GO) run ./cmd/kill -seed $(SEED) \
+		-runs $(if $(filter file,$(origin RUNS)),100,$(RUNS)) # a server takes longer than a folder
+
+FOR ?= 10m
+two-producers: ## two producers race for one folder for FOR (10m), unharmed
+	$(GO) run ./testenv/kill/cmd/kill -harmless -publishers 2 -for $(FOR)
+
+two-producers-s3: ## the same on a real S3 server, which is built first
+	cd testenv/s3 && $(GO) run ./cmd/kill -harmless -publishers 2 -for $(FOR)
 
 STEPS ?= 10000
 faults: ## STEPS (10000) of a scenario with faults beneath the store, by SEED (1)

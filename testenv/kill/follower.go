@@ -31,7 +31,7 @@ func (f *fight) follow(ctx context.Context) {
 
 // serve runs one sidecar until ctx ends, and then kills it.
 func (f *fight) serve(ctx context.Context) error {
-	cmd := f.command(ctx, "run", "--store", f.store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--poll", "10ms")
+	cmd := f.command(ctx, "run", "--store", f.Store, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--poll", "10ms")
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		return err

@@ -1,10 +1,11 @@
-// Package kill fights a folder: several processes publish into it in loops,
-// and are killed or stopped for long at seeded instants, while a sidecar
-// follows and a checker asks it. [Run] then says whether the chain verifies,
-// every acknowledged publish is in it exactly once, and all that the sidecar
-// served was announced.
+// Package kill fights over a store, a folder or a bucket: several processes
+// publish into it in loops, and are killed or stopped for long at seeded
+// instants, while a sidecar follows and a checker asks it. [Run] then says
+// whether the chain verifies, every acknowledged publish is in it exactly once,
+// and all that the sidecar served was announced.
 //
-// Read kill.go, publisher.go, follower.go and check.go in that order.
+// Read kill.go, publisher.go, watch.go, follower.go and check.go in that order;
+// command.go is the command line of all that.
 package kill
 
 import (
@@ -16,12 +17,17 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // Config says how to fight.
 type Config struct {
-	// Binary is the holdfast command; Dir is where the store and the sources go.
+	// Binary is the holdfast command; Dir is where the sources go.
 	Binary, Dir string
+	// Store is the location of an empty store; a folder in Dir if it is empty.
+	// The processes inherit the environment, and with it a bucket's credentials.
+	Store string
 	// Seed decides who is harmed, how and when.
 	Seed uint64
 	// Runs is the number of publishes that are harmed; 0 means that For decides.
@@ -45,6 +51,7 @@ type Report struct {
 	Paused    int // by SIGSTOP, then continued
 	// How far those had come that were killed.
 	KilledBefore, KilledPublished, KilledAnnounced int
+	Conflicts                                      int // times that a publish found another one announced, and started over
 	Acknowledged                                   int
 	Versions                                       int
 	Followers                                      int // starts of the sidecar, which is killed as well
@@ -57,9 +64,9 @@ type Report struct {
 // String is the report in words.
 func (r *Report) String() string {
 	return fmt.Sprintf("seed %d, %s: %d publishes, %d killed (%d before their manifest, %d before the announcement, %d after), %d paused; "+
-		"%d acknowledged, %d versions, %d orphans; %d looks at a sidecar started %d times saw %d versions; %d problems",
+		"%d conflicts, %d acknowledged, %d versions, %d orphans; %d looks at a sidecar started %d times saw %d versions; %d problems",
 		r.Seed, r.Duration.Round(time.Second), r.Published, r.Killed, r.KilledBefore, r.KilledPublished, r.KilledAnnounced, r.Paused,
-		r.Acknowledged, r.Versions, r.Orphans, r.Looks, r.Followers, r.Seen, len(r.Problems))
+		r.Conflicts, r.Acknowledged, r.Versions, r.Orphans, r.Looks, r.Followers, r.Seen, len(r.Problems))
 }
 
 // schema declares what is published: one record says who published, the others
@@ -76,12 +83,14 @@ message Item {
 // fight is a Run under way.
 type fight struct {
 	Config
-	store, schema string
+	opened blob.Store
+	schema string
 
 	mu      sync.Mutex
 	harmed  int
 	report  Report
 	acked   map[string]string // publish → version
+	newest  string            // the greatest version of them
 	killed  []string          // publishes
 	seen    map[string]string // version → publish, as the sidecar said
 	problem []string
@@ -89,10 +98,16 @@ type fight struct {
 
 // Run fights, and checks. An error means that it could not.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	f := &fight{Config: cfg, store: filepath.Join(cfg.Dir, "store"), schema: filepath.Join(cfg.Dir, "item.proto"),
-		acked: map[string]string{}, seen: map[string]string{}}
+	f := &fight{Config: cfg, schema: filepath.Join(cfg.Dir, "item.proto"), acked: map[string]string{}, seen: map[string]string{}}
 	if f.Log == nil {
 		f.Log = func(string, ...any) {}
+	}
+	if f.Store == "" {
+		f.Store = filepath.Join(cfg.Dir, "store")
+	}
+	var err error
+	if f.opened, err = blob.OpenLater(ctx, f.Store); err != nil {
+		return nil, fmt.Errorf("fight: %w", err)
 	}
 	if err := os.WriteFile(f.schema, []byte(schema), 0o600); err != nil {
 		return nil, fmt.Errorf("fight: %w", err)
@@ -130,11 +145,14 @@ func (f *fight) first(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !p.end() {
-		return errors.New("the first publish failed: " + p.output.String())
+	if err := <-p.done; err != nil {
+		return fmt.Errorf("the first publish failed: %w", err)
 	}
-	f.acked["first"] = p.version()
 	f.report.Published++
+	f.note(p, false, nil)
+	if f.newest == "" {
+		return errors.New("the first publish said " + p.output.String())
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ type process struct {
 	name   string
 	cmd    *exec.Cmd
 	output bytes.Buffer
+	errs   bytes.Buffer
 	begun  time.Time
 	done   chan error
 }
@@ -37,26 +38,21 @@ func (f *fight) begin(ctx context.Context, name string) (*process, error) {
 		return nil, err
 	}
 	p := &process{name: name, begun: time.Now(), done: make(chan error, 1)}
-	p.cmd = f.command(context.WithoutCancel(ctx), "publish", "--store", f.store, "--schema", f.schema, "--name", name, "--snapshot-every", "5", "-o", "json", "items", file)
-	p.cmd.Stdout = &p.output
-	var errs bytes.Buffer
-	p.cmd.Stderr = &errs
+	p.cmd = f.command(context.WithoutCancel(ctx), "publish", "--store", f.Store, "--schema", f.schema, "--name", name, "--snapshot-every", "5", "-o", "json", "items", file)
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.errs
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	go func() {
 		err := p.cmd.Wait()
 		if err != nil {
-			err = fmt.Errorf("%w: %s", err, &errs)
+			err = fmt.Errorf("%w: %s", err, p.errs.String())
 		}
 		_ = os.Remove(file) // it lies in a folder for nothing else
 		p.done <- err
 	}()
 	return p, nil
 }
-
-// end waits for the process, and says whether it ended well.
-func (p *process) end() bool { return <-p.done == nil }
 
 // version returns what a publish that ended well said.
 func (p *process) version() string {
@@ -70,6 +66,11 @@ func (p *process) version() string {
 	return r.Version
 }
 
+// conflicts is how often a publish that has ended lost a race, as it says.
+func (p *process) conflicts() int {
+	return bytes.Count(p.errs.Bytes(), []byte("another version was announced meanwhile"))
+}
+
 // publisher publishes, harmed or not, until there is enough.
 func (f *fight) publisher(ctx context.Context, n int) {
 	random := rand.New(rand.NewPCG(f.Seed, uint64(n)))
@@ -77,95 +78,110 @@ func (f *fight) publisher(ctx context.Context, n int) {
 	for i := 0; ctx.Err() == nil; i++ {
 		f.mu.Lock()
 		enough := f.Runs > 0 && f.harmed >= f.Runs
-		if !enough {
-			f.report.Published++
-		}
 		f.mu.Unlock()
 		if enough {
 			return
 		}
-		name := fmt.Sprintf("p%d-%d", n, i)
-		p, err := f.begin(ctx, name)
+		name, h := fmt.Sprintf("p%d-%d", n, i), f.draw(random, usual)
+		took, err := f.publish(context.WithoutCancel(ctx), name, h)
 		if err != nil {
-			f.say("begin %s: %v", name, err)
+			f.say("%s: %v", name, err)
 			return
 		}
-		harm := random.IntN(10)
-		if f.Harmless {
-			harm = 9
+		if h.kind >= unharmed {
+			usual = (3*usual + took) / 4
 		}
-		h := instant{
-			kind: harm, pause: time.Duration(random.Int64N(int64(time.Second))),
-			folder: []string{"", "", "versions", "log"}[random.IntN(4)],
-		}
-		h.after = time.Duration(random.Float64() * 1.1 * float64(usual))
-		if h.folder != "" {
-			h.after = time.Duration(random.Int64N(int64(8 * time.Millisecond)))
-		}
-		killed, err := p.harm(h, f)
-		if !killed && harm == 9 {
-			usual = (3*usual + time.Since(p.begun)) / 4
-		}
-		f.note(p, killed, err)
 	}
 }
 
-// instant is when and how a process is harmed: after some time, or after it
-// has written its manifest (versions) or its entry (log).
+// publish has one process publish, and harms it.
+func (f *fight) publish(ctx context.Context, name string, h instant) (took time.Duration, err error) {
+	var w *watch
+	if h.stage != "" {
+		if w, err = f.watch(ctx, h.stage); err != nil {
+			return 0, err
+		}
+	}
+	p, err := f.begin(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	f.report.Published++
+	f.mu.Unlock()
+	killed, ended := f.harm(ctx, p, h, w)
+	f.note(p, killed, ended)
+	return time.Since(p.begun), nil
+}
+
+// Kinds of harm are numbers up to kinds: up to paused, the process is stopped
+// and then continued (but for pausedAndKilled), from unharmed on it is left
+// alone, and between them it is killed.
+const (
+	pausedAndKilled = 0
+	paused          = 3
+	unharmed        = 8
+	kinds           = 10
+)
+
+// The stages that can be seen in the store.
+const (
+	stageManifest = "versions"
+	stageEntry    = "log"
+)
+
+// instant is when and how a process is harmed: some time after it has begun,
+// or after it has come to a stage.
 type instant struct {
 	kind         int
-	folder       string
+	stage        string
 	after, pause time.Duration
 }
 
-// await waits for the instant; false if the process has ended before, with err.
-func (p *process) await(h instant, f *fight) (ok bool, err error) {
-	known := map[string]bool{}
-	folder := filepath.Join(f.store, string(items), h.folder)
-	for deadline := time.Now().Add(10 * time.Second); h.folder != "" && !p.wrote(folder, known) && time.Now().Before(deadline); {
-		select {
-		case err := <-p.done:
-			return false, err
-		case <-time.After(200 * time.Microsecond):
+// draw decides on an instant of a publish that usually takes so long.
+func (f *fight) draw(random *rand.Rand, usual time.Duration) instant {
+	h := instant{
+		kind: random.IntN(kinds), pause: time.Duration(random.Float64() * float64(max(time.Second, 5*usual))),
+		stage: []string{"", "", stageManifest, stageEntry}[random.IntN(4)],
+	}
+	part := 1.1 // of usual
+	if h.stage != "" {
+		part = 0.1
+	}
+	h.after = time.Duration(random.Float64() * part * float64(usual))
+	if f.Harmless {
+		h.kind = unharmed
+	}
+	if h.kind >= unharmed {
+		h.stage = ""
+	}
+	return h
+}
+
+// await waits for the instant; true if the process has ended before, with err.
+func (f *fight) await(ctx context.Context, p *process, h instant, w *watch) (ended bool, err error) {
+	if w != nil {
+		if ended, err := w.until(ctx, p); ended {
+			return true, err
+		} else if err != nil {
+			f.say("watch %s: %v", p.name, err)
 		}
 	}
 	select {
 	case err := <-p.done:
-		return false, err
+		return true, err
 	case <-time.After(h.after):
-		return true, nil
+		return false, nil
 	}
-}
-
-// wrote says whether a new file of folder is of this process.
-func (p *process) wrote(folder string, known map[string]bool) bool {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return false // not there yet
-	}
-	first := len(known) == 0
-	for _, e := range entries {
-		if known[e.Name()] {
-			continue
-		}
-		known[e.Name()] = true
-		if first {
-			continue // of the others
-		}
-		data, err := os.ReadFile(filepath.Join(folder, e.Name()))
-		if err == nil && bytes.Contains(data, []byte(`"`+p.name+`"`)) {
-			return true
-		}
-	}
-	return false
 }
 
 // harm kills or stops the process at an instant, unless it has ended before.
-func (p *process) harm(h instant, f *fight) (killed bool, err error) {
-	if h.kind >= 8 {
+// err is what it ended with.
+func (f *fight) harm(ctx context.Context, p *process, h instant, w *watch) (killed bool, err error) {
+	if h.kind >= unharmed {
 		return false, <-p.done
 	}
-	if ok, err := p.await(h, f); !ok {
+	if ended, err := f.await(ctx, p, h, w); ended {
 		return false, err // it was faster
 	}
 	f.mu.Lock()
@@ -174,14 +190,14 @@ func (p *process) harm(h instant, f *fight) (killed bool, err error) {
 		f.Log("%d of %d harmed", n, f.Runs)
 	}
 	f.mu.Unlock()
-	if h.kind < 4 { // stopped for long; others go on
+	if h.kind <= paused { // stopped for long; others go on
 		_ = p.cmd.Process.Signal(syscall.SIGSTOP) // may have ended
 		select {
 		case err := <-p.done:
 			return false, err
 		case <-time.After(h.pause):
 		}
-		if h.kind > 0 {
+		if h.kind != pausedAndKilled {
 			f.mu.Lock()
 			f.report.Paused++
 			f.mu.Unlock()
@@ -198,10 +214,11 @@ func (p *process) harm(h instant, f *fight) (killed bool, err error) {
 func (f *fight) note(p *process, killed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.report.Conflicts += p.conflicts()
 	version := p.version()
 	switch {
 	case version != "": // it was told, whatever came then
-		f.acked[p.name] = version
+		f.acked[p.name], f.newest = version, max(f.newest, version)
 		if killed {
 			f.report.Killed++
 			f.killed = append(f.killed, p.name)

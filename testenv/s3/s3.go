@@ -42,19 +42,18 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// Start starts the server that Build has built, with one empty bucket, and
-// sets the environment that clients take their credentials from. The test ends
-// it.
-func Start(t testing.TB, binary string) *Server {
-	t.Helper()
+// Run starts the server that Build has built, with one empty bucket in a
+// folder, and sets the environment that clients in this process and its
+// children take their credentials from. Kill ends it.
+func Run(binary, dir string) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("find a port for the S3 server: %w", err)
 	}
-	s := &Server{binary: binary, dir: t.TempDir(), address: l.Addr().String()}
+	s := &Server{binary: binary, dir: dir, address: l.Addr().String()}
 	l.Close()
 	if err := os.Mkdir(filepath.Join(s.dir, bucket), 0o755); err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("make a bucket: %w", err)
 	}
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_SESSION_TOKEN": "",
@@ -62,7 +61,20 @@ func Start(t testing.TB, binary string) *Server {
 	} {
 		os.Setenv(name, value)
 	}
-	s.Restart(t)
+	if err := s.start(); err != nil {
+		s.Kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Start is Run for a test, which ends the server.
+func Start(t testing.TB, binary string) *Server {
+	t.Helper()
+	s, err := Run(binary, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.Kill)
 	return s
 }
@@ -70,30 +82,37 @@ func Start(t testing.TB, binary string) *Server {
 // Restart starts the server again, after Kill, where it was.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// start starts the server and waits until it answers.
+func (s *Server) start() error {
 	c := exec.Command(s.binary, "--quiet", "--port", s.address, "--health", "/health", "posix", s.dir)
 	c.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+accessKey, "ROOT_SECRET_KEY="+secretKey)
 	if err := c.Start(); err != nil {
-		t.Fatal(err)
+		return fmt.Errorf("start the S3 server: %w", err)
 	}
 	s.process, s.ended = c, make(chan error, 1)
-	go func(ended chan<- error) { ended <- c.Wait() }(s.ended)
+	go func(ended chan<- error) { ended <- c.Wait(); close(ended) }(s.ended)
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		answer, err := http.Get("http://" + s.address + "/health")
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
-				return
+				return nil
 			}
 			err = errors.New(answer.Status)
 		}
 		select {
 		case err := <-s.ended:
-			t.Fatalf("the S3 server ended: %v", err)
+			return errors.Join(errors.New("the S3 server ended"), err)
 		case <-time.After(20 * time.Millisecond): // it is a process
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the S3 server does not answer: %v", err)
+			return fmt.Errorf("the S3 server does not answer: %w", err)
 		}
 	}
 }
@@ -104,7 +123,7 @@ func (s *Server) Kill() {
 		return
 	}
 	_ = s.process.Process.Kill() // it may have ended
-	<-s.ended
+	_ = <-s.ended // killed
 	s.process = nil
 }
 

@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -115,15 +112,12 @@ func TestLargeRace(t *testing.T) {
 // proxy stands before a server and calls before with every request.
 func proxy(t *testing.T, s *Server, before func(*http.Request)) string {
 	t.Helper()
-	target := &url.URL{Scheme: "http", Host: s.Address()}
-	forward := httputil.NewSingleHostReverseProxy(target)
-	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		before(r)
-		forward.ServeHTTP(w, r)
-	}))
-	t.Cleanup(p.Close)
-	return strings.TrimPrefix(p.URL, "http://")
+	address, stop, err := s.Proxy(before, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return address
 }
 
 // TestInterruptedUpload gives up an upload at each of its requests: nothing is
