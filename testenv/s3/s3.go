@@ -123,7 +123,7 @@ func (s *Server) Kill() {
 		return
 	}
 	_ = s.process.Process.Kill() // it may have ended
-	_ = <-s.ended // killed
+	_ = <-s.ended                // killed
 	s.process = nil
 }
 
