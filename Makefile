@@ -8,7 +8,7 @@ TOOLS    := .tools
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-java test-s3 kill kill-s3 two-producers two-producers-s3 faults lint generate fuzz bench bench-engine clean
+.PHONY: help build demo test test-race test-java test-s3 kill kill-s3 two-producers two-producers-s3 faults lint generate fuzz bench bench-engine bench-freshness clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,9 +40,10 @@ RUNS ?= 500
 kill: ## harm RUNS (500) of the processes that publish into one folder, by SEED (1)
 	$(GO) run ./testenv/kill/cmd/kill -seed $(SEED) -runs $(RUNS)
 
+# A server takes longer than a folder.
 kill-s3: ## the same on a real S3 server, which is built first; RUNS (100)
 	cd testenv/s3 && $(GO) run ./cmd/kill -seed $(SEED) \
-		-runs $(if $(filter file,$(origin RUNS)),100,$(RUNS)) # a server takes longer than a folder
+		-runs $(if $(filter file,$(origin RUNS)),100,$(RUNS))
 
 FOR ?= 10m
 two-producers: ## two producers race for one folder for FOR (10m), unharmed
@@ -81,6 +82,11 @@ bench-engine: ## measure the engine beside Hollow on DATA (movie-100000), RUNS t
 	$(GO) build -o bench/out/engine ./bench/engine
 	bench/out/engine -data '$(DATA)' -seed '$(SEED)' -cities '$(CITIES)' \
 		-runs '$(if $(filter file,$(origin RUNS)),3,$(RUNS))' # another target's default is not ours
+
+bench-freshness: build ## measure whole processes on a folder store: news, restored stores, a soak; a quarter of an hour or more
+	@mkdir -p bench/out
+	$(GO) build -o bench/out/freshness ./bench/freshness
+	bench/out/freshness -seed '$(SEED)' $(if $(ONLY),-only '$(ONLY)')
 
 clean: ## remove what was built
 	rm -rf bin bench/out $(TOOLS) testenv/java/target

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"testing"
-	"time"
 
 	"github.com/holdfast-data/holdfast/testenv/kill"
 )
@@ -11,7 +10,7 @@ import (
 // does so for longer.
 func TestKill(t *testing.T) {
 	s := Start(t, binary)
-	address, stop, err := s.Distant(30 * time.Millisecond)
+	address, stop, err := s.Distant()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,15 +8,10 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/holdfast-data/holdfast/testenv/kill"
 	"github.com/holdfast-data/holdfast/testenv/s3"
 )
-
-// distance is how long a server that is elsewhere takes longer to answer: long
-// enough to harm a process meanwhile.
-const distance = 30 * time.Millisecond
 
 func main() { kill.Main("../..", bucket) }
 
@@ -34,7 +29,7 @@ func bucket(ctx context.Context, dir string) (location string, leave func(), err
 	if err != nil {
 		return "", nil, err
 	}
-	address, stop, err := server.Distant(distance)
+	address, stop, err := server.Distant()
 	if err != nil {
 		server.Kill()
 		return "", nil, err
