@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 
@@ -49,8 +50,13 @@ type prunedError struct{}
 func (prunedError) Error() string        { return "version was pruned" }
 func (prunedError) Is(target error) bool { return target == ErrNoVersion }
 
-// A Catalog reads the versions of one dataset from a store. It remembers
-// manifests and schemas, which never change. It is safe for concurrent use.
+// maxManifests bounds the manifests that a Catalog remembers, of about a
+// kilobyte each. It is more than a plan or a start from the cache walks back.
+const maxManifests = 2048
+
+// A Catalog reads the versions of one dataset from a store. It remembers the
+// schemas, and the manifests of the newest versions, which never change. It is
+// safe for concurrent use.
 type Catalog struct {
 	store    blob.Store
 	name     dataset.Name
@@ -111,10 +117,24 @@ func (c *Catalog) Manifest(ctx context.Context, v dataset.Version, digest datase
 	if err != nil {
 		return nil, err
 	}
+	c.remember(digest, m)
+	return m, nil
+}
+
+// remember keeps a manifest. If there are too many, those of the oldest versions
+// are forgotten, an eighth at once: who walks back over more than there is room
+// for still finds the newest.
+func (c *Catalog) remember(digest dataset.Digest, m *blob.Manifest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.manifests[digest] = m
-	return m, nil
+	if len(c.manifests) <= maxManifests {
+		return
+	}
+	age := func(a, b dataset.Digest) int { return cmp.Compare(c.manifests[a].Version, c.manifests[b].Version) }
+	for _, old := range slices.SortedFunc(maps.Keys(c.manifests), age)[:maxManifests/8] {
+		delete(c.manifests, old)
+	}
 }
 
 // Before returns the manifest of the version before m, nil at the start.
