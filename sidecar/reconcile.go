@@ -70,6 +70,11 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news
 		}
 	}
+	cfg.Diverged = func() {
+		if s.gossip != nil {
+			s.gossip.Forget(d.Name)
+		}
+	}
 	limits := protomap.Limits{Depth: s.cfg.Limits.MaxDepth, Size: s.cfg.Limits.MaxAnswerBytes}
 	out := newServed(d, replica.Open(cfg), limits)
 	out.sessions, out.now = s.sessions, s.options.Now

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
 // ErrGossipConfig says that a GossipConfig cannot be used.
@@ -126,6 +128,15 @@ func (g *Gossip) Announce(h Hint) {
 // Confirm says what a look at the log has found. It is passed on if it is
 // news; a received hint that nobody confirms is forgotten.
 func (g *Gossip) Confirm(h Hint) { g.Announce(h) }
+
+// Forget forgets what was confirmed of a dataset, because its log is another
+// one now, whose positions may be lower. Else hints of it would be taken for old
+// until it has grown beyond the one before.
+func (g *Gossip) Forget(n dataset.Name) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inbox.forget(n)
+}
 
 // Members returns the number of members that seem to be alive, this one
 // included.

@@ -44,6 +44,10 @@ func newInbox() *inbox {
 // confirm notes a hint that was found true, and says whether it is news.
 func (in *inbox) confirm(h Hint) bool { return in.confirmed.Add(h) }
 
+// forget forgets what was confirmed of a dataset. What is known by hearsay may
+// be of its new log, and stays.
+func (in *inbox) forget(n dataset.Name) { delete(in.confirmed, n) }
+
 // receive notes a hint from another, and says whether it is to be delivered.
 func (in *inbox) receive(h Hint, now time.Time) bool {
 	if known, ok := in.confirmed[h.Dataset]; ok && !h.newer(known) {

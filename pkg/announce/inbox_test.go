@@ -50,6 +50,13 @@ func TestInbox(t *testing.T) {
 	}
 	in.confirm(hint(9))
 	receive(9, false)
+	in.forget("usage") // the log is another one
+	receive(2, true)
+	if !in.confirm(hint(2)) || in.confirmed["usage"] != hint(2) {
+		t.Errorf("confirmed %v, want 2: the log before is forgotten", in.confirmed["usage"])
+	}
+	in.forget("usage")
+	in.confirm(hint(9))
 	receive(10, true)
 	in.confirm(hint(10)) // the look was faster
 	now = now.Add(lookPause)

@@ -48,6 +48,7 @@ func (f *fleet) join(key []byte, cluster string) *fleetMember {
 	m.replica = open(f.store, func(c *replica.Config) {
 		c.Poll = poll
 		c.Confirmed = func(h announce.Hint) { m.gossip.Confirm(h) }
+		c.Diverged = func() { m.gossip.Forget("n") }
 	})
 	var err error
 	m.gossip, err = announce.NewGossip(announce.GossipConfig{
@@ -209,4 +210,31 @@ func (f *fleet) lies(members int, recorded [][]byte) {
 		f.t.Errorf("who joined later heard %d lies", n)
 	}
 	f.publishWithin("after the lies", poll+2*time.Second)
+}
+
+// TestGossipAfterRestore puts an older copy in the place of a store: the
+// positions of what follows are below those that the members had heard of, and
+// it spreads by gossip all the same.
+func TestGossipAfterRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := replaceable(blob.NewMemory())
+		f := &fleet{world: newWorld(t, store, 1), key: bytes.Repeat([]byte{7}, 16)}
+		f.grow(2)
+		backup := restored(t, store)
+		f.grow(10)
+		for range 5 {
+			f.join(f.key, "fleet")
+		}
+		defer func() {
+			for _, m := range f.members {
+				m.stop()
+			}
+			time.Sleep(time.Minute) // probes under way end by themselves
+		}()
+		time.Sleep(3 * time.Second)
+		f.publishWithin("before", 3*time.Second)
+		store.set(backup)
+		time.Sleep(poll + 2*time.Second) // all have noticed, and do not poll soon
+		f.publishWithin("after", 3*time.Second)
+	})
 }

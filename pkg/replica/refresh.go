@@ -114,6 +114,9 @@ func (r *Replica) diverged(l *look, err error) {
 	r.status.Store(&seen)
 	r.cfg.Logger.Error("the store was restored or replaced: loading everything again", "dataset", r.cfg.Dataset, "error", err)
 	r.log.Reset()
+	if r.cfg.Diverged != nil {
+		r.cfg.Diverged()
+	}
 }
 
 // approach moves to a version, unless it failed a short while ago.

@@ -43,6 +43,9 @@ type Config struct {
 	// Confirmed, if not nil, is called after a look at the store confirmed a
 	// hint's content.
 	Confirmed func(announce.Hint)
+	// Diverged, if not nil, is called when the store was found to be restored or
+	// replaced, before anything is confirmed of the new one.
+	Diverged func()
 }
 
 // DefaultConfig returns a Config with everything but Dataset and Store.
