@@ -98,7 +98,7 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 	if err := load(); err != nil {
 		return err
 	}
-	p, err := e.b.pack()
+	lay, data, err := e.b.pack()
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 	if *at != 0 {
 		e.drop(*at)
 	}
-	*at = makeEntry(e.blocks.Put(arena.New, p.data), p.lay.number, keep|fresh)
+	*at = makeEntry(e.blocks.Put(arena.New, data), lay.number, keep|fresh)
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (e *typeEdit) evacuate() {
 			if old == 0 || !arena.In(sparse, old.handle()) {
 				continue
 			}
-			size := page{lays[old.layout()], e.blocks.Block(old.handle())}.size()
+			size := page{lays[old.layout()], e.blocks.Page(old.handle())}.size()
 			h := e.blocks.Put(arena.Moved, e.blocks.Block(old.handle())[:size])
 			e.table.chunk(i)[p] = makeEntry(h, old.layout(), old.live())
 			e.blocks.Drop(old.handle(), size)

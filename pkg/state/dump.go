@@ -64,7 +64,7 @@ func (r Record) appendDump(b []byte) []byte {
 	s := r.t.schema
 	b = append(b, `{"type":`...)
 	b = appendASCII(b, utf16.Encode([]rune(s.Name)))
-	b = fmt.Appendf(b, `,"ordinal":%d,"kind":"%v",`, r.ord, s.Kind)
+	b = fmt.Appendf(b, `,"ordinal":%d,"kind":"%v",`, r.Ordinal(), s.Kind)
 	switch s.Kind {
 	case Object:
 		b = append(b, `"fields":{`...)

@@ -170,7 +170,7 @@ func (h *Hasher) total(s *State, which func(Change) []Ordinal, changes Changes) 
 // as none. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
 func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
 	h.buf = h.buf[:0]
-	sum, _, err := h.sum(h.types[r.t], r.ord, 1)
+	sum, _, err := h.sum(h.types[r.t], r.Ordinal(), 1)
 	return sum, err
 }
 

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
-
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -43,63 +41,60 @@ type chunk [chunkPages]entry
 // page is the bytes of a page and how to read them. It is immutable.
 type page struct {
 	lay  *layout
-	data []byte // goes on to the end of the segment
+	data bits.Page
 }
 
 // packed returns the i'th packed number of column c: one word has all of it,
 // because no column is 58 to 63 bits wide.
 func (p page) packed(c *column, i int) uint64 {
-	pos := uint64(c.bit) + uint64(i)*uint64(c.width)
-	return bits.Load(p.data, pos, c.mask)
+	return p.data.Load(uint64(c.bit)+uint64(i)*uint64(c.width), c.mask)
 }
 
-// at returns column c's number for the i'th record of a page.
+// at returns column c's number for the i'th record of a page. It has no branch:
+// what columns have differs from page to page, so that branches would be
+// mispredicted, and a look-up stop there.
 func (p page) at(c *column, i int) uint64 {
 	return p.packed(c, i)*uint64(c.div) + p.offset(c, i)
 }
 
 // offset returns what is added to the i'th packed number of a column.
 func (p page) offset(c *column, i int) uint64 {
-	if c.baseBits|c.slopeBits == 0 {
-		return c.add
-	}
 	base, slope := p.head(c)
 	return base + slope*uint64(i)
 }
 
-// head returns the base and the slope of a column that has some.
+// head returns the base and the slope of a column.
 func (p page) head(c *column) (base, slope uint64) {
-	h := binary.LittleEndian.Uint64(p.data[c.head:])
-	return h & (1<<c.baseBits - 1), h >> c.baseBits & (1<<c.slopeBits - 1)
+	h := p.data.Word(uint64(c.head))
+	return c.add + h&c.baseMask, h >> (c.baseBits & 63) & uint64(c.slopeMask)
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
 // heap, and whether it is null.
 func (p page) end(c *column, i int) (end uint64, null bool) {
 	x := p.packed(c, i)
-	return x>>c.nullBits + p.offset(c, i), x&uint64(c.nullBits) != 0
+	return x>>(c.nullBits&63) + p.offset(c, i), x&uint64(c.nullBits) != 0
 }
 
 // span returns the heap bytes of the i'th value of the STRING or BYTES column
 // f, and whether it is null. prev is the column before it of that kind, or -1.
 func (p page) span(f, prev, i int) (value []byte, null bool) {
 	c := &p.lay.cols[f]
-	var base, slope uint64
-	if c.baseBits|c.slopeBits != 0 {
-		base, slope = p.head(c)
-	}
+	base, slope := p.head(c)
+	shift := c.nullBits & 63
 	end := p.packed(c, i)
 	null = end&uint64(c.nullBits) != 0
-	end = end>>c.nullBits + base + slope*uint64(i)
-	var start uint64
-	switch {
-	case i > 0:
-		start = p.packed(c, i-1)>>c.nullBits + base + slope*uint64(i-1)
-	case prev >= 0:
+	end = end>>shift + base + slope*uint64(i)
+	// The first value starts at 0, unless there is a column before it. To a
+	// processor, i > 0 would be a guess.
+	first := uint64(int64(i-1) >> 63)
+	before := uint64(i-1) &^ first
+	start := (p.packed(c, int(before))>>shift + base + slope*before) &^ first
+	if prev >= 0 && i == 0 {
 		start, _ = p.end(&p.lay.cols[prev], pageSize-1)
 	}
-	heap := p.data[p.lay.heap:]
-	return heap[start:end:end], null
+	heap := uint64(p.lay.heap)
+	return p.data.Bytes(heap+start, heap+end), null
 }
 
 // start returns the index of the first entry of the i'th collection.
@@ -120,8 +115,11 @@ func (p page) entries(i int) (start, end uint64) {
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
 	pos := uint64(c.bit) + e*p.lay.entryBits
-	return bits.Load(p.data, pos, c.mask) + p.offset(c, 0)
+	return p.data.Load(pos, c.mask) + p.offset(c, 0)
 }
+
+// bytes returns the page's bytes, which are its own.
+func (p page) bytes() []byte { return p.data.Bytes(0, uint64(p.size())) }
 
 // size returns the length of the page in bytes.
 func (p page) size() int {

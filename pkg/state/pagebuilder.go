@@ -120,7 +120,7 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	base := p.offset(element, 0)
 	at := start * p.lay.entryBits
 	read := func(c *column, at uint64) uint64 {
-		return bits.Load(p.data, at+uint64(c.bit), c.mask)
+		return p.data.Load(at+uint64(c.bit), c.mask)
 	}
 	if p.lay.entryBits == uint64(element.width) { // a LIST, or all else is 0
 		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}
@@ -142,7 +142,7 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 }
 
 // pack makes the page, which is valid until the next call.
-func (b *pageBuilder) pack() (page, error) {
+func (b *pageBuilder) pack() (*layout, []byte, error) {
 	heap := uint64(0)
 	if b.schema.Kind == Object {
 		for f, field := range b.schema.Fields {
@@ -165,11 +165,11 @@ func (b *pageBuilder) pack() (page, error) {
 	}
 	size := uint64(lay.heap) + heap
 	if size > 1<<31 {
-		return page{}, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
+		return nil, nil, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
 	}
 	b.out = slices.Grow(b.out[:0], int(size)+bits.Pad)[:int(size)+bits.Pad]
 	b.fill(lay)
-	return page{lay, b.out[:size]}, nil
+	return lay, b.out[:size], nil
 }
 
 // knownLayout is the layout that was chosen for shapes the last time. Pages of

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 // cell is the naive form of one field of one record in a page.
@@ -265,14 +267,13 @@ func (p *naivePage) check(t *rapid.T, got page, mask uint16) {
 // packed packs what b has and returns the page as it is read: with bytes behind
 // it that mean nothing.
 func packed(t *rapid.T, b *pageBuilder) page {
-	p, err := b.pack()
+	lay, data, err := b.pack()
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := len(p.data)
-	p.data = append(bytes.Clone(p.data), bytes.Repeat([]byte{0xa5}, 16)...)
-	if n := p.size(); n != size {
-		t.Fatalf("size is %d, %d bytes were packed", n, size)
+	p := page{lay, bits.PageAt(append(bytes.Clone(data), bytes.Repeat([]byte{0xa5}, bits.Pad)...), 0)}
+	if n := p.size(); n != len(data) {
+		t.Fatalf("size is %d, %d bytes were packed", n, len(data))
 	}
 	return p
 }
@@ -305,8 +306,8 @@ func TestPages(t *testing.T) {
 			other.copyPage(p, want.set)
 			again := packed(t, other)
 			want.check(t, again, want.set)
-			if again.lay == p.lay && !bytes.Equal(again.data, p.data) {
-				t.Fatalf("a copy has %d bytes and the page %d, or others", len(again.data), len(p.data))
+			if again.lay == p.lay && !bytes.Equal(again.bytes(), p.bytes()) {
+				t.Fatalf("a copy has %d bytes and the page %d, or others", again.size(), p.size())
 			}
 
 			// Part of the page, and some of another: as a change does it.
@@ -354,14 +355,14 @@ func TestManyLayouts(t *testing.T) {
 				b.nums[f][i] = base + r.Uint64()>>w>>1
 			}
 		}
-		if _, err := b.pack(); err != nil {
+		if _, _, err := b.pack(); err != nil {
 			t.Fatal(err)
 		}
-		p, err := b.pack() // the same shapes again
+		lay, data, err := b.pack() // the same shapes again
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.data = append(p.data, make([]byte, 8)...)
+		p := page{lay, bits.PageAt(append(data, make([]byte, bits.Pad)...), 0)}
 		for f := range b.nums {
 			for i, want := range b.nums[f] {
 				if got := p.at(&p.lay.cols[f], i); got != want {
@@ -403,7 +404,7 @@ func TestPlansInShapes(t *testing.T) {
 			q.writeHead(data, &l.cols[0])
 			packNumbers(data[l.cols[0].bit/8:], &l.cols[0], &q, &nums[i], math.MaxUint16)
 			for slot, want := range nums[i] {
-				if got := (page{l, data}).at(&l.cols[0], slot); got != want {
+				if got := (page{l, bits.PageAt(data, 0)}).at(&l.cols[0], slot); got != want {
 					t.Fatalf("slot %d: %#x, want %#x; %+v as %+v", slot, got, want, p, q)
 				}
 			}

@@ -34,18 +34,20 @@ type layout struct {
 const endColumn = 0
 
 // column is where one field of a page's records lies: the i'th number is
-// base + i*slope + div*(the i'th number of width bits). Frames of reference, as
-// they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost a look-up
-// little, because the base lies in the page itself. It takes half a cache line.
+// add + base + i*slope + div*(the i'th number of width bits). Frames of
+// reference, as they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost
+// a look-up little, because the base lies in the page itself.
 type column struct {
-	mask uint64 // of width bits
-	add  uint64 // the number, if it is the same in every such page
-	bit  uint32 // where the first number lies
-	head uint32 // where base and slope lie, in bytes
-	div  uint32
+	mask      uint64 // of width bits
+	add       uint64 // the number, if it is the same in every such page
+	baseMask  uint64
+	bit       uint32 // where the first number lies
+	head      uint32 // where base and slope lie, in bytes; if there are none, anywhere in the page
+	div       uint32
+	slopeMask uint32
 
 	width               uint8
-	baseBits, slopeBits uint8 // both 0 if there is no head
+	baseBits, slopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope
 	nullBits            uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
 }
 
@@ -265,6 +267,7 @@ func (s shape) column(head uint32) column {
 	c := column{
 		head: head, width: s.width, mask: bits.Mask(int(s.width)), div: uint32(divisors[s.div]),
 		baseBits: 8 * s.baseBytes, slopeBits: 8 * s.slopeBytes,
+		baseMask: bits.Mask(8 * int(s.baseBytes)), slopeMask: uint32(bits.Mask(8 * int(s.slopeBytes))),
 	}
 	if s.kind == shapeNullEnds {
 		c.nullBits = 1

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -16,25 +17,28 @@ var ErrIllFormed = errors.New("string is not well-formed Unicode")
 // positions in the type's schema; asking for a field by the wrong type is a
 // programming error with an unspecified answer.
 type Record struct { // three words: it stays in registers
-	t   *Type
-	e   entry
-	ord Ordinal
+	t    *Type
+	data bits.Page
+	at   uint64 // the number of the page's layout, then the ordinal's 32 bits
 }
 
+// noLayout is in a Record that is not populated: no type has so many.
+const noLayout = 1<<16 - 1
+
 // Ordinal returns the record's ordinal.
-func (r Record) Ordinal() Ordinal { return r.ord }
+func (r Record) Ordinal() Ordinal { return Ordinal(uint32(r.at)) }
 
 // Type returns the type, in the state that the record was taken from.
 func (r Record) Type() *Type { return r.t }
 
-func (r Record) slot() int { return slot(r.ord) }
+func (r Record) slot() int { return int(r.at % pageSize) }
 
-func (r Record) page() page { return r.t.pageAt(r.e) }
+func (r Record) page() page { return page{r.t.lays[r.at>>32], r.data} }
 
 // fixed returns the number of a field that is neither STRING nor BYTES.
 func (r Record) fixed(f int) uint64 {
 	p := r.page()
-	return p.at(&p.lay.cols[f], slot(r.ord))
+	return p.at(&p.lay.cols[f], r.slot())
 }
 
 // IsNull says whether field f of an OBJECT is null.
@@ -94,7 +98,7 @@ func (r Record) span(f int) (value []byte, null bool) {
 func (r Record) AppendString(b []byte, f int) ([]byte, error) {
 	text, _ := r.span(f)
 	if wire.IsRaw(text) {
-		return b, fmt.Errorf("read %s.%s of ordinal %d: %w", r.t.schema.Name, r.t.schema.Fields[f].Name, r.ord, ErrIllFormed)
+		return b, fmt.Errorf("read %s.%s of ordinal %d: %w", r.t.schema.Name, r.t.schema.Fields[f].Name, r.Ordinal(), ErrIllFormed)
 	}
 	return append(b, text...), nil
 }

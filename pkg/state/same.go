@@ -56,7 +56,7 @@ func (t *Type) differ(x entry, other *Type, y entry) int {
 		return -1
 	}
 	p, q := t.pageAt(x), other.pageAt(y)
-	if p.lay == q.lay && bytes.Equal(p.data[:p.size()], q.data[:q.size()]) {
+	if p.lay == q.lay && bytes.Equal(p.bytes(), q.bytes()) {
 		return -1
 	}
 	for live := x.live(); live != 0; live &= live - 1 {

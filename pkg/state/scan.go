@@ -4,7 +4,6 @@ import (
 	"math"
 	mathbits "math/bits"
 
-	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -67,22 +66,22 @@ func (s *Scanner) prefetch(e entry) {
 		return
 	}
 	p := s.t.pageAt(e)
-	prefetch.Line(&p.data[0])
-	prefetch.Line(&p.data[p.lay.cols[s.field].bit>>3])
+	c := &p.lay.cols[s.field]
+	if c.headBytes() > 0 {
+		prefetch.Range(p.data.Byte(0), int(c.head), c.headBytes())
+	}
+	prefetch.Range(p.data.Byte(0), int(c.bit>>3), int(c.width)*pageSize/8)
 }
 
 // page appends the records of page i of the chunk.
 func (s *Scanner) page(i int, p page) {
 	c := &p.lay.cols[s.field]
-	base, slope := c.add, uint64(0)
-	if c.baseBits|c.slopeBits != 0 {
-		base, slope = p.head(c)
-	}
+	base, slope := p.head(c)
 	out := (*[pageSize]uint64)(s.bits[s.n:])
 	null, nulls := nullBits(s.kind), uint16(0)
 	pos, width, mask, div := uint64(c.bit), uint64(c.width), c.mask, uint64(c.div)
 	for k := range out {
-		x := bits.Load(p.data, pos, mask)*div + base
+		x := p.data.Load(pos, mask)*div + base
 		pos += width
 		base += slope
 		out[k] = x
@@ -154,7 +153,7 @@ func (r Record) AppendElements(list []Ordinal) []Ordinal {
 	c := &p.lay.cols[endColumn+1]
 	base, pos := p.offset(c, 0), uint64(c.bit)+start*p.lay.entryBits
 	for ; start < end; start++ {
-		list = append(list, Ordinal(bits.Load(p.data, pos, c.mask)+base))
+		list = append(list, Ordinal(p.data.Load(pos, c.mask)+base))
 		pos += p.lay.entryBits
 	}
 	return list
@@ -171,8 +170,8 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 	for ; start < end; start++ {
 		at, to := pos+uint64(k.bit), pos+uint64(v.bit)
 		list = append(list, Entry{
-			Ordinal(bits.Load(p.data, at, k.mask) + keyBase),
-			Ordinal(bits.Load(p.data, to, v.mask) + valueBase),
+			Ordinal(p.data.Load(at, k.mask) + keyBase),
+			Ordinal(p.data.Load(to, v.mask) + valueBase),
 		})
 		pos += p.lay.entryBits
 	}
@@ -190,9 +189,8 @@ func (t *Type) Prefetch(list []Ordinal) {
 
 // prefetch asks for the columns of the page of o.
 func (t *Type) prefetch(o Ordinal) {
-	const line, lines = 64, 3
-	p := t.page(o)
-	for at := 0; at < lines*line && at < len(p.data); at += line {
-		prefetch.Line(&p.data[at])
+	const length = 3 * 64
+	if e := t.entry(o); e != 0 {
+		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, length)
 	}
 }

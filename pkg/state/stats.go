@@ -80,7 +80,7 @@ func (c *tally) addEntries(r Record, k Kind, sign int) {
 		c.values[bits.Len64(p.entry(e, 1))] += one
 	}
 	c.sizes[bits.Len64(end-start)] += one
-	c.places[int(r.ord)&(len(c.places)-1)] += uint64(sign) * r.places()
+	c.places[int(r.Ordinal())&(len(c.places)-1)] += uint64(sign) * r.places()
 }
 
 // lazyTally is a type's tally, made when it is first asked for.

@@ -175,7 +175,7 @@ func (t *Type) project(s *Schema, from []int) (*Type, error) {
 // loadAs sets the slot of r to its fields in the places that from gives them;
 // those that are in no place are null.
 func (r Record) loadAs(b *pageBuilder, from []int) {
-	i := slot(r.ord)
+	i := r.slot()
 	for f, field := range b.schema.Fields {
 		switch {
 		case field.Type.variable():

@@ -59,10 +59,12 @@ func (t *Type) Populated(o Ordinal) bool {
 }
 
 // Record returns the record o, which must be populated.
-func (t *Type) Record(o Ordinal) Record { return Record{t, t.entry(o), o} }
-
-func (t *Type) page(o Ordinal) page {
-	return t.pageAt(t.entry(o))
+func (t *Type) Record(o Ordinal) Record {
+	e := t.entry(o)
+	if e == 0 {
+		return Record{t: t, at: noLayout<<32 | uint64(uint32(o))}
+	}
+	return Record{t, t.blocks.Page(e.handle()), uint64(e.layout())<<32 | uint64(uint32(o))}
 }
 
 // pageAt returns the page of an entry, the zero page if there is none.
@@ -70,7 +72,7 @@ func (t *Type) pageAt(e entry) page {
 	if e == 0 {
 		return page{}
 	}
-	return page{t.lays[e.layout()], t.blocks.Block(e.handle())}
+	return page{t.lays[e.layout()], t.blocks.Page(e.handle())}
 }
 
 // Ordinals yields the populated ordinals in ascending order.

@@ -14,6 +14,8 @@ import (
 	"errors"
 	"slices"
 	"sync/atomic"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 const (
@@ -83,6 +85,11 @@ const taken = -1
 // the caller knows how long the block is, and may read Pad bytes more.
 func (a *Arena) Block(h Handle) []byte {
 	return a.segs[h>>segmentShift][uint64(h&(1<<segmentShift-1))<<unitShift:]
+}
+
+// Page is Block for those who read packed numbers.
+func (a *Arena) Page(h Handle) bits.Page {
+	return bits.PageAt(a.segs[h>>segmentShift], int(h&(1<<segmentShift-1))<<unitShift)
 }
 
 // Used returns the bytes of the blocks, Held those of the segments that they

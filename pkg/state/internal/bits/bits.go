@@ -3,7 +3,7 @@
 //
 // Two forms exist. A [Words] is Hollow's form in a blob: 64-bit words that are
 // big-endian in the file. A page in memory is a little-endian byte string,
-// read by [Load] and written by [Pack] and [Writer].
+// read through [Page] and written by [Pack] and [Writer].
 package bits
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 // Pad is the number of bytes that must follow the last packed bit of a page,
-// so that Load may always read whole words.
+// so that Page may always read whole words.
 const Pad = 8
 
 // Len returns the number of bits needed to write x without leading zeros.
@@ -24,13 +24,6 @@ func Mask(w int) uint64 {
 		return ^uint64(0)
 	}
 	return 1<<uint(w) - 1
-}
-
-// Load returns the number at bit position pos of page, whose bits mask has. One
-// word holds all of it: the number has at most 57 bits, or 64 and begins at a
-// byte. The caller guarantees that it lies within page less its Pad.
-func Load(page []byte, pos, mask uint64) uint64 {
-	return binary.LittleEndian.Uint64(page[pos>>3:]) >> (pos & 7) & mask
 }
 
 // Words is a read-only bit array of a blob. The zero Words has no bits.

@@ -141,7 +141,7 @@ func TestReader(t *testing.T) {
 	})
 }
 
-// load and store are Load and Writer bit by bit, of any width.
+// load and store are Page.Load and Writer bit by bit, of any width.
 func load(page []byte, pos uint64, w int) (x uint64) {
 	for i := range uint64(w) {
 		at := pos + i
@@ -155,19 +155,4 @@ func store(page []byte, pos uint64, w int, x uint64) {
 		at := pos + i
 		page[at/8] |= byte(x>>i&1) << (at % 8)
 	}
-}
-
-// TestLoad reads numbers of all widths that a page has, from anywhere.
-func TestLoad(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		page := rapid.SliceOfN(rapid.Byte(), 32, 64).Draw(t, "page")
-		w := rapid.OneOf(rapid.IntRange(0, 57), rapid.Just(64)).Draw(t, "width")
-		pos := rapid.Uint64Range(0, uint64(len(page)-16)*8).Draw(t, "position")
-		if w == 64 {
-			pos &^= 7
-		}
-		if got, want := bits.Load(page, pos, bits.Mask(w)), load(page, pos, w); got != want {
-			t.Fatalf("%d bits at %d: %#x, want %#x", w, pos, got, want)
-		}
-	})
 }

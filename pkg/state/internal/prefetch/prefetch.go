@@ -6,3 +6,9 @@ package prefetch
 //
 //go:noescape
 func Line(b *byte)
+
+// Range asks for the cache lines of the bytes from b[at] on, n of them and at
+// least one. They need not exist: no pointer is made to them.
+//
+//go:noescape
+func Range(b *byte, at, n int)

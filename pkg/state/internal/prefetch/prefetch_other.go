@@ -4,3 +4,6 @@ package prefetch
 
 // Line does nothing on this processor.
 func Line(*byte) {}
+
+// Range does nothing on this processor.
+func Range(*byte, int, int) {}

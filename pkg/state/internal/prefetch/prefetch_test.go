@@ -12,6 +12,7 @@ func TestLine(t *testing.T) {
 	for i := range b {
 		b[i] = byte(i)
 		prefetch.Line(&b[i])
+		prefetch.Range(&b[i], -i, 2*len(b)) // also of what is behind it
 	}
 	for i := range b {
 		if b[i] != byte(i) {
