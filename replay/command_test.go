@@ -192,6 +192,8 @@ func wantVerdict(t *testing.T, r *compare.Report, want compare.Verdict, reason s
 func TestVerdicts(t *testing.T) {
 	w := newWorld(t, "prod", 20)
 	gate := compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "available"}}, Keys: true}}
+	onlyAdded := compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "added", Max: 5}}, Keys: true}}
+	someChanged := compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "added"}, {Of: "changed", Max: 1}}, Keys: true}}
 	blind := compare.Rules{}
 	for _, f := range fields() {
 		if f != "feature" && f != "region" {
@@ -212,6 +214,9 @@ func TestVerdicts(t *testing.T) {
 		{"prod", "one_record", gate, compare.NoGo, "1 records were removed"},
 		{"prod", "one_field", compare.Rules{}, compare.Different, "1 changed"},
 		{"prod", "one_field", gate, compare.NoGo, "available differs in 1 records"},
+		{"prod", "one_field", onlyAdded, compare.NoGo, "1 records were changed"},
+		{"prod", "one_field", someChanged, compare.Go, ""},
+		{"prod", "session_clock", onlyAdded, compare.NoGo, "20 records were changed"},
 		{"prod", "one_field", compare.Rules{Ignore: []string{"available"}}, compare.Same, ""},
 		{"prod", "one_field", blind, compare.Inconclusive, "nothing was compared but keys"},
 		{"prod", "one_record", blind, compare.Different, "1 removed"},
@@ -338,14 +343,17 @@ func TestCommandsFail(t *testing.T) {
 	if _, err := replay.OpenCommands(cfg); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a candidate that is not there: error %v", err)
 	}
-	cfg = w.config("prod", "prod")
-	cfg.Rules = compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "avail"}}}}
-	r, err := replay.OpenCommands(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Replay(t.Context(), w.evaluations()[0]); !errors.Is(err, compare.ErrRule) {
-		t.Errorf("a gate on a field that does not exist: error %v", err)
+	var r *replay.Commands
+	for name, limit := range map[string]string{"does not exist": "avail", "is ignored": "available", "is of the key": "region"} {
+		cfg = w.config("prod", "one_field")
+		cfg.Rules = compare.Rules{Ignore: []string{"available"}, Gate: compare.Gate{Limits: []compare.Limit{{Of: limit}}}}
+		var err error
+		if r, err = replay.OpenCommands(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if report, err := r.Replay(t.Context(), w.evaluations()[0]); !errors.Is(err, compare.ErrRule) {
+			t.Errorf("a gate on a field that %s: report %+v, error %v", name, report, err)
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -218,7 +218,8 @@ socket that HOLDFAST_ADDRESS names; see docs/replay.md. Its output goes to a sto
 of its own.
 
 A gate refuses more differing records than its limit. As soon as there is one,
-added and removed records are refused, too, unless they have a limit.
+added and removed records are refused, too, unless they have a limit, and changed
+ones if it limits neither a field nor those.
 ` + verdictHelp,
 		Example: `  holdfast replay --store ./store --output availability --control ./prod -- ./candidate
   holdfast replay --store ./store --output availability@20260102150405000 --last 10 \

@@ -54,7 +54,11 @@ func TestGate(t *testing.T) {
 		{"field, its elements", field, result(0, 0, 1, "a[].b"), compare.NoGo},
 		{"field, another with its beginning", field, result(0, 0, 1, "ab"), compare.Go},
 		{"field, another", field, result(0, 0, 1, "b"), compare.Go},
-		{"keys, changed", keys, result(0, 0, 9, "a"), compare.Go},
+		{"field, what it is in", compare.Gate{Fields: []string{"a.b"}}, result(0, 0, 1, "a"), compare.NoGo},
+		{"field, the list that it is in", compare.Gate{Fields: []string{"a[].b"}}, result(0, 0, 1, "a[]"), compare.NoGo},
+		{"field, another beside it", compare.Gate{Fields: []string{"a.b"}}, result(0, 0, 1, "a.c"), compare.Go},
+		{"keys, the same", keys, result(0, 0, 0), compare.Go},
+		{"keys, changed", keys, result(0, 0, 9, "a"), compare.NoGo},
 		{"keys, added", keys, result(1, 0, 0), compare.NoGo},
 		{"keys, removed", keys, result(0, 1, 0), compare.NoGo},
 		{"limit, at it", limits(t, "a: 2"), result(0, 0, 2, "a"), compare.Go},
@@ -62,6 +66,10 @@ func TestGate(t *testing.T) {
 		{"limit, keys come with it", limits(t, "a: 2"), result(0, 1, 0), compare.NoGo},
 		{"limit of removed", limits(t, "a: 2", "removed: 1"), result(0, 1, 0), compare.Go},
 		{"limit of removed, added", limits(t, "removed: 1"), result(1, 1, 0), compare.NoGo},
+		{"limit of added, changed", limits(t, "added: 5"), result(0, 0, 50, "a"), compare.NoGo},
+		{"limits of added and removed, changed", limits(t, "added: 5", "removed: 5"), result(1, 1, 1, "a"), compare.NoGo},
+		{"limits of added and changed", limits(t, "added: 5", "changed: 1"), result(1, 0, 1, "a"), compare.Go},
+		{"limits of added and a field, another changed", limits(t, "added: 5", "a: 0"), result(0, 0, 1, "b"), compare.Go},
 		{"limit of changed", limits(t, "changed: 0"), result(0, 0, 1, "z"), compare.NoGo},
 		{"per cent, at it", limits(t, "a: 2%"), result(0, 0, 2, "a"), compare.Go},
 		{"per cent, beyond it", limits(t, "a: 1.9%"), result(0, 0, 2, "a"), compare.NoGo},
@@ -144,7 +152,14 @@ func TestTooFewRecords(t *testing.T) {
 func TestCheckRules(t *testing.T) {
 	ref := func(name, to string) state.Field { return state.Field{Name: name, Type: state.Reference, Ref: to} }
 	schemas := []*state.Schema{
-		{Name: "R", Kind: state.Object, Fields: []state.Field{{Name: "a", Type: state.Int}, ref("one", "P"), ref("many", "ListOfP"), ref("map", "MapOfStringToP")}},
+		{Name: "R", Kind: state.Object, Key: []string{"k", "owner.id", "wrapped.value"}, Fields: []state.Field{
+			{Name: "a", Type: state.Int}, ref("one", "P"), ref("many", "ListOfP"), ref("map", "MapOfStringToP"), ref("set", "SetOfP"),
+			ref("text", "String"), ref("texts", "ListOfString"), {Name: "k", Type: state.Int}, ref("owner", "O"), ref("wrapped", "String"),
+		}},
+		{Name: "O", Kind: state.Object, Fields: []state.Field{{Name: "id", Type: state.Int}, {Name: "name", Type: state.Int}}},
+		{Name: "String", Kind: state.Object, Fields: []state.Field{{Name: "value", Type: state.String}}},
+		{Name: "ListOfString", Kind: state.List, Element: "String"},
+		{Name: "SetOfP", Kind: state.Set, Element: "P"},
 		{Name: "P", Kind: state.Object, Fields: []state.Field{{Name: "x", Type: state.Int}, ref("next", "P")}},
 		{Name: "ListOfP", Kind: state.List, Element: "P"},
 		{Name: "MapOfStringToP", Kind: state.Map, Element: "String", Key: nil, Value: "P"},
@@ -152,12 +167,14 @@ func TestCheckRules(t *testing.T) {
 	rule := func(path string) error {
 		return compare.Rules{Gate: compare.Gate{Fields: []string{path}}}.Check("R", schemas)
 	}
-	for _, path := range []string{"a", "one", "one.x", "one.next.next.x", "many[]", "many[].x", "map[]", "map[].x"} {
+	for _, path := range []string{"a", "one", "one.x", "one.next.next.x", "many[]", "many[].x", "map[]", "map[].x", "set", "set[]", "text", "texts[]", "owner", "owner.name"} {
 		if err := rule(path); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for _, path := range []string{"", "b", "A", "a.x", "one.y", "one[]", "many.x", "many[].y", "a[]", ".a"} {
+	// What a diff never counts, or what cannot differ in records of one key, is
+	// no gate either.
+	for _, path := range []string{"", "b", "A", "a.x", "one.y", "one[]", "many.x", "many[].y", "a[]", ".a", "set[].x", "text.value", "texts[].value", "many[]x", "many.[]", "many[].", "one.", "onex", "k", "owner.id", "wrapped"} {
 		if err := rule(path); !errors.Is(err, compare.ErrRule) {
 			t.Errorf("%q: error %v, want ErrRule", path, err)
 		}

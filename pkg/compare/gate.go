@@ -31,10 +31,11 @@ type Gate struct {
 	// Fields are field paths, written as in diff.Result.Fields, in which no
 	// record may differ. A path stands for all below it, too.
 	Fields []string `json:"fields,omitempty"`
-	// Keys refuses records that are added or removed.
+	// Keys refuses records that are added or removed and, if neither Fields nor
+	// Limits name a field, those that are changed.
 	Keys bool `json:"keys,omitempty"`
-	// Limits bound what may differ. One on added or removed records goes before
-	// Keys.
+	// Limits bound what may differ. One on added, removed or changed records
+	// goes before Keys.
 	Limits []Limit `json:"limits,omitempty"`
 }
 
@@ -97,17 +98,8 @@ func (g Gate) Judge(d *diff.Result) (Verdict, []string) {
 		}
 		return Different, []string{fmt.Sprintf("%d records were added, %d removed, %d changed", d.Added, d.Removed, d.Changed)}
 	}
-	limits := slices.Clone(g.Limits)
-	for _, f := range g.Fields {
-		limits = append(limits, Limit{Of: f})
-	}
-	for _, of := range []string{ofAdded, ofRemoved} {
-		if g.Keys && !slices.ContainsFunc(g.Limits, func(l Limit) bool { return l.Of == of }) {
-			limits = append(limits, Limit{Of: of})
-		}
-	}
 	var reasons []string
-	for _, l := range limits {
+	for _, l := range g.limits() {
 		if reason := l.broken(d); reason != "" {
 			reasons = append(reasons, reason)
 		}
@@ -116,6 +108,27 @@ func (g Gate) Judge(d *diff.Result) (Verdict, []string) {
 		return NoGo, reasons
 	}
 	return Go, nil
+}
+
+// limits returns the limits and what else the gate implies.
+func (g Gate) limits() []Limit {
+	limits := slices.Clone(g.Limits)
+	for _, f := range g.Fields {
+		limits = append(limits, Limit{Of: f})
+	}
+	if !g.Keys {
+		return limits
+	}
+	refused := []string{ofAdded, ofRemoved}
+	if !slices.ContainsFunc(limits, func(l Limit) bool { return !l.ofRecords() }) {
+		refused = append(refused, ofChanged) // else nothing would look at what is in the records
+	}
+	for _, of := range refused {
+		if !slices.ContainsFunc(g.Limits, func(l Limit) bool { return l.Of == of }) {
+			limits = append(limits, Limit{Of: of})
+		}
+	}
+	return limits
 }
 
 // broken says how a diff breaks the limit; nothing if it does not.
@@ -143,8 +156,9 @@ func (l Limit) broken(d *diff.Result) string {
 
 func (l Limit) ofRecords() bool { return l.Of == ofAdded || l.Of == ofRemoved || l.Of == ofChanged }
 
-// count returns how many records differ; of several fields at or below a path
-// the sum, which is never too small.
+// count returns how many records differ; of several fields at, below or above a
+// path the sum, which is never too small. A difference above it, such as a list
+// with another length or a record that is missing, is one of all that is below.
 func (l Limit) count(d *diff.Result) int {
 	switch l.Of {
 	case ofAdded:
@@ -156,8 +170,7 @@ func (l Limit) count(d *diff.Result) int {
 	}
 	n := 0
 	for _, path := range slices.Sorted(maps.Keys(d.Fields)) {
-		rest, ok := strings.CutPrefix(path, l.Of)
-		if ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+		if contains(l.Of, path) || contains(path, l.Of) {
 			n += d.Fields[path]
 		}
 	}

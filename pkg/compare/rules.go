@@ -40,7 +40,8 @@ type Rules struct {
 //	min_records: 1000      # fewer prove nothing
 //
 // Every key may be left out. A gate refuses added and removed records unless it
-// says otherwise. Errors are ErrRule.
+// says otherwise, and changed ones if it limits neither a field nor those.
+// Errors are ErrRule.
 func ParseRules(text []byte) (Rules, error) {
 	var file struct {
 		Gate       yaml.Node `yaml:"gate"`
@@ -102,7 +103,8 @@ func knownKeys(file *yaml.Node) error {
 }
 
 // Limit adds a limit to the gate, which from then on refuses records that are
-// added or removed without a limit of their own.
+// added or removed without a limit of their own, and as long as it limits no
+// field those that are changed.
 func (r *Rules) Limit(l Limit) error {
 	if slices.ContainsFunc(r.Gate.Limits, func(x Limit) bool { return x.Of == l.Of }) {
 		return fmt.Errorf("%w: there are two limits of %s", ErrRule, l.Of)
@@ -127,21 +129,61 @@ func (r Rules) Judge(d *diff.Result) (Verdict, []string) {
 }
 
 // Check fails with ErrRule if a rule names a field that no record of the root
-// type has in any of the schemas. A gate on a field that does not exist would
-// always pass.
+// type has in any of the schemas, or a diff never counts; if the gate limits a
+// field of the key; and if it limits, or Values counts, what Ignore leaves out
+// in all or in part. Such a gate would always pass.
 func (r Rules) Check(root string, schemas ...[]*state.Schema) error {
-	var paths []string
+	limited := slices.Clone(r.Gate.Fields)
 	for _, l := range r.Gate.Limits {
 		if !l.ofRecords() {
-			paths = append(paths, l.Of)
+			limited = append(limited, l.Of)
 		}
 	}
-	for _, path := range slices.Concat(paths, r.Gate.Fields, r.Ignore, r.Values) {
+	for _, path := range slices.Concat(limited, r.Ignore, r.Values) {
 		if !slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return hasPath(list, root, path) }) {
-			return fmt.Errorf("%w: %s has no field %s", ErrRule, root, path)
+			return fmt.Errorf("%w: %s has no field %s: write it as a report prints it", ErrRule, root, path)
+		}
+	}
+	for _, path := range limited {
+		if slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return isOfKey(list, root, path) }) {
+			return fmt.Errorf("%w: the gate limits %s, which is of the key and cannot differ: limit added and removed instead", ErrRule, path)
+		}
+		if ignored, ok := overlap(r.Ignore, path); ok {
+			return fmt.Errorf("%w: the gate limits %s, and ignore has %s: take one of them out", ErrRule, path, ignored)
+		}
+	}
+	for _, path := range r.Values {
+		if ignored, ok := overlap(r.Ignore, path); ok {
+			return fmt.Errorf("%w: values has %s, and ignore has %s: take one of them out", ErrRule, path, ignored)
 		}
 	}
 	return nil
+}
+
+// overlap returns the first of list that is path, or above or below it.
+func overlap(list []string, path string) (string, bool) {
+	i := slices.IndexFunc(list, func(p string) bool { return contains(p, path) || contains(path, p) })
+	if i < 0 {
+		return "", false
+	}
+	return list[i], true
+}
+
+// contains says whether a field path is another one, or above it.
+func contains(above, path string) bool {
+	rest, ok := strings.CutPrefix(path, above)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// isOfKey says whether a field path is one of a type's key, or below it.
+func isOfKey(schemas []*state.Schema, typeName, path string) bool {
+	i := slices.IndexFunc(schemas, func(s *state.Schema) bool { return s.Name == typeName })
+	return i >= 0 && slices.ContainsFunc(schemas[i].Key, func(k string) bool {
+		if !hasPath(schemas, typeName, k) {
+			k = strings.TrimSuffix(k, ".value") // a key names what a diff passes over
+		}
+		return contains(k, path)
+	})
 }
 
 // ComparesNothing says whether the rules ignore every field of these root types
@@ -163,7 +205,8 @@ func (r Rules) ComparesNothing(roots ...*state.Schema) bool {
 }
 
 // hasPath says whether a path, as diff.Result.Fields has them, leads to
-// something in a type.
+// something in a type: the elements of a SET are not told apart, and what only
+// wraps a scalar is passed over.
 func hasPath(schemas []*state.Schema, typeName, path string) bool {
 	i := slices.IndexFunc(schemas, func(s *state.Schema) bool { return s.Name == typeName })
 	if i < 0 {
@@ -172,12 +215,14 @@ func hasPath(schemas []*state.Schema, typeName, path string) bool {
 	t := schemas[i]
 	if t.Kind != state.Object {
 		rest, ok := strings.CutPrefix(path, "[]")
+		if !ok || rest == "" || t.Kind == state.Set {
+			return ok && rest == ""
+		}
 		element := t.Element
 		if t.Kind == state.Map {
 			element = t.Value
 		}
-		rest = strings.TrimPrefix(rest, ".")
-		return ok && (rest == "" || hasPath(schemas, element, rest))
+		return leads(schemas, element, rest)
 	}
 	end := strings.IndexAny(path, ".[")
 	if end < 0 {
@@ -187,6 +232,22 @@ func hasPath(schemas []*state.Schema, typeName, path string) bool {
 	if f < 0 {
 		return false
 	}
-	rest := strings.TrimPrefix(path[end:], ".")
-	return rest == "" || t.Fields[f].Type == state.Reference && hasPath(schemas, t.Fields[f].Ref, rest)
+	rest := path[end:]
+	return rest == "" || t.Fields[f].Type == state.Reference && leads(schemas, t.Fields[f].Ref, rest)
+}
+
+// leads says whether the rest of a path leads to something in a type that is
+// referred to.
+func leads(schemas []*state.Schema, typeName, rest string) bool {
+	i := slices.IndexFunc(schemas, func(s *state.Schema) bool { return s.Name == typeName })
+	if i < 0 || wraps(schemas[i]) {
+		return false
+	}
+	field, ok := strings.CutPrefix(rest, ".")
+	return ok == (schemas[i].Kind == state.Object) && hasPath(schemas, typeName, field)
+}
+
+// wraps says whether a type only wraps a scalar, as diff.Result.Fields has it.
+func wraps(s *state.Schema) bool {
+	return s.Kind == state.Object && len(s.Fields) == 1 && s.Fields[0].Name == "value" && s.Fields[0].Type != state.Reference
 }

@@ -46,6 +46,54 @@ func TestParseRulesEmpty(t *testing.T) {
 	}
 }
 
+// TestCheckIgnored refuses a gate on what the rules ignore, all or in part.
+func TestCheckIgnored(t *testing.T) {
+	ref := func(name, to string) state.Field { return state.Field{Name: name, Type: state.Reference, Ref: to} }
+	schemas := []*state.Schema{
+		{Name: "R", Kind: state.Object, Key: []string{"k"}, Fields: []state.Field{{Name: "k"}, {Name: "a", Type: state.Int}, {Name: "ab", Type: state.Int}, ref("list", "L")}},
+		{Name: "L", Kind: state.List, Element: "P"},
+		{Name: "P", Kind: state.Object, Fields: []state.Field{{Name: "x", Type: state.Int}, {Name: "y", Type: state.Int}}},
+	}
+	for _, c := range []struct {
+		gate, ignore string
+		want         string // of the error; nothing if there is none
+	}{
+		{"a", "a", "the gate limits a, and ignore has a: take one of them out"},
+		{"list[].x", "list", "the gate limits list[].x, and ignore has list"},
+		{"list[].x", "list[]", "the gate limits list[].x, and ignore has list[]"},
+		{"list", "list[].x", "the gate limits list, and ignore has list[].x"},
+		{"list", "list[]", "the gate limits list, and ignore has list[]"},
+		{"a", "ab", ""},
+		{"ab", "a", ""},
+		{"list[].x", "list[].y", ""},
+		{"changed", "a", ""},
+		{"added", "list", ""},
+	} {
+		for name, r := range map[string]compare.Rules{
+			"limit": {Gate: compare.Gate{Limits: []compare.Limit{{Of: c.gate}}}},
+			"field": {Gate: compare.Gate{Fields: []string{c.gate}}},
+		} {
+			if name == "field" && (c.gate == "changed" || c.gate == "added") {
+				continue // words only of limits
+			}
+			r.Ignore = []string{"ab", c.ignore}
+			if c.gate == "ab" {
+				r.Ignore = []string{c.ignore}
+			}
+			switch err := r.Check("R", schemas); {
+			case c.want == "" && err != nil:
+				t.Errorf("%s %s, ignoring %s: %v", name, c.gate, c.ignore, err)
+			case c.want != "" && (!errors.Is(err, compare.ErrRule) || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%s %s, ignoring %s: error %v, want … %s …", name, c.gate, c.ignore, err, c.want)
+			}
+		}
+	}
+	both := compare.Rules{Ignore: []string{"a"}, Values: []string{"a"}}
+	if err := both.Check("R", schemas); !errors.Is(err, compare.ErrRule) || !strings.Contains(err.Error(), "values has a") {
+		t.Errorf("counting values of what is ignored: error %v", err)
+	}
+}
+
 // TestComparesNothing tells rules under which all records are the same.
 func TestComparesNothing(t *testing.T) {
 	root := &state.Schema{Name: "R", Kind: state.Object, Key: []string{"k", "owner.id"}, Fields: []state.Field{{Name: "k"}, {Name: "owner"}, {Name: "a"}, {Name: "list"}}}
