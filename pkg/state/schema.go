@@ -1,6 +1,7 @@
 package state
 
 import (
+	"container/heap"
 	"fmt"
 	"slices"
 	"strings"
@@ -161,23 +162,73 @@ func SchemaHash(schemas []*Schema) int32 {
 // refers to, ties by name; types on cycles come last, by name. It is the order
 // in which blobs list types.
 func DependencyOrder(schemas []*Schema) []*Schema {
-	waiting := SortSchemas(schemas)
-	missing := map[string]bool{} // types not yet taken
-	for _, s := range waiting {
-		missing[s.Name] = true
+	w := newWaitingTypes(SortSchemas(schemas))
+	out := make([]*Schema, 0, len(w.sorted))
+	taken := make([]bool, len(w.sorted))
+	for w.ready.Len() > 0 {
+		i := heap.Pop(&w.ready).(int)
+		out, taken[i] = append(out, w.sorted[i]), true
+		w.take(w.sorted[i].Name)
 	}
-	ready := func(s *Schema) bool {
-		return !slices.ContainsFunc(s.References(), func(name string) bool { return missing[name] })
-	}
-	var out []*Schema
-	for len(waiting) > 0 {
-		i := slices.IndexFunc(waiting, ready)
-		if i < 0 {
-			return append(out, waiting...)
+	for i, s := range w.sorted {
+		if !taken[i] {
+			out = append(out, s)
 		}
-		out = append(out, waiting[i])
-		delete(missing, waiting[i].Name)
-		waiting = slices.Delete(waiting, i, i+1)
 	}
 	return out
+}
+
+// waitingTypes knows which types wait for which, so that an order of n types
+// and m references takes n log n + m steps: schemas come from files that anyone
+// may have written.
+type waitingTypes struct {
+	sorted  []*Schema
+	ready   positions        // in sorted, of types that wait for none
+	missing []int            // for each in sorted: how many names it waits for
+	waiting map[string][]int // positions in sorted by the name that they wait for
+}
+
+func newWaitingTypes(sorted []*Schema) *waitingTypes {
+	w := &waitingTypes{sorted: sorted, missing: make([]int, len(sorted)), waiting: make(map[string][]int, len(sorted))}
+	for _, s := range sorted {
+		w.waiting[s.Name] = nil // is among them
+	}
+	for i, s := range sorted {
+		names := s.References()
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if others, ok := w.waiting[name]; ok {
+				w.waiting[name] = append(others, i)
+				w.missing[i]++
+			}
+		}
+		if w.missing[i] == 0 {
+			w.ready = append(w.ready, i) // ascending, so a heap
+		}
+	}
+	return w
+}
+
+// take makes those ready that waited for nothing but a name.
+func (w *waitingTypes) take(name string) {
+	for _, i := range w.waiting[name] {
+		if w.missing[i]--; w.missing[i] == 0 {
+			heap.Push(&w.ready, i)
+		}
+	}
+	delete(w.waiting, name) // a second type of the name frees nobody
+}
+
+// positions is a heap of positions in a list, the lowest first.
+type positions []int
+
+func (p positions) Len() int           { return len(p) }
+func (p positions) Less(i, j int) bool { return p[i] < p[j] }
+func (p positions) Swap(i, j int)      { p[i], p[j] = p[j], p[i] }
+func (p *positions) Push(x any)        { *p = append(*p, x.(int)) }
+func (p *positions) Pop() any {
+	old := *p
+	last := old[len(old)-1]
+	*p = old[:len(old)-1]
+	return last
 }
