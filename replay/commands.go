@@ -71,11 +71,16 @@ func (c *Commands) Control() string { return c.control }
 func (c *Commands) Rules() compare.Rules { return c.cfg.Rules }
 
 // Replay does what Runner.Replay does. It fails with compare.ErrRule if the
-// rules are not for this dataset.
+// rules are not for this dataset. After an error it can be called again: it
+// starts over from what is in the stores then.
 func (c *Commands) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error) {
 	r, err := c.runner(ctx, e)
 	if err == nil {
-		return r.Replay(ctx, e)
+		report, err := r.Replay(ctx, e)
+		if err != nil {
+			clear(c.runners) // what they remember may be of a store that was replaced
+		}
+		return report, err
 	}
 	reason := missing(err)
 	if reason == "" || errors.Is(err, compare.ErrRule) {

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/compare"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/logic"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
 	"github.com/holdfast-data/holdfast/replay"
 	"github.com/holdfast-data/holdfast/shadow"
 )
@@ -33,10 +34,15 @@ func newShadow() *cobra.Command {
 		Short: "Let a candidate logic follow PROD and compare each output",
 		Long: `Shadow replays each evaluation of PROD's logic with a candidate, those that are
 there and those that come, and keeps what each run showed in a folder. It goes on
-where it stopped: a run is kept by candidate, control, rules and evaluation.
+where it stopped: a run is kept by candidate, control, rules and evaluation. A
+kept run is never made again, an INCONCLUSIVE one neither, and all are kept until
+you remove the folder, however many they are. Another folder begins anew.
 
 With --once it ends when it has caught up, with the exit code of the verdict on
-all evaluations; otherwise it follows until it is interrupted.
+all evaluations; otherwise it follows until it is interrupted. If the store or
+the folder is out of reach meanwhile, it says so, tries again (at the latest after
+a minute, or --poll if that is longer) and makes up for what it missed; only rules
+or keys that cannot be applied end it.
 ` + verdictHelp,
 		Example: `  holdfast shadow --store ./store --output availability --dir ./runs --control ./prod -- ./candidate
   holdfast shadow --store ./store --output availability --dir ./runs --control ./prod --once -- ./candidate
@@ -99,36 +105,69 @@ type follower struct {
 	looked   bool
 }
 
+// longestPause bounds the time from a failure to the next attempt, unless the
+// poll interval is longer.
+const longestPause = time.Minute
+
 func (s *follower) run(ctx context.Context, once bool, poll time.Duration) error {
+	pause := poll
 	for {
 		reports, err := s.catchUp(ctx)
-		if err != nil && ctx.Err() != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			return nil // interrupted; the next start goes on from here
-		}
-		if err != nil {
+		case err != nil && (once || lasting(err)):
 			return err
+		case err != nil:
+			pause = min(2*pause, max(poll, longestPause))
+			logger(s.c).Warn("PROD is not followed, trying again", "dataset", s.output, "in", pause, "error", err)
+		case once:
+			return s.sum(reports)
+		default:
+			pause = poll
 		}
-		if once {
-			verdict, reasons := compare.Sum(reports)
-			if s.format == "table" {
-				fmt.Fprintf(s.c.OutOrStdout(), "verdict on %d evaluations: %s\n", len(reports), verdict)
-				for _, reason := range reasons {
-					fmt.Fprintf(s.c.OutOrStdout(), "  %s\n", reason)
-				}
-			}
-			return exitOf(verdict)
-		}
-		if !sleep(ctx, poll) {
+		if !sleep(ctx, pause) {
 			return nil
 		}
 	}
 }
 
+// lasting says whether an error is one of usage, which no waiting mends.
+func lasting(err error) bool {
+	for _, cause := range []error{compare.ErrRule, diff.ErrKeysDiffer, diff.ErrNoRoot} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *follower) sum(reports []*compare.Report) error {
+	verdict, reasons := compare.Sum(reports)
+	if s.format == "table" {
+		fmt.Fprintf(s.c.OutOrStdout(), "verdict on %d evaluations: %s\n", len(reports), verdict)
+		for _, reason := range reasons {
+			fmt.Fprintf(s.c.OutOrStdout(), "  %s\n", reason)
+		}
+	}
+	return exitOf(verdict)
+}
+
+// look returns the position of PROD's log. That there is none any more is an
+// error: nothing would be found missing in a store that is not there.
+func (s *follower) look(ctx context.Context) (int64, error) {
+	f, err := announce.Open(s.store, s.output).Refresh(ctx)
+	if err == nil && f.Position < 0 {
+		err = fmt.Errorf("the log of %s is empty: the store is out of reach, or was emptied", s.output)
+	}
+	return f.Position, err
+}
+
 // catchUp replays what is new and returns the reports of all evaluations, or
 // none if nothing is new.
 func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
-	f, err := announce.Open(s.store, s.output).Refresh(ctx)
-	if err != nil || s.looked && f.Position == s.position {
+	position, err := s.look(ctx)
+	if err != nil || s.looked && position == s.position {
 		return nil, err
 	}
 	all, err := logic.Evaluations(ctx, s.store, s.output)
@@ -138,11 +177,37 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	if !s.looked && s.last > 0 {
 		s.skip = max(0, len(all)-s.last)
 	}
-	reports, err := shadow.Follow(ctx, s.replayer, all[min(s.skip, len(all)):], s.runs, s.show)
-	if err == nil {
-		s.looked, s.position = true, f.Position
+	s.looked = true // an outage does not choose the first evaluation again
+	reports, err := shadow.Follow(ctx, presence{s.replayer, s, position}, all[min(s.skip, len(all)):], s.runs, s.show)
+	if err != nil {
+		position = -1 // so that the next look goes on here
 	}
+	s.position = position
 	return reports, err
+}
+
+// presence is a replayer that does not take a store out of reach for one that
+// has lost a version, which would be kept for ever.
+type presence struct {
+	*replay.Commands
+	follower *follower
+	position int64 // of PROD's log before
+}
+
+// Replay implements shadow.Replayer.
+func (p presence) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error) {
+	r, err := p.Commands.Replay(ctx, e)
+	if err != nil || r.Verdict != compare.Inconclusive {
+		return r, err
+	}
+	position, err := p.follower.look(ctx)
+	if err == nil && position < p.position {
+		err = fmt.Errorf("the log of %s became shorter during a run", p.follower.output)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // show prints a new report: one line of JSON, or a line for a person.
