@@ -288,19 +288,26 @@ func (b *bench) command(ctx context.Context, args ...string) ([]byte, error) {
 	return out, err
 }
 
-// resident returns the resident memory of a process in bytes.
-func resident(pid int) (int64, error) {
+// resident returns the resident memory of a process, and what of it is not
+// pages of files such as its own program, in bytes.
+func resident(pid int) (all, anonymous int64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kib << 10, err
+	size := func(name string) int64 {
+		for line := range strings.Lines(string(text)) {
+			if value, ok := strings.CutPrefix(line, name+":"); ok {
+				kib, parseErr := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+				err = errors.Join(err, parseErr)
+				return kib << 10
+			}
 		}
+		err = errors.Join(err, fmt.Errorf("process %d has no %s", pid, name))
+		return 0
 	}
-	return 0, fmt.Errorf("process %d has no VmRSS", pid)
+	all, anonymous = size("VmRSS"), size("RssAnon")
+	return all, anonymous, err
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -28,13 +28,11 @@ import (
 // are those of the last one, by the clock of the machine, which both processes
 // read.
 type done struct {
-	Version    string
-	Number     int64 // of the last one, as its marked record counts
-	Begun      time.Time
-	Acked      time.Time
-	RSS        int64 // bytes
-	Heap       int64 // bytes that the last collection found alive
-	Goroutines int
+	Version string
+	Number  int64 // of the last one, as its marked record counts
+	Begun   time.Time
+	Acked   time.Time
+	weight
 }
 
 // producing is the producer in a process of its own: it keeps a cycle open, as
@@ -174,7 +172,7 @@ func (p *producing) publish(ctx context.Context) (done, error) {
 func (d *done) weigh() (err error) {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
-	d.Heap, d.Goroutines = int64(sample[0].Value.Uint64()), runtime.NumGoroutine()
-	d.RSS, err = resident(os.Getpid())
+	d.Heap, d.Goroutines = int64(sample[0].Value.Uint64()), runtime.NumGoroutine() // as the last collection found it
+	d.RSS, d.Anonymous, err = resident(os.Getpid())
 	return err
 }

@@ -110,9 +110,11 @@ func (r *report) trends() []trend {
 		of   func(sample) float64
 	}{
 		{"producer: resident memory, B", func(s sample) float64 { return float64(s.Producer.RSS) }},
+		{"producer: anonymous part of it, B", func(s sample) float64 { return float64(s.Producer.Anonymous) }},
 		{"producer: live heap, B", func(s sample) float64 { return float64(s.Producer.Heap) }},
 		{"producer: goroutines", func(s sample) float64 { return float64(s.Producer.Goroutines) }},
 		{"sidecar: resident memory, B", func(s sample) float64 { return float64(s.Sidecar.RSS) }},
+		{"sidecar: anonymous part of it, B", func(s sample) float64 { return float64(s.Sidecar.Anonymous) }},
 		{"sidecar: live heap, B", func(s sample) float64 { return float64(s.Sidecar.Heap) }},
 		{"sidecar: goroutines", func(s sample) float64 { return float64(s.Sidecar.Goroutines) }},
 		{"store: disk after a prune, B", func(s sample) float64 { return float64(s.Disk) }},
@@ -182,10 +184,10 @@ func (r *report) print(out io.Writer) {
 // String is a sample on one line.
 func (s sample) String() string {
 	const mb = 1e6
-	return fmt.Sprintf("%d versions in %.0f s; producer %.1f MB (heap %.1f), %d goroutines; sidecar %.1f MB (heap %.2f), %d goroutines, %d versions behind; "+
+	return fmt.Sprintf("%d versions in %.0f s; producer %.1f MB (anonymous %.1f, heap %.1f), %d goroutines; sidecar %.1f MB (anonymous %.1f, heap %.2f), %d goroutines, %d versions behind; "+
 		"disk %.1f MB (log %.1f), %d files; %d look-ups, %d sessions; prune %.0f ms",
-		s.Versions, s.Seconds, float64(s.Producer.RSS)/mb, float64(s.Producer.Heap)/mb, s.Producer.Goroutines,
-		float64(s.Sidecar.RSS)/mb, float64(s.Sidecar.Heap)/mb, s.Sidecar.Goroutines, s.SidecarLag,
+		s.Versions, s.Seconds, float64(s.Producer.RSS)/mb, float64(s.Producer.Anonymous)/mb, float64(s.Producer.Heap)/mb, s.Producer.Goroutines,
+		float64(s.Sidecar.RSS)/mb, float64(s.Sidecar.Anonymous)/mb, float64(s.Sidecar.Heap)/mb, s.Sidecar.Goroutines, s.SidecarLag,
 		float64(s.Disk)/mb, float64(s.Log)/mb, s.Files, s.Lookups, s.Sessions, s.PruneMS)
 }
 

@@ -51,7 +51,8 @@ type sample struct {
 // weight is what one process takes.
 type weight struct {
 	RSS        int64 `json:"rss"`
-	Heap       int64 `json:"heap"` // live after the last collection
+	Anonymous  int64 `json:"anonymous"` // of RSS, what is not pages of files
+	Heap       int64 `json:"heap"`      // live after the last collection
 	Goroutines int   `json:"goroutines"`
 }
 
@@ -78,9 +79,9 @@ func (b *bench) soak(ctx context.Context) (err error) {
 		return err
 	}
 	load := &soaking{sidecar: s, random: rand.New(rand.NewPCG(b.seed, 2))}
-	ctx, cancel := context.WithCancel(ctx)
+	asking, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	group.Go(func() { load.run(ctx) })
+	group.Go(func() { load.run(asking) })
 	defer group.Wait()
 	defer cancel()
 	start := time.Now()
@@ -116,7 +117,7 @@ func (b *bench) sample(ctx context.Context, store string, d done, load *soaking)
 		return x, err
 	}
 	x = sample{
-		Producer: weight{d.RSS, d.Heap, d.Goroutines}, PruneMS: milliseconds(time.Since(start)),
+		Producer: d.weight, PruneMS: milliseconds(time.Since(start)),
 		Lookups: load.lookups.Load(), Sessions: load.opened.Load(), SidecarLag: d.Number - number,
 	}
 	if x.Sidecar, err = load.sidecar.weigh(ctx); err != nil {
@@ -132,7 +133,7 @@ func (b *bench) sample(ctx context.Context, store string, d done, load *soaking)
 // weigh asks a sidecar what it takes. What is live follows from the size at
 // which the next collection starts, which is 25 % more (GOGC=25).
 func (s *sidecar) weigh(ctx context.Context) (w weight, err error) {
-	if w.RSS, err = resident(s.cmd.Process.Pid); err != nil {
+	if w.RSS, w.Anonymous, err = resident(s.cmd.Process.Pid); err != nil {
 		return w, err
 	}
 	goal, err := s.metric(ctx, "go_memstats_next_gc_bytes")
