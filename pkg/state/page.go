@@ -85,10 +85,8 @@ func (p page) span(f, prev, i int) (value []byte, null bool) {
 	end := p.packed(c, i)
 	null = end&uint64(c.nullBits) != 0
 	end = end>>shift + base + slope*uint64(i)
-	// The first value starts at 0, unless there is a column before it. To a
-	// processor, i > 0 would be a guess.
-	first := uint64(int64(i-1) >> 63)
-	before := uint64(i-1) &^ first
+	// The first value starts at 0, unless there is a column before it.
+	before, first := slotBefore(i)
 	start := (p.packed(c, int(before))>>shift + base + slope*before) &^ first
 	if prev >= 0 && i == 0 {
 		start, _ = p.end(&p.lay.cols[prev], pageSize-1)
@@ -97,18 +95,29 @@ func (p page) span(f, prev, i int) (value []byte, null bool) {
 	return p.data.Bytes(heap+start, heap+end), null
 }
 
-// start returns the index of the first entry of the i'th collection.
+// slotBefore returns i-1, but 0 for 0, and a number whose bits are all ones for 0
+// and zeros else. To a processor, i > 0 would be a guess.
+func slotBefore(i int) (before, first uint64) {
+	first = uint64(int64(i-1) >> 63)
+	return uint64(i-1) &^ first, first
+}
+
+// start returns the index of the first entry of the i'th collection. A column of
+// ends has no divisor.
 func (p page) start(i int) uint64 {
-	if i == 0 {
-		return 0
-	}
-	return p.at(&p.lay.cols[endColumn], i-1)
+	c := &p.lay.cols[endColumn]
+	before, first := slotBefore(i)
+	return (p.packed(c, int(before)) + p.offset(c, int(before))) &^ first
 }
 
 // entries returns the index of the first entry of the i'th collection and the
 // index after its last.
 func (p page) entries(i int) (start, end uint64) {
-	return p.start(i), p.at(&p.lay.cols[endColumn], i)
+	c := &p.lay.cols[endColumn]
+	base, slope := p.head(c)
+	before, first := slotBefore(i)
+	start = (p.packed(c, int(before)) + base + slope*before) &^ first
+	return start, p.packed(c, i) + base + slope*uint64(i)
 }
 
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.

@@ -33,22 +33,16 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 // the memory that the next one reads.
 func (x *Unique) records(found []state.Record, keys []state.Value) {
 	var places [batchSize]place
-	var groups [batchSize][]byte
+	var blocks [batchSize]*[blockBytes]byte
 	for i, key := range keys {
 		p := x.table.placeOf(mix(hashSeed, key.Bits()))
-		g := x.table.group(p.group)
-		places[i], groups[i] = p, g
-		if g != nil {
-			prefetch.Line(&g[p.block*blockBytes])
-		}
+		places[i], blocks[i] = p, blockAt(x.table.group(p.group), p.block)
+		prefetch.Line(&blocks[i][0])
 	}
 	var first [batchSize]state.Ordinal
 	for i, p := range places[:len(keys)] {
 		first[i] = state.NoOrdinal
-		if groups[i] == nil {
-			continue
-		}
-		b := blockAt(groups[i], p.block)
+		b := blocks[i]
 		if m := matches(b, p.tag); m != 0 && entryOf(m) < used(b) {
 			first[i] = ordinalAt(b, entryOf(m))
 			x.t.Prefetch(first[i : i+1])

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+	bytebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 // A block is one cache line: the tags of up to blockSize entries, eight bits of
@@ -76,7 +77,8 @@ func entryOf(m uint64) int {
 func used(b *[blockBytes]byte) int { return int(b[usedAt] &^ passed) }
 
 func ordinalAt(b *[blockBytes]byte, i int) state.Ordinal {
-	return state.Ordinal(binary.LittleEndian.Uint32(b[ordsAt+4*i:]))
+	at := uint(ordsAt+4*i) % blockBytes // it is less, but the compiler does not know
+	return state.Ordinal(binary.LittleEndian.Uint32(b[at&^3:]))
 }
 
 func setEntry(b *[blockBytes]byte, i int, tag byte, o state.Ordinal) {
@@ -85,6 +87,8 @@ func setEntry(b *[blockBytes]byte, i int, tag byte, o state.Ordinal) {
 }
 
 // blockAt returns block i of a group.
-func blockAt(g []byte, i int) *[blockBytes]byte {
-	return (*[blockBytes]byte)(g[i*blockBytes:])
-}
+func blockAt(g bytebits.Page, i int) *[blockBytes]byte { return g.Line(uint64(i) * blockBytes) }
+
+// noGroup stands where a table has no group: it has no entries, and nobody
+// writes to it.
+var noGroup = bytebits.PageAt(make([]byte, groupBytes+bytebits.Pad), 0)

@@ -12,7 +12,9 @@ type chain struct{ bytes []byte }
 func (c *chain) groups() int { return len(c.bytes) / groupBytes }
 
 // block returns block i of all blocks.
-func (c *chain) block(i int) *[blockBytes]byte { return blockAt(c.bytes, i) }
+func (c *chain) block(i int) *[blockBytes]byte {
+	return (*[blockBytes]byte)(c.bytes[i*blockBytes:])
+}
 
 // step returns the number of the k'th block on the way of a place: block after
 // block of each group, from the place's own on.
@@ -24,7 +26,7 @@ func step(first, k int) int {
 func (c *chain) add(p place, o state.Ordinal) {
 	for k := 0; ; k++ {
 		if k == c.groups()*blocksPerGroup {
-			c.bytes = append(c.bytes, noGroup[:]...)
+			c.bytes = append(c.bytes, make([]byte, groupBytes)...)
 		}
 		b := c.block(step(p.block, k))
 		if n := used(b); n < blockSize {
@@ -70,25 +72,20 @@ func (c *chain) remove(p place, o state.Ordinal) bool {
 // load makes c the chain that begins with group i of t.
 func (c *chain) load(t *table, i uint64) {
 	c.bytes = c.bytes[:0]
-	for g := t.group(i); g != nil; {
+	for g := t.group(i).Bytes(0, groupBytes); ; {
 		c.bytes = append(c.bytes, g[:groupBytes]...)
 		h := link(g)
 		if h == 0 {
-			break
+			return
 		}
 		g = t.blocks.Block(h)
-	}
-	if len(c.bytes) == 0 {
-		c.clear()
 	}
 }
 
 // clear makes c a chain of one group without entries.
 func (c *chain) clear() {
-	c.bytes = append(c.bytes[:0], noGroup[:]...)
+	c.bytes = append(c.bytes[:0], make([]byte, groupBytes)...)
 }
-
-var noGroup [groupBytes]byte
 
 // trim takes empty groups off the end.
 func (c *chain) trim() {

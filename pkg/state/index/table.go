@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+	bytebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
 // table is a hash table from hashes to ordinals that versions share. The hash
@@ -31,13 +32,12 @@ func (t *table) placeOf(hash uint64) place {
 	return place{group, int(hash) & (blocksPerGroup - 1), byte(hash >> 8)}
 }
 
-// group returns the blocks of a group, nil if it has none.
-func (t *table) group(i uint64) []byte {
-	d := t.dir[i>>dirShift]
-	if d == nil || d[i%dirSize] == 0 {
-		return nil
+// group returns the blocks of a group.
+func (t *table) group(i uint64) bytebits.Page {
+	if h := t.dir[i>>dirShift][i%dirSize]; h != 0 {
+		return t.blocks.Page(h)
 	}
-	return t.blocks.Block(d[i%dirSize])
+	return noGroup
 }
 
 // fits says whether a table of so many groups is a good one for n entries.
@@ -54,26 +54,26 @@ func (t *table) probe(hash uint64) probe {
 	return t.walk(t.group(p.group), p)
 }
 
-func (t *table) walk(g []byte, p place) probe {
-	w := probe{t: t, group: g, at: p.block, first: p.block, tag: p.tag}
-	if g != nil {
-		w.left = matches(blockAt(g, w.at), w.tag)
+func (t *table) walk(g bytebits.Page, p place) probe {
+	return probe{
+		t: t, group: g, more: true, at: p.block, first: p.block, tag: p.tag,
+		left: matches(blockAt(g, p.block), p.tag),
 	}
-	return w
 }
 
 // probe walks the entries that may have a hash.
 type probe struct {
 	t         *table
-	group     []byte // nil at the end
-	at, first int    // the block, and that where the walk began
+	group     bytebits.Page
+	more      bool // than what next returned
+	at, first int  // the block, and that where the walk began
 	tag       byte
 	left      uint64 // of the block's matches
 }
 
 // next returns the next candidate, or NoOrdinal.
 func (p *probe) next() state.Ordinal {
-	for p.group != nil {
+	for p.more {
 		b := blockAt(p.group, p.at)
 		for p.left != 0 {
 			i := entryOf(p.left)
@@ -89,17 +89,15 @@ func (p *probe) next() state.Ordinal {
 
 // advance goes to the block behind b.
 func (p *probe) advance(b *[blockBytes]byte) {
-	if b[usedAt]&passed == 0 {
-		p.group = nil
+	if p.more = b[usedAt]&passed != 0; !p.more {
 		return
 	}
 	if p.at = (p.at + 1) % blocksPerGroup; p.at == p.first {
-		h := link(p.group)
-		if h == 0 {
-			p.group = nil
+		h := link(p.group.Bytes(0, groupBytes))
+		if p.more = h != 0; !p.more {
 			return
 		}
-		p.group = p.t.blocks.Block(h)
+		p.group = p.t.blocks.Page(h)
 	}
 	p.left = matches(blockAt(p.group, p.at), p.tag)
 }

@@ -70,11 +70,7 @@ const changesAhead = 6
 
 // prefetch asks for the blocks of a group.
 func (t *table) prefetch(group uint64) {
-	if g := t.group(group); g != nil {
-		for i := range blocksPerGroup {
-			prefetch.Line(&g[i*blockBytes])
-		}
-	}
+	prefetch.Range(t.group(group).Byte(0), 0, groupBytes)
 }
 
 // tableEdit is the next version of a table.
@@ -88,11 +84,8 @@ type tableEdit struct {
 func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
 	d := group >> dirShift
 	if !e.own[d] {
-		part := new([dirSize]arena.Handle)
-		if e.dir[d] != nil {
-			*part = *e.dir[d]
-		}
-		e.dir[d], e.own[d] = part, true
+		part := *e.dir[d]
+		e.dir[d], e.own[d] = &part, true
 	}
 	e.dir[d][group%dirSize] = h
 }
@@ -129,11 +122,7 @@ func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was
 
 // drop takes the groups of a chain of the version before away.
 func (e *tableEdit) drop(from *table, group uint64) {
-	d := from.dir[group>>dirShift]
-	if d == nil {
-		return
-	}
-	for h := d[group%dirSize]; h != 0; h = link(from.blocks.Block(h)) {
+	for h := from.dir[group>>dirShift][group%dirSize]; h != 0; h = link(from.blocks.Block(h)) {
 		e.w.Drop(h, groupBytes)
 	}
 }
@@ -146,9 +135,6 @@ func (e *tableEdit) evacuate() {
 		return
 	}
 	for d, part := range e.dir {
-		if part == nil {
-			continue
-		}
 		for i, h := range part {
 			if h != 0 && e.isSparse(sparse, h) {
 				e.move(uint64(d<<dirShift|i), h)

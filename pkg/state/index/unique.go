@@ -203,25 +203,24 @@ func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
 }
 
 // findNumber finds the record whose key is one number of its own, if no two
-// records have the same. Nearly always the first block says it all.
+// records have the same. Nearly always the first candidate is the one.
 func (x *Unique) findNumber(n uint64) (state.Record, bool) {
 	p := x.table.placeOf(mix(hashSeed, n))
-	g := x.table.group(p.group)
-	if g == nil {
-		return state.Record{}, false
-	}
-	b := blockAt(g, p.block)
-	for m := matches(b, p.tag); m != 0; m &= m - 1 {
-		if i := entryOf(m); i < used(b) {
-			if r := x.t.Record(ordinalAt(b, i)); r.Bits(x.number) == n {
-				return r, true
-			}
+	b := blockAt(x.table.group(p.group), p.block)
+	m := matches(b, p.tag)
+	if i := entryOf(m); m != 0 && i < used(b) {
+		if r := x.t.Record(ordinalAt(b, i)); r.Bits(x.number) == n {
+			return r, true
 		}
-	}
-	if b[usedAt]&passed == 0 {
+	} else if m == 0 && b[usedAt]&passed == 0 {
 		return state.Record{}, false
 	}
-	w := x.table.walk(g, p)
+	return x.findNumberIn(p, n)
+}
+
+// findNumberIn is findNumber without guessing.
+func (x *Unique) findNumberIn(p place, n uint64) (state.Record, bool) {
+	w := x.table.walk(x.table.group(p.group), p)
 	for o := w.next(); o != state.NoOrdinal; o = w.next() {
 		if r := x.t.Record(o); r.Bits(x.number) == n {
 			return r, true
