@@ -23,7 +23,10 @@ func newVerify() *cobra.Command {
 		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
 Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
-behind are listed; they are no error. It exits with 1 if something is wrong.
+behind are listed; they are no error. So is each delta across a change of schemas
+that leads to another state than the snapshot of its version: a Hollow consumer
+that goes by it keeps the schemas that it began with. It exits with 1 if something
+is wrong.
 
 With --rewrite it decodes the snapshots, writes all blobs again and compares the
 bytes: a check of this program's writer on files of others.`,
@@ -202,6 +205,9 @@ func printVerifications(c *cobra.Command, list []*replica.Verification, verbose 
 		fmt.Fprintf(w, "%s: %s: %d versions, %d blobs, %d bytes\n", v.Dataset, verdict, v.Versions, v.Blobs, v.Bytes)
 		for _, p := range v.Problems {
 			fmt.Fprintf(w, "  problem: %s\n", p)
+		}
+		for _, p := range v.PathDependent {
+			fmt.Fprintf(w, "  path-dependent: %s\n", p)
 		}
 		if verbose {
 			for _, key := range v.Orphans {

@@ -81,8 +81,8 @@ func (f *Folder) read(t dataset.Transition) ([]byte, error) {
 }
 
 // Verify decodes every blob of the folder and compares where paths meet. After
-// a change of schemas Hollow's states depend on the path, so only states with
-// the same schemas are compared.
+// a change of schemas Hollow's states depend on the path: where, is noted, and
+// only states with the same schemas are compared.
 func (f *Folder) Verify(ctx context.Context) (*Verification, error) {
 	out := newVerification(f.Path)
 	states := map[dataset.Version]*state.State{}
@@ -155,7 +155,10 @@ func (f *Folder) verify(out *Verification, t dataset.Transition, from, known *st
 	case err != nil:
 		out.problem("%s: %v", blobName(t), err)
 		return nil
-	case known != nil && state.SameModel(s, known) && s.HollowChecksum() != known.HollowChecksum():
+	case known != nil && !state.SameModel(s, known):
+		_, snapshot := slices.BinarySearch(f.Snapshots, t.To)
+		out.pathDependent(t, snapshot)
+	case known != nil && s.HollowChecksum() != known.HollowChecksum():
 		out.problem("%s: leads to another state of %s than other blobs do", blobName(t), t.To)
 	}
 	return s

@@ -23,12 +23,27 @@ type Verification struct {
 	// Orphans are files that no announced version names: cycles that failed
 	// leave them. They do no harm.
 	Orphans []string `json:"orphans"`
+	// PathDependent says which deltas and reverse deltas lead to another state
+	// than a reader has that starts at their version, because the schemas
+	// changed: who goes by one keeps the schemas that it began with. That is how
+	// Hollow is, and no problem.
+	PathDependent []string `json:"path_dependent"`
 	// Problems say what is wrong; none means that all is well.
 	Problems []string `json:"problems"`
 }
 
 func newVerification(name string) *Verification {
-	return &Verification{Dataset: name, Orphans: []string{}, Problems: []string{}}
+	return &Verification{Dataset: name, Orphans: []string{}, PathDependent: []string{}, Problems: []string{}}
+}
+
+// pathDependent notes that t leads to another state than the snapshot of its
+// version, if there is one, or what else is known of it.
+func (v *Verification) pathDependent(t dataset.Transition, snapshot bool) {
+	other := "other blobs"
+	if snapshot {
+		other = blobName(dataset.Transition{To: t.To})
+	}
+	v.PathDependent = append(v.PathDependent, fmt.Sprintf("%s leads to another state than %s: the schema changed", blobName(t), other))
 }
 
 func (v *Verification) problem(format string, args ...any) {
@@ -103,8 +118,12 @@ func newVerifier(ctx context.Context, store blob.Store, n dataset.Name) *verifie
 func (w *verifier) version(p Point) {
 	m := p.Manifest
 	hadPrevious := w.previous != nil
+	var across *state.State // of the segment before
 	if w.prev != nil && (m.Previous != w.prev.Version || m.Segment != w.prev.Segment) {
-		w.previous = nil // nothing leads on from it
+		if m.Previous == w.prev.Version {
+			across = w.previous
+		}
+		w.previous = nil // nothing leads on from it for our replicas
 	}
 	w.known[blob.ManifestKey(w.c.name, m.Version, p.Digest)] = true
 	if !m.Schema.IsZero() {
@@ -143,10 +162,31 @@ func (w *verifier) version(p Point) {
 	if reverse != nil && now != nil && w.previous != nil {
 		w.decoded(m, "reverse delta", w.prev.Checksum, func() (*state.State, error) { return now.Apply(reverse) })
 	}
+	if across != nil && now != nil {
+		w.cross(dataset.Transition{From: w.prev.Version, To: m.Version}, delta, across, now, m.Snapshot != nil)
+		w.cross(dataset.Transition{From: m.Version, To: w.prev.Version}, reverse, now, across, w.prev.Snapshot != nil)
+	}
 	if now == nil && len(w.out.Problems) == before && hadPrevious && m.Version >= w.read.Horizon {
 		w.out.problem("%s: no blob leads to it", m.Version)
 	}
 	w.prev, w.previous = m, now
+}
+
+// cross reads a delta that leads from one schema segment into another, which
+// only Java's consumers take; data is nil if there is none.
+func (w *verifier) cross(t dataset.Transition, data []byte, from, to *state.State, snapshot bool) {
+	if data == nil {
+		return
+	}
+	s, err := from.Apply(data)
+	switch {
+	case err != nil:
+		w.out.problem("%s: %s: %v", max(t.From, t.To), blobName(t), err)
+	case !state.SameModel(s, to):
+		w.out.pathDependent(t, snapshot)
+	case s.HollowChecksum() != to.HollowChecksum():
+		w.out.problem("%s: %s: leads to different ordinals than other blobs do", max(t.From, t.To), blobName(t))
+	}
 }
 
 func (w *verifier) snapshot(m *blob.Manifest, what string, data []byte) *state.State {
