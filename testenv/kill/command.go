@@ -2,6 +2,7 @@ package kill
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -42,12 +43,14 @@ func command(ctx context.Context, module string, place Place) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Println(report)
+	text := fmt.Sprintln(report)
 	for _, p := range report.Problems {
-		fmt.Println("  " + p)
+		text += "  " + p + "\n"
 	}
+	fmt.Print(text)
 	if len(report.Problems) > 0 {
-		return fmt.Errorf("%s is left to look at", cfg.Dir)
+		err := os.WriteFile(filepath.Join(cfg.Dir, "report.txt"), []byte(text), 0o600)
+		return errors.Join(fmt.Errorf("%s is left to look at", cfg.Dir), err)
 	}
 	return os.RemoveAll(cfg.Dir)
 }
