@@ -2,7 +2,9 @@ package sidecar
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,13 +14,34 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
+// user is who makes calls, on however many connections: a user of the machine
+// on the Unix socket, else a host.
+type user struct {
+	name    string
+	lookups *rate // nil if there is no bound
+	others  *rate // health, reflection and pages for operators
+	conns   int   // guarded by the mutex of callers
+}
+
+// otherRate is the least rate of what is no look-up, so that a low rate of
+// look-ups does not make a sidecar look dead.
+const otherRate = 100
+
+func newUser(name string, l Limits) *user {
+	u := &user{name: name, lookups: newRate(l.MaxRate)}
+	if l.MaxRate > 0 {
+		u.others = newRate(max(l.MaxRate, otherRate))
+	}
+	return u
+}
+
 // caller is one connection, and what bounds it. gRPC hands it to each call as
 // the connection's credentials. All methods of a nil caller do nothing and
 // allow everything.
 type caller struct {
 	credentials.CommonAuthInfo
 	conn  net.Conn
-	rate  *rate // shared by all connections of a user; nil if there is no bound
+	user  *user
 	limit int64 // of pending
 
 	pending   atomic.Int64 // bytes of answers that the transport has not written
@@ -44,8 +67,26 @@ func callerOf(ctx context.Context) *caller {
 	return c
 }
 
-// allow says whether the caller may look up once more now.
-func (c *caller) allow(now time.Time) bool { return c == nil || c.rate.allow(now) }
+// allow says whether the caller may call once more now.
+func (c *caller) allow(k class, now time.Time) bool {
+	switch {
+	case c == nil:
+		return true
+	case k == classLookup:
+		return c.user.lookups.allow(now, 1)
+	case k == classHeavy:
+		return c.user.lookups.allow(now, heavyWeight)
+	}
+	return c.user.others.allow(now, 1)
+}
+
+// name returns the name of the user, empty if there is none.
+func (c *caller) name() string {
+	if c == nil {
+		return ""
+	}
+	return c.user.name
+}
 
 // full says whether the caller has too many answers to read.
 func (c *caller) full() bool { return c != nil && c.pending.Load() > c.limit }
@@ -91,7 +132,7 @@ type callers struct {
 
 	mu    sync.Mutex
 	all   map[*caller]*watched
-	rates map[int]*rate // by user
+	users map[string]*user // by name
 }
 
 // watched is what was last seen of a caller.
@@ -103,26 +144,52 @@ type watched struct {
 var _ credentials.TransportCredentials = (*callers)(nil)
 
 func newCallers(l Limits) *callers {
-	return &callers{limits: l, all: map[*caller]*watched{}, rates: map[int]*rate{}}
+	return &callers{limits: l, all: map[*caller]*watched{}, users: map[string]*user{}}
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	c := &caller{conn: conn, limit: a.limits.MaxPendingBytes}
 	c.SecurityLevel = credentials.NoSecurity
+	name := hostOf(conn.RemoteAddr().String())
+	if id, ok := peerUser(conn); ok {
+		c.SecurityLevel = credentials.PrivacyAndIntegrity
+		name = fmt.Sprint("user ", id)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if user, ok := peerUser(conn); ok {
-		c.SecurityLevel = credentials.PrivacyAndIntegrity
-		if a.rates[user] == nil {
-			a.rates[user] = newRate(a.limits.MaxRate)
-		}
-		c.rate = a.rates[user]
-	} else {
-		c.rate = newRate(a.limits.MaxRate)
-	}
+	c.user = a.user(name)
+	c.user.conns++
 	a.all[c] = &watched{since: time.Now()}
-	return &callerConn{Conn: conn, forget: func() { a.forget(c) }}, c, nil
+	return &callerConn{Conn: conn, forget: sync.OnceFunc(func() { a.forget(c) })}, c, nil
+}
+
+// user returns the user of a name. The mutex is held.
+func (a *callers) user(name string) *user {
+	u := a.users[name]
+	if u == nil {
+		u = newUser(name, a.limits)
+		a.users[name] = u
+	}
+	return u
+}
+
+// remote returns who makes an HTTP request. It has no connection of its own, so
+// nothing of it is pending.
+func (a *callers) remote(address string) *caller {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return &caller{user: a.user(hostOf(address))}
+}
+
+// hostOf returns the host of an address host:port, or what all callers share
+// that have none: only the own user can be one on the Unix socket.
+func hostOf(address string) string {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return "local"
+	}
+	return at.Addr().Unmap().String()
 }
 
 // callerConn tells when a connection ends.
@@ -140,10 +207,12 @@ func (a *callers) forget(c *caller) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.all, c)
+	c.user.conns--
 }
 
 // sweep closes the connections that made no progress for too long although
-// there was something to do.
+// there was something to do. It forgets users that are gone, but not before
+// their rates are what new ones would be: who comes back gains nothing.
 func (a *callers) sweep(now time.Time) (closed int) {
 	a.mu.Lock()
 	var stuck []*caller
@@ -153,6 +222,11 @@ func (a *callers) sweep(now time.Time) (closed int) {
 			seen.progress, seen.since = progress, now
 		} else if now.Sub(seen.since) > a.limits.MaxStall {
 			stuck = append(stuck, c)
+		}
+	}
+	for name, u := range a.users {
+		if u.conns == 0 && u.lookups.idle(now) && u.others.idle(now) {
+			delete(a.users, name)
 		}
 	}
 	a.mu.Unlock()

@@ -7,6 +7,9 @@ import (
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec that messages go through
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
 // raw is a message that is bytes already. As a request it refers to the
@@ -28,11 +31,22 @@ func (r *raw) free() {
 }
 
 // codec hands raw messages through and encodes all others as protobuf.
-type codec struct{ messages encoding.CodecV2 }
+type codec struct {
+	messages encoding.CodecV2
+	batch    int // elements of a request that are decoded; 0 means all
+}
 
 var _ encoding.CodecV2 = codec{}
 
 func newCodec() codec { return codec{messages: encoding.GetCodecV2("proto")} }
+
+// withBatch returns a codec that decodes of the lists in requests one element
+// more than n, so that whoever answers sees that there are too many: two bytes
+// on the wire can be a hundred in memory.
+func (c codec) withBatch(n int) codec {
+	c.batch = n + 1
+	return c
+}
 
 // Name returns the content subtype.
 func (codec) Name() string { return "proto" }
@@ -51,11 +65,46 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	r, ok := v.(*raw)
 	if !ok {
-		return c.messages.Unmarshal(data, v)
+		return c.decode(data, v)
 	}
 	r.received = data.MaterializeToBuffer(mem.DefaultBufferPool())
 	r.bytes = r.received.ReadOnlyData()
 	return nil
+}
+
+func (c codec) decode(data mem.BufferSlice, v any) error {
+	var list protowire.Number
+	switch v.(type) {
+	case *holdfastv1.BatchGetRequest:
+		list = 3 // keys
+	case *holdfastv1.OpenSessionRequest:
+		list = 1 // datasets
+	default:
+		return c.messages.Unmarshal(data, v)
+	}
+	whole := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	defer whole.Free()
+	b := whole.ReadOnlyData()
+	return c.messages.Unmarshal(mem.BufferSlice{mem.SliceBuffer(b[:cut(b, list, c.batch)])}, v)
+}
+
+// cut returns where the n'th element of a list ends in an encoded message, or
+// the message, if it has fewer; n = 0 means the message.
+func cut(b []byte, list protowire.Number, n int) int {
+	for at := 0; at < len(b) && n > 0; {
+		number, _, size := protowire.ConsumeField(b[at:])
+		if size < 0 {
+			break // the decoder says what is wrong
+		}
+		at += size
+		if number != list {
+			continue
+		}
+		if n--; n == 0 {
+			return at
+		}
+	}
+	return len(b)
 }
 
 // pool keeps buffers that are only appended to. Unlike gRPC's own it does not

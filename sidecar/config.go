@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // ErrConfig is the cause of every error about a Config.
@@ -101,6 +102,9 @@ func (d *DatasetConfig) SetDefaults() {
 type SessionConfig struct {
 	// MaxCount bounds the sessions at a time.
 	MaxCount int `yaml:"max_count"`
+	// MaxPerCaller bounds the sessions of one caller, as Limits.MaxRate has
+	// them; 0 means that one can have all.
+	MaxPerCaller int `yaml:"max_per_caller"`
 	// MaxLease is the longest time between two renewals of a session.
 	MaxLease time.Duration `yaml:"max_lease"`
 	// MaxBytes bounds the memory of versions that only sessions keep.
@@ -136,20 +140,26 @@ type Limits struct {
 	MaxMessageBytes int `yaml:"max_message_bytes"`
 	// MaxAnswerBytes bounds one answer, or one record of a stream.
 	MaxAnswerBytes int `yaml:"max_answer_bytes"`
-	// MaxDepth bounds the levels of nested messages in a record.
+	// MaxDepth bounds the levels of nested messages in a record. No record has
+	// more than the default.
 	MaxDepth int `yaml:"max_depth"`
 	// MaxBatch bounds the keys of a batch.
 	MaxBatch int `yaml:"max_batch"`
 	// MaxStreams bounds the calls under way on one connection; further ones
 	// wait.
 	MaxStreams int `yaml:"max_streams"`
-	// MaxCalls bounds the look-ups under way on all connections.
+	// MaxCalls bounds the look-ups under way on all connections, and beside them
+	// the calls that stay open: reflection and health's Watch.
 	MaxCalls int `yaml:"max_calls"`
+	// MaxHeavyCalls bounds, of the calls under way, those that read much: Diff
+	// and Versions.
+	MaxHeavyCalls int `yaml:"max_heavy_calls"`
 	// MaxConnections bounds the connections on each address; further ones
 	// wait.
 	MaxConnections int `yaml:"max_connections"`
 	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
-	// socket, else of one connection; 0 means no bound.
+	// socket, else of one host; 0 means no bound. A Diff or Versions counts as a
+	// hundred, at most as a second's worth.
 	MaxRate int `yaml:"max_rate"`
 	// MaxListRecords bounds the records of a List.
 	MaxListRecords int `yaml:"max_list_records"`
@@ -171,11 +181,11 @@ func DefaultConfig() Config {
 		Admin:  "127.0.0.1:7511",
 		Gossip: GossipConfig{Bind: "127.0.0.1:7512"},
 		Poll:   time.Second, HintJitter: 50 * time.Millisecond,
-		Sessions: SessionConfig{MaxCount: 100, MaxLease: 10 * time.Minute, MaxBytes: 1 << 30},
+		Sessions: SessionConfig{MaxCount: 100, MaxPerCaller: 50, MaxLease: 10 * time.Minute, MaxBytes: 1 << 30},
 		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
-			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: 100, MaxBatch: 10000,
-			MaxStreams: 1000, MaxCalls: 10000, MaxConnections: 1000, MaxVersions: 4,
+			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: protomap.DefaultLimits().Depth, MaxBatch: 10000,
+			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxVersions: 4,
 			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
@@ -287,6 +297,9 @@ func (c SessionConfig) validate(bad func(string, ...any)) {
 	if c.MaxCount < 0 {
 		bad("sessions.max_count: %d is negative", c.MaxCount)
 	}
+	if c.MaxPerCaller < 0 {
+		bad("sessions.max_per_caller: %d is negative", c.MaxPerCaller)
+	}
 	if c.MaxLease <= 0 {
 		bad("sessions.max_lease: %s is not a positive duration", c.MaxLease)
 	}
@@ -302,13 +315,16 @@ func (l Limits) validate(bad func(string, ...any)) {
 		least int
 	}{
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
-		{"max_depth", l.MaxDepth, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
+		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
 		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_versions", l.MaxVersions, 2},
 		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 1},
 	} {
 		if v.n < v.least {
 			bad("limits.%s: %d is less than %d", v.key, v.n, v.least)
 		}
+	}
+	if most := protomap.DefaultLimits().Depth; l.MaxDepth > most {
+		bad("limits.max_depth: %d is more than %d, the deepest that a record can be", l.MaxDepth, most)
 	}
 	if l.MaxListTime <= 0 {
 		bad("limits.max_list_time: %s is not a positive duration", l.MaxListTime)

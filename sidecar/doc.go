@@ -8,6 +8,7 @@
 //
 // Reading order: config.go for what can be said, sidecar.go for the wiring and
 // the life of a Sidecar, served.go and reconcile.go for what is served,
+// gate.go and caller.go for what every call passes and who makes it,
 // routes.go for the table that calls are dispatched by, typed.go, plan.go and
 // codec.go for the path of a look-up, freshness.go for request metadata,
 // generic.go for the generic service and http.go for curl, codes.go for errors, server.go for the

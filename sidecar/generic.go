@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -43,12 +45,9 @@ func (g *generic) look(ctx context.Context, k kind, name, version string, f func
 	if err != nil {
 		return err
 	}
-	start, err := g.s.enter(ctx, d, k)
-	if err != nil {
-		return err
-	}
+	start := time.Now()
 	err = errPanic // unless f returns
-	defer func() { g.s.leave(d, k, start, err) }()
+	defer func() { d.stats.count(k, status.Code(err), time.Since(start)) }()
 	r, failed := d.readHeader(ctx, version)
 	if failed == nil {
 		failed = f(r)
@@ -60,7 +59,7 @@ func (g *generic) look(ctx context.Context, k kind, name, version string, f func
 // Get implements holdfastv1.LookupServer.
 func (g *generic) Get(ctx context.Context, in *holdfastv1.GetRequest) (out *holdfastv1.GetResponse, err error) {
 	err = g.look(ctx, kindGenericGet, in.GetDataset(), in.GetVersion(), func(r reading) error {
-		record, err := r.byText(in.GetKey())
+		record, err := r.byText(in.GetKey(), g.s.cfg.Limits.MaxAnswerBytes)
 		if err != nil {
 			return err
 		}
@@ -74,7 +73,7 @@ func (g *generic) Get(ctx context.Context, in *holdfastv1.GetRequest) (out *hold
 }
 
 // byText returns the record with a key of texts, nil if there is none.
-func (r reading) byText(texts []string) (*holdfastv1.Record, error) {
+func (r reading) byText(texts []string, most int) (*holdfastv1.Record, error) {
 	key, err := r.plan.mapping.Key(texts)
 	if err != nil {
 		return nil, err
@@ -83,11 +82,11 @@ func (r reading) byText(texts []string) (*holdfastv1.Record, error) {
 	if !ok {
 		return nil, nil
 	}
-	return r.record(record)
+	return r.record(record, most)
 }
 
-// record returns a record in all its forms.
-func (r reading) record(record state.Record) (*holdfastv1.Record, error) {
+// record returns a record in all its forms, which have at most so many bytes.
+func (r reading) record(record state.Record, most int) (*holdfastv1.Record, error) {
 	message, err := r.plan.mapping.Append(nil, record)
 	if err != nil {
 		return nil, err
@@ -95,6 +94,9 @@ func (r reading) record(record state.Record) (*holdfastv1.Record, error) {
 	text, err := r.plan.mapping.JSON(record)
 	if err != nil {
 		return nil, err
+	}
+	if size := len(message) + len(text); size > most {
+		return nil, fmt.Errorf("%w: the record has %d bytes, at most %d are allowed", errLimit, size, most)
 	}
 	return &holdfastv1.Record{Type: r.view.Root().Schema().Name, Message: message, Json: string(text)}, nil
 }
@@ -109,7 +111,10 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 		out = &holdfastv1.BatchGetResponse{Version: r.view.Version().String()}
 		size := 0
 		for i, key := range in.GetKeys() {
-			record, err := r.byText(key.GetValues())
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			record, err := r.byText(key.GetValues(), limits.MaxAnswerBytes)
 			if err != nil {
 				return fmt.Errorf("key %d: %w", i+1, err)
 			}
@@ -127,7 +132,7 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingServer[holdfastv1.Record]) error {
 	return g.look(stream.Context(), kindGenericList, in.GetDataset(), in.GetVersion(), func(r reading) error {
 		return g.s.list(r, in.GetLimit(), func(record state.Record) error {
-			out, err := r.record(record)
+			out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes)
 			if err != nil {
 				return err
 			}
@@ -154,7 +159,11 @@ func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfa
 		}
 		views[i] = r.view
 	}
-	result, err := diff.States(views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
+	var result *diff.Result
+	err := g.s.await(ctx, holdfastv1.Lookup_Diff_FullMethodName, func() (err error) {
+		result, err = diff.States(views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
+		return err
+	})
 	if err != nil {
 		return nil, toStatus(err)
 	}
@@ -280,12 +289,12 @@ func (g *generic) Status(_ context.Context, in *holdfastv1.StatusRequest) (*hold
 			return nil, err
 		}
 	}
-	status := g.s.Status()
-	out := &holdfastv1.StatusResponse{Ready: status.Ready}
-	if status.Gossip != nil {
-		out.GossipMembers = uint32(status.Gossip.Members)
+	all := g.s.Status()
+	out := &holdfastv1.StatusResponse{Ready: all.Ready}
+	if all.Gossip != nil {
+		out.GossipMembers = uint32(all.Gossip.Members)
 	}
-	for _, d := range status.Datasets {
+	for _, d := range all.Datasets {
 		if in.GetDataset() != "" && in.GetDataset() != string(d.Dataset) {
 			continue
 		}

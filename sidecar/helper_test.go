@@ -267,6 +267,17 @@ func newClient(t testing.TB, s *Sidecar, name string) *client {
 	return &client{t, conn, files[0].Services().Get(0)}
 }
 
+// newClientBeside is newClient for a sidecar whose answers must be too small for
+// a schema.
+func newClientBeside(t testing.TB, s *Sidecar, store *blob.Dir, name dataset.Name) *client {
+	t.Helper()
+	other := start(t, testConfig(store, name))
+	untilReady(t, other)
+	c := newClient(t, other, string(name))
+	c.conn = dial(t, s.Addr())
+	return c
+}
+
 // call calls a unary method with a request in JSON and returns the answer in
 // JSON.
 func (c *client) call(ctx context.Context, method, request string, options ...grpc.CallOption) (string, error) {

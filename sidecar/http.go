@@ -118,6 +118,7 @@ func (s *Sidecar) newAdmin() *daemon.Admin {
 	a := daemon.NewAdmin(daemon.AdminConfig{
 		Logger: s.log, Gatherer: s.options.Registry, Ready: s.readyFor,
 		Status: func(*http.Request) any { return s.Status() },
+		Around: s.gateHTTP,
 	})
 	a.Handle(recordPath, http.HandlerFunc(s.record))
 	return a

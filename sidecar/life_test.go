@@ -294,8 +294,8 @@ func TestPanicIsOneCallsProblem(t *testing.T) {
 	if _, err := c.call(t.Context(), "GetUsage", `{"region":"R0"}`); err != nil {
 		t.Errorf("after a panic: %v", err)
 	}
-	if s.panics.Load() != 1 || s.calls.Load() != 0 {
-		t.Errorf("%d panics, %d calls under way", s.panics.Load(), s.calls.Load())
+	if s.panics.Load() != 1 || s.gate.calls.now.Load() != 0 {
+		t.Errorf("%d panics, %d calls under way", s.panics.Load(), s.gate.calls.now.Load())
 	}
 }
 
@@ -405,7 +405,7 @@ func TestGracefulStop(t *testing.T) {
 		all, err := c.list(t.Context(), "ListUsage")
 		got <- result{len(all), err}
 	}()
-	until(t, "a stream", func() bool { return s.calls.Load() > 0 })
+	until(t, "a stream", func() bool { return s.gate.calls.now.Load() > 0 })
 	stop()
 	if r := <-got; r.err != nil || r.n != 5000 {
 		t.Errorf("the stream has %d records, %v", r.n, r.err)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/holdfast-data/holdfast/pkg/replica"
@@ -27,7 +28,7 @@ func TestRate(t *testing.T) {
 	r := newRate(10)
 	at := func(ms int) time.Time { return r.start.Add(time.Duration(ms) * time.Millisecond) }
 	count := func(when time.Time) (n int) {
-		for r.allow(when) {
+		for r.allow(when, 1) {
 			n++
 		}
 		return n
@@ -37,13 +38,13 @@ func TestRate(t *testing.T) {
 			t.Errorf("at %d ms: %d calls, want %d", c.ms, got, c.want)
 		}
 	}
-	if !newRate(0).allow(time.Now()) {
+	if !newRate(0).allow(time.Now(), 1) {
 		t.Error("no bound refuses")
 	}
 }
 
-// TestRatePerCaller bounds a connection without touching another one, and all
-// connections of a user on the Unix socket together.
+// TestRatePerCaller bounds all connections of a host together, without touching
+// another host, and so those of a user on the Unix socket.
 func TestRatePerCaller(t *testing.T) {
 	store := newStore(t)
 	newProducer(t, store, "usage", usageProto).publish(usage(1, 1)...)
@@ -66,13 +67,32 @@ func TestRatePerCaller(t *testing.T) {
 	if flood(s.Addr()) == 0 {
 		t.Error("a flood is not refused")
 	}
-	if _, err := holdfastv1.NewLookupClient(dial(t, s.Addr())).Get(t.Context(), &holdfastv1.GetRequest{Dataset: "usage", Key: []string{"R0"}}); err != nil {
-		t.Errorf("another connection: %v", err)
+	if flood(s.Addr()) < 30 {
+		t.Error("the same host has another rate on another connection")
+	}
+	if runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is the loopback interface
+		other := holdfastv1.NewLookupClient(dialFrom(t, "127.0.0.2", s.Addr()))
+		if _, err := other.Get(t.Context(), &holdfastv1.GetRequest{Dataset: "usage", Key: []string{"R0"}}); err != nil {
+			t.Errorf("another host: %v", err)
+		}
 	}
 	flood("unix:" + cfg.Socket)
 	if runtime.GOOS == "linux" && flood("unix:"+cfg.Socket) < 30 {
 		t.Error("the same user has another rate on another connection")
 	}
+}
+
+// dialFrom dials from an address of this machine.
+func dialFrom(t *testing.T, from, to string) *grpc.ClientConn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := grpc.NewClient(to, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, to string) (net.Conn, error) { return d.DialContext(ctx, "tcp", to) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }
 
 // TestListLimit refuses lists that are too long before they begin.
@@ -126,7 +146,7 @@ func TestStalledList(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the list", func() bool { return s.calls.Load() == 1 })
+	until(t, "the list", func() bool { return s.gate.calls.now.Load() == 1 })
 	var calls sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	defer calls.Wait()
@@ -197,7 +217,7 @@ func TestHalfOpen(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := s.calls.Load(); n != 0 {
+	if n := s.gate.calls.now.Load(); n != 0 {
 		t.Errorf("%d calls under way", n)
 	}
 }

@@ -73,7 +73,7 @@ func (c *callStats) times(k kind) (buckets map[float64]uint64, count uint64, sec
 // collector exports a Sidecar's Status and counters.
 type collector struct {
 	s                                              *Sidecar
-	lookups, seconds, panics, calls                *prometheus.Desc
+	lookups, seconds, panics, calls, refused       *prometheus.Desc
 	ready, age, records, versions, behind, members *prometheus.Desc
 }
 
@@ -86,6 +86,7 @@ func newCollector(s *Sidecar) *collector {
 		lookups:  desc("lookups_total", "Look-ups that ended.", "dataset", "method", "code"),
 		seconds:  desc("lookup_seconds", "Time in the sidecar, per look-up.", "dataset", "method"),
 		panics:   desc("panics_total", "Calls that panicked."),
+		refused:  desc("calls_refused_total", "Calls of all kinds that a limit refused before they were looked at.", "limit"),
 		calls:    desc("lookups_running", "Look-ups under way."),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
@@ -98,7 +99,7 @@ func newCollector(s *Sidecar) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.ready, c.age, c.records, c.versions, c.behind, c.members} {
+	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.members} {
 		to <- d
 	}
 }
@@ -112,6 +113,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	status := c.s.Status()
 	gauge(c.calls, float64(status.Calls))
 	to <- prometheus.MustNewConstMetric(c.panics, prometheus.CounterValue, float64(c.s.panics.Load()))
+	for i, name := range refusalNames {
+		to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.gate.refusals[i].Load()), name)
+	}
 	if status.Gossip != nil {
 		gauge(c.members, float64(status.Gossip.Members))
 	}

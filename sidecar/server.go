@@ -45,7 +45,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 	})
 	server := grpc.NewServer(
 		grpc.Creds(s.callers),
-		grpc.ForceServerCodecV2(newCodec()),
+		grpc.ForceServerCodecV2(newCodec().withBatch(s.cfg.Limits.MaxBatch)),
 		grpc.UnknownServiceHandler(s.handle),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.WaitForHandlers(true),
@@ -56,9 +56,9 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.ChainUnaryInterceptor(
-			logging.UnaryServerInterceptor(logger, onLog...), recovery.UnaryServerInterceptor(onPanic)),
+			logging.UnaryServerInterceptor(logger, onLog...), recovery.UnaryServerInterceptor(onPanic), s.gate.unary),
 		grpc.ChainStreamInterceptor(
-			registered(logging.StreamServerInterceptor(logger, onLog...)), registered(recovery.StreamServerInterceptor(onPanic))),
+			registered(logging.StreamServerInterceptor(logger, onLog...)), registered(recovery.StreamServerInterceptor(onPanic)), registered(s.gate.stream)),
 	)
 	live := health.NewServer()
 	healthpb.RegisterHealthServer(server, live)

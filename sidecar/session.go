@@ -25,7 +25,7 @@ func (x *sessions) Open(ctx context.Context, in *holdfastv1.OpenSessionRequest) 
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	session, err := x.s.sessions.Open(views, in.GetLease().AsDuration(), x.s.options.Now())
+	session, err := x.s.sessions.Open(callerOf(ctx).name(), views, in.GetLease().AsDuration(), x.s.options.Now())
 	if err != nil {
 		return nil, toStatus(err)
 	}
@@ -36,6 +36,9 @@ func (x *sessions) Open(ctx context.Context, in *holdfastv1.OpenSessionRequest) 
 
 // views loads what a session is asked to hold.
 func (x *sessions) views(ctx context.Context, asked []*holdfastv1.SessionDataset) (views map[dataset.Name]*replica.View, consistent bool, err error) {
+	if most := x.s.cfg.Limits.MaxBatch; len(asked) > most {
+		return nil, false, fmt.Errorf("%w: more than %d datasets in a session", errLimit, most)
+	}
 	all := x.s.routes.Load().datasets
 	versions := map[dataset.Name]dataset.Version{}
 	var open []dataset.Name

@@ -56,11 +56,11 @@ type Sidecar struct {
 	cache      *replica.Cache           // nil if there is none
 
 	callers  *callers
+	gate     *gate
 	sessions *replica.Sessions
 
 	routes  atomic.Pointer[routes]
 	routing sync.Mutex // one change of routes at a time
-	calls   atomic.Int64
 	panics  atomic.Uint64
 
 	server    *grpc.Server
@@ -90,9 +90,9 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 		options.Registry = daemon.NewRegistry()
 	}
 	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}, declared: map[dataset.Name]*served{}}
-	s.callers = newCallers(cfg.Limits)
+	s.callers, s.gate = newCallers(cfg.Limits), newGate(cfg.Limits)
 	s.sessions = replica.NewSessions(replica.SessionLimits{
-		Count: cfg.Sessions.MaxCount, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
+		Count: cfg.Sessions.MaxCount, PerOwner: cfg.Sessions.MaxPerCaller, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
 	}, s.currentView, s.started)
 	s.close = sync.OnceValue(s.shutdown)
 	if dir := cfg.Cache.Dir; dir != "" {
@@ -140,7 +140,7 @@ func (s *Sidecar) listen() error {
 		if err != nil {
 			return err
 		}
-		s.adminAddr = l
+		s.adminAddr = limitListener(l, s.cfg.Limits.MaxConnections)
 	}
 	if s.cfg.Gossip.Cluster == "" {
 		return nil

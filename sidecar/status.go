@@ -70,7 +70,7 @@ func (s *Sidecar) Status() Status {
 	t := s.routes.Load()
 	out := Status{
 		Ready: true, Socket: s.cfg.Socket, Admin: s.AdminAddr(),
-		Uptime: s.options.Now().Sub(s.started).Seconds(), Calls: s.calls.Load(), Datasets: []DatasetStatus{},
+		Uptime: s.options.Now().Sub(s.started).Seconds(), Calls: s.gate.calls.now.Load(), Datasets: []DatasetStatus{},
 	}
 	out.Generation = s.generation.Load()
 	out.Sessions, out.SessionBytes = s.sessions.Held(s.options.Now())

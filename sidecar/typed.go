@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ func (s *Sidecar) handle(_ any, stream grpc.ServerStream) (err error) {
 	table := s.routes.Load()
 	to, ok := table.methods[method]
 	if !ok {
-		return toStatus(table.unknown(method))
+		return s.unknown(stream, table, method)
 	}
 	c := calls.Get().(*call)
 	if err = s.receive(stream, c); err == nil {
@@ -32,6 +31,15 @@ func (s *Sidecar) handle(_ any, stream grpc.ServerStream) (err error) {
 	c.reset()
 	calls.Put(c)
 	return err
+}
+
+// unknown refuses a call that has no route; it counts like any other.
+func (s *Sidecar) unknown(stream grpc.ServerStream, table *routes, method string) error {
+	if err := s.gate.enter(callerOf(stream.Context()), classLookup, time.Now()); err != nil {
+		return err
+	}
+	s.gate.leave(classLookup)
+	return toStatus(table.unknown(method))
 }
 
 // call is what a look-up needs room for.
@@ -61,11 +69,11 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 	return err
 }
 
-// answer answers a request. It is the one layer around a look-up: limits,
-// recovery, counters.
+// answer answers a request. It is the one layer around a typed look-up: the
+// gate, recovery, counters.
 func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error) {
-	start, err := s.admit(c.reply.to, to.served, to.kind)
-	if err != nil {
+	start := time.Now()
+	if err := s.gate.enter(c.reply.to, classLookup, start); err != nil {
 		return err
 	}
 	defer func() {
@@ -74,7 +82,8 @@ func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error
 			err = s.panicked(method, p)
 		}
 		err = toStatus(err)
-		s.leave(to.served, to.kind, start, err)
+		s.gate.leave(classLookup)
+		to.served.stats.count(to.kind, status.Code(err), time.Since(start))
 	}()
 	r, err := to.served.read(stream.Context(), "")
 	if err == nil {
@@ -91,34 +100,6 @@ func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error
 		_ = stream.SetHeader(r.header) // fails only after the header is gone
 	}
 	return err
-}
-
-// enter counts a look-up in, or refuses it.
-func (s *Sidecar) enter(ctx context.Context, d *served, k kind) (start time.Time, err error) {
-	return s.admit(callerOf(ctx), d, k)
-}
-
-func (s *Sidecar) admit(from *caller, d *served, k kind) (start time.Time, err error) {
-	start = time.Now()
-	switch under := s.calls.Add(1); {
-	case under > int64(s.cfg.Limits.MaxCalls):
-		err = fmt.Errorf("%w: more than %d look-ups under way", errLimit, s.cfg.Limits.MaxCalls)
-	case !from.allow(start):
-		err = fmt.Errorf("%w: more than %d of this caller", errRate, s.cfg.Limits.MaxRate)
-	case from.full():
-		err = fmt.Errorf("%w: more than %d bytes of answers are not read", errLimit, s.cfg.Limits.MaxPendingBytes)
-	default:
-		return start, nil
-	}
-	err = toStatus(err)
-	s.leave(d, k, start, err)
-	return start, err
-}
-
-// leave counts a look-up out.
-func (s *Sidecar) leave(d *served, k kind, start time.Time, err error) {
-	s.calls.Add(-1)
-	d.stats.count(k, status.Code(err), time.Since(start))
 }
 
 // panicked turns a panic into an error; one bad record must not end the

@@ -81,7 +81,7 @@ func TestErrors(t *testing.T) {
 	cfg.Limits.MaxBatch, cfg.Limits.MaxAnswerBytes, cfg.Limits.MaxMessageBytes = 2, 100, 1000
 	s := start(t, cfg)
 	untilReady(t, s)
-	c := newClient(t, s, "usage")
+	c := newClientBeside(t, s, store, "usage")
 	invoke := func(method string, request []byte) error {
 		return c.conn.Invoke(t.Context(), method, &raw{answer: &request}, new(raw), grpc.ForceCodecV2(newCodec()))
 	}
@@ -103,10 +103,10 @@ func TestErrors(t *testing.T) {
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a large request: %v", err)
 	}
-	s.calls.Add(int64(cfg.Limits.MaxCalls))
+	s.gate.calls.now.Add(int64(cfg.Limits.MaxCalls))
 	_, err = c.call(t.Context(), "GetUsage", `{"region":"R0"}`)
 	fails(t, "many calls", err, codes.ResourceExhausted, "LIMIT", "under way")
-	s.calls.Add(-int64(cfg.Limits.MaxCalls))
+	s.gate.calls.now.Add(-int64(cfg.Limits.MaxCalls))
 	if _, err = c.call(t.Context(), "GetUsage", `{"region":"R0"}`); err != nil {
 		t.Errorf("after many calls: %v", err)
 	}
@@ -119,13 +119,14 @@ func TestAnswerLimit(t *testing.T) {
 	cfg.Limits.MaxAnswerBytes = 20
 	s := start(t, cfg)
 	untilReady(t, s)
-	c := newClient(t, s, "usage")
+	c := newClientBeside(t, s, store, "usage")
 	_, err := c.call(t.Context(), "BatchGetUsage", `{"keys":[{"region":"R0"},{"region":"R1"}]}`)
 	fails(t, "large answer", err, codes.ResourceExhausted, "LIMIT", "exceeds 20 bytes")
 	cfg.Limits.MaxAnswerBytes = 10
 	s = start(t, cfg)
 	untilReady(t, s)
-	_, err = newClient(t, s, "usage").call(t.Context(), "GetUsage", `{"region":"R0"}`)
+	c.conn = dial(t, s.Addr())
+	_, err = c.call(t.Context(), "GetUsage", `{"region":"R0"}`)
 	fails(t, "large record", err, codes.ResourceExhausted, "RECORD_TOO_LARGE", "too large")
 }
 

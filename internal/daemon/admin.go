@@ -25,6 +25,8 @@ type AdminConfig struct {
 	Ready func(*http.Request) error
 	// Status feeds /status; it is written as JSON.
 	Status func(*http.Request) any
+	// Around, if not nil, wraps the handler of all pages.
+	Around func(http.Handler) http.Handler
 	// Profile adds /debug/pprof.
 	Profile bool
 }
@@ -47,8 +49,12 @@ const (
 // NewAdmin returns a server that listens on nothing yet.
 func NewAdmin(cfg AdminConfig) *Admin {
 	a := &Admin{mux: http.NewServeMux()}
+	var pages http.Handler = a.mux
+	if cfg.Around != nil {
+		pages = cfg.Around(pages)
+	}
 	a.server = &http.Server{
-		Handler: localOnly(a.mux), ReadHeaderTimeout: adminReadTimeout, ReadTimeout: adminReadTimeout,
+		Handler: localOnly(pages), ReadHeaderTimeout: adminReadTimeout, ReadTimeout: adminReadTimeout,
 		WriteTimeout: adminWriteTimeout, IdleTimeout: adminIdleTimeout, MaxHeaderBytes: adminHeaderBytes,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}

@@ -25,8 +25,9 @@ var (
 
 // SessionLimits bound what Sessions hold.
 type SessionLimits struct {
-	// Count is the number of sessions at a time.
-	Count int
+	// Count is the number of sessions at a time, PerOwner of one owner's; 0 means
+	// that one can have all of them.
+	Count, PerOwner int
 	// Lease is the longest time between two renewals.
 	Lease time.Duration
 	// Bytes bounds the memory of versions that is kept for sessions alone: what
@@ -41,6 +42,7 @@ type SessionID string
 type Session struct {
 	ID    SessionID
 	Lease time.Duration
+	owner string
 	views map[dataset.Name]*View
 	ends  atomic.Int64 // by the clock of Sessions
 }
@@ -82,19 +84,22 @@ func NewSessions(limits SessionLimits, current func(dataset.Name) *View, now tim
 	return s
 }
 
-// Open starts a session of views, for at most lease; 0 means the longest. It
-// fails with ErrSessionLimit.
-func (s *Sessions) Open(views map[dataset.Name]*View, lease time.Duration, now time.Time) (*Session, error) {
+// Open starts a session of views for an owner, for at most lease; 0 means the
+// longest. It fails with ErrSessionLimit.
+func (s *Sessions) Open(owner string, views map[dataset.Name]*View, lease time.Duration, now time.Time) (*Session, error) {
 	if lease <= 0 || lease > s.limits.Lease {
 		lease = s.limits.Lease
 	}
-	n := &Session{ID: SessionID(rand.Text()), Lease: lease, views: maps.Clone(views)}
+	n := &Session{ID: SessionID(rand.Text()), Lease: lease, owner: owner, views: maps.Clone(views)}
 	n.ends.Store(int64(now.Sub(s.start) + lease))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.living(now)
 	if len(next) >= s.limits.Count {
 		return nil, fmt.Errorf("open session: %w: %d sessions", ErrSessionLimit, len(next))
+	}
+	if own := ownedBy(next, owner); s.limits.PerOwner > 0 && own >= s.limits.PerOwner {
+		return nil, fmt.Errorf("open session: %w: %d sessions of one caller: close those that are done", ErrSessionLimit, own)
 	}
 	next[n.ID] = n
 	if held := s.held(next); held > s.limits.Bytes {
@@ -165,6 +170,15 @@ func (s *Sessions) living(now time.Time) map[SessionID]*Session {
 		}
 	}
 	return next
+}
+
+func ownedBy(all map[SessionID]*Session, owner string) (n int) {
+	for _, s := range all {
+		if s.owner == owner {
+			n++
+		}
+	}
+	return n
 }
 
 // held returns the bytes of the views of all that are not part of current ones.

@@ -35,15 +35,15 @@ func TestSessions(t *testing.T) {
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	s := replica.NewSessions(replica.SessionLimits{Count: 2, Lease: 10 * time.Second, Bytes: 1 << 20},
 		func(dataset.Name) *replica.View { return current }, start)
-	one, err := s.Open(map[dataset.Name]*replica.View{"n": v[0]}, 0, at(0))
+	one, err := s.Open("", map[dataset.Name]*replica.View{"n": v[0]}, 0, at(0))
 	if err != nil || one.Lease != 10*time.Second {
 		t.Fatalf("%+v, %v", one, err)
 	}
-	two, err := s.Open(map[dataset.Name]*replica.View{"n": v[1]}, 4*time.Second, at(0))
+	two, err := s.Open("", map[dataset.Name]*replica.View{"n": v[1]}, 4*time.Second, at(0))
 	if err != nil || two.ID == one.ID || two.Lease != 4*time.Second {
 		t.Fatalf("%+v, %v", two, err)
 	}
-	if _, err := s.Open(nil, 0, at(0)); !errors.Is(err, replica.ErrSessionLimit) {
+	if _, err := s.Open("", nil, 0, at(0)); !errors.Is(err, replica.ErrSessionLimit) {
 		t.Errorf("a third one: %v", err)
 	}
 	get := func(n *replica.Session, when int, want *replica.View) {
@@ -76,7 +76,7 @@ func TestSessions(t *testing.T) {
 		t.Error(err)
 	}
 	get(one, 18, v[0])
-	three, err := s.Open(map[dataset.Name]*replica.View{"n": v[2]}, time.Hour, at(10)) // in the place of two
+	three, err := s.Open("", map[dataset.Name]*replica.View{"n": v[2]}, time.Hour, at(10)) // in the place of two
 	if err != nil || three.Lease != 10*time.Second {
 		t.Fatalf("%+v, %v", three, err)
 	}
@@ -94,6 +94,22 @@ func TestSessions(t *testing.T) {
 	get(one, 18, nil)
 }
 
+// TestSessionsPerOwner gives each owner its share.
+func TestSessionsPerOwner(t *testing.T) {
+	start := time.Unix(0, 0)
+	s := replica.NewSessions(replica.SessionLimits{Count: 3, PerOwner: 2, Lease: time.Second},
+		func(dataset.Name) *replica.View { return nil }, start)
+	for _, c := range []struct {
+		owner string
+		after time.Duration
+		ok    bool
+	}{{"a", 0, true}, {"a", 0, true}, {"a", 0, false}, {"b", 0, true}, {"b", 0, false}, {"a", time.Second, true}} {
+		if _, err := s.Open(c.owner, nil, 0, start.Add(c.after)); (err == nil) != c.ok || err != nil && !errors.Is(err, replica.ErrSessionLimit) {
+			t.Errorf("owner %s after %s: %v", c.owner, c.after, err)
+		}
+	}
+}
+
 func TestSessionBytes(t *testing.T) {
 	v := views(t, 3)
 	current := v[2]
@@ -101,15 +117,15 @@ func TestSessionBytes(t *testing.T) {
 	s := replica.NewSessions(limits, func(dataset.Name) *replica.View { return current }, time.Unix(0, 0))
 	now := time.Unix(1, 0)
 	for range 3 { // what several hold counts once
-		if _, err := s.Open(map[dataset.Name]*replica.View{"n": v[0]}, 0, now); err != nil {
+		if _, err := s.Open("", map[dataset.Name]*replica.View{"n": v[0]}, 0, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	newest, err := s.Open(map[dataset.Name]*replica.View{"n": v[2]}, 0, now)
+	newest, err := s.Open("", map[dataset.Name]*replica.View{"n": v[2]}, 0, now)
 	if err != nil {
 		t.Fatalf("the current version costs nothing: %v", err)
 	}
-	if _, err := s.Open(map[dataset.Name]*replica.View{"n": v[1]}, 0, now); !errors.Is(err, replica.ErrSessionLimit) {
+	if _, err := s.Open("", map[dataset.Name]*replica.View{"n": v[1]}, 0, now); !errors.Is(err, replica.ErrSessionLimit) {
 		t.Errorf("one version more: %v", err)
 	}
 	current = v[1]
@@ -129,7 +145,7 @@ func TestSessionsAtOnce(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 100 {
-				n, err := s.Open(map[dataset.Name]*replica.View{"n": v[0]}, 0, time.Now())
+				n, err := s.Open("", map[dataset.Name]*replica.View{"n": v[0]}, 0, time.Now())
 				if err != nil {
 					t.Error(err)
 					return

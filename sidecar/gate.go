@@ -1,0 +1,274 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/protobuf/proto"
+
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
+)
+
+// gate is what every call passes, of whatever service, by gRPC or HTTP: it
+// counts the call in and out, and refuses what exceeds the limits. A service
+// that is registered later passes it by itself, because it stands in the
+// interceptors; only the typed look-ups come to it by handle, which no service
+// is registered for.
+type gate struct {
+	limits Limits
+
+	calls    room // look-ups under way
+	heavy    room // of them, those of classHeavy
+	standing room // calls that stay open
+
+	refusals [refusalCount]atomic.Uint64
+}
+
+// class says what a call is counted as.
+type class uint8
+
+const (
+	classLookup   class = iota
+	classHeavy          // it reads much for its small request
+	classStanding       // it stays open, and must not take the room of look-ups
+	classProbe          // it takes no time; whoever floods must not make health fail
+)
+
+// heavyWeight is how many look-ups a heavy call counts as in a caller's rate.
+const heavyWeight = 100
+
+// classes has the classes of registered methods that are not look-ups.
+var classes = map[string]class{
+	holdfastv1.Lookup_Diff_FullMethodName:     classHeavy,
+	holdfastv1.Lookup_Versions_FullMethodName: classHeavy,
+
+	healthpb.Health_Check_FullMethodName: classProbe,
+	healthpb.Health_List_FullMethodName:  classProbe,
+	healthpb.Health_Watch_FullMethodName: classStanding,
+
+	reflectionpb.ServerReflection_ServerReflectionInfo_FullMethodName:      classStanding,
+	reflectionalphapb.ServerReflection_ServerReflectionInfo_FullMethodName: classStanding,
+}
+
+// The reasons to refuse a call, named after the limits in metrics.
+const (
+	refusedByCalls = iota
+	refusedByHeavy
+	refusedByRate
+	refusedByPending
+	refusalCount
+)
+
+var refusalNames = [refusalCount]string{"max_calls", "max_heavy_calls", "max_rate", "max_pending_bytes"}
+
+// room is how many may be in at a time, and how many are.
+type room struct {
+	most int64
+	now  atomic.Int64
+}
+
+func (r *room) enter() bool {
+	if r.now.Add(1) <= r.most {
+		return true
+	}
+	r.leave()
+	return false
+}
+
+func (r *room) leave() { r.now.Add(-1) }
+
+func newGate(l Limits) *gate {
+	g := &gate{limits: l}
+	g.calls.most, g.heavy.most, g.standing.most = int64(l.MaxCalls), int64(l.MaxHeavyCalls), int64(l.MaxCalls)
+	return g
+}
+
+// enter counts a call in at now, until leave, or refuses it.
+func (g *gate) enter(from *caller, c class, now time.Time) error {
+	if err := g.pace(from, c, now); err != nil {
+		return err
+	}
+	switch c {
+	case classStanding:
+		if !g.standing.enter() {
+			return g.refuse(refusedByCalls, errLimit, "more than %d calls that stay open", g.standing.most)
+		}
+	case classLookup, classHeavy:
+		if !g.calls.enter() {
+			return g.refuse(refusedByCalls, errLimit, "more than %d look-ups under way", g.calls.most)
+		}
+		if c == classHeavy && !g.heavy.enter() {
+			g.calls.leave()
+			return g.refuse(refusedByHeavy, errLimit, "more than %d diffs and lists of versions under way: try again", g.heavy.most)
+		}
+	}
+	return nil
+}
+
+// pace counts a request of a caller, or refuses it.
+func (g *gate) pace(from *caller, c class, now time.Time) error {
+	switch {
+	case !from.allow(c, now):
+		return g.refuse(refusedByRate, errRate, "more than %d of this caller", g.limits.MaxRate)
+	case from.full():
+		return g.refuse(refusedByPending, errLimit, "more than %d bytes of answers are not read", g.limits.MaxPendingBytes)
+	}
+	return nil
+}
+
+func (g *gate) refuse(why int, cause error, format string, most any) error {
+	g.refusals[why].Add(1)
+	return toStatus(fmt.Errorf("%w: "+format, cause, most))
+}
+
+// leave counts a call out.
+func (g *gate) leave(c class) {
+	switch c {
+	case classStanding:
+		g.standing.leave()
+	case classHeavy:
+		g.heavy.leave()
+		g.calls.leave()
+	case classLookup:
+		g.calls.leave()
+	}
+}
+
+// answer encodes an answer, so that it is bounded and counts as pending until
+// the caller has read it.
+func (g *gate) answer(message any, to *caller) (any, error) {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return message, nil
+	}
+	if size := proto.Size(m); size > g.limits.MaxAnswerBytes {
+		return nil, toStatus(fmt.Errorf("%w: the answer has %d bytes, at most %d are allowed", errLimit, size, g.limits.MaxAnswerBytes))
+	}
+	b := buffers.Get(0)
+	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(*b, m)
+	if err != nil {
+		buffers.Put(b)
+		return nil, toStatus(fmt.Errorf("encode answer: %w", err))
+	}
+	*b = encoded
+	return &raw{answer: b, to: to}, nil
+}
+
+// unary is the interceptor of unary methods.
+func (g *gate) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	from, c := callerOf(ctx), classes[info.FullMethod]
+	if err := g.enter(from, c, time.Now()); err != nil {
+		return nil, err
+	}
+	defer g.leave(c)
+	out, err := handler(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return g.answer(out, from)
+}
+
+// stream is the interceptor of streams.
+func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	x := &gatedStream{ServerStream: stream, gate: g, from: callerOf(stream.Context()), class: classes[info.FullMethod]}
+	defer func() {
+		if x.entered {
+			g.leave(x.class)
+		}
+	}()
+	return handler(srv, x)
+}
+
+// gatedStream passes the gate when its first request has arrived, as other calls
+// do, and counts each further one in the caller's rate.
+type gatedStream struct {
+	grpc.ServerStream
+	gate    *gate
+	from    *caller
+	class   class
+	entered bool
+}
+
+// RecvMsg implements grpc.ServerStream. A caller that does not finish its first
+// request is noticed by its guard; it may take its time for others.
+func (x *gatedStream) RecvMsg(m any) error {
+	if x.entered {
+		if err := x.ServerStream.RecvMsg(m); err != nil {
+			return err
+		}
+		return x.gate.pace(x.from, x.class, time.Now())
+	}
+	x.from.begin()
+	err := x.ServerStream.RecvMsg(m)
+	x.from.end()
+	if err == nil {
+		err = x.gate.enter(x.from, x.class, time.Now())
+		x.entered = err == nil
+	}
+	return err
+}
+
+// SendMsg implements grpc.ServerStream.
+func (x *gatedStream) SendMsg(m any) error {
+	out, err := x.gate.answer(m, x.from)
+	if err != nil {
+		return err
+	}
+	return x.ServerStream.SendMsg(out)
+}
+
+// gateHTTP is the gate of the admin server: who asks is its host.
+func (s *Sidecar) gateHTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := classProbe
+		if strings.HasPrefix(r.URL.Path, "/datasets/") {
+			c = classLookup
+		}
+		if err := s.gate.enter(s.callers.remote(r.RemoteAddr), c, time.Now()); err != nil {
+			writeError(w, err)
+			return
+		}
+		defer s.gate.leave(c)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// await runs the work of a heavy call that cannot be interrupted, and returns
+// ctx's error as soon as ctx ends. Work that is not waited for any more still
+// counts as a heavy call until it ends, so that callers that give up cannot pile
+// it up.
+func (s *Sidecar) await(ctx context.Context, method string, work func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() {
+		err := errPanic // unless it returns
+		defer func() {
+			if p := recover(); p != nil {
+				err = s.panicked(method, p)
+			}
+			done <- err
+		}()
+		err = work()
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		s.gate.heavy.now.Add(1) // the call's own ends with it
+		go func() {
+			<-done
+			s.gate.heavy.leave()
+		}()
+		return ctx.Err()
+	}
+}
