@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -157,88 +155,4 @@ func TestSessionOpen(t *testing.T) {
 	until(t, "the end of a lease", func() bool { return s.Status().Sessions == 2 })
 	_, err = client.Renew(t.Context(), &holdfastv1.RenewSessionRequest{Id: short.GetId()})
 	fails(t, "expired", err, codes.NotFound, "SESSION_NOT_FOUND", "over")
-}
-
-// TestVersionsNeverMix reads by every way, in sessions and without, while a
-// fast producer publishes: every record of a version has the version's total.
-func TestVersionsNeverMix(t *testing.T) {
-	store := newStore(t)
-	p := newProducer(t, store, "usage", usageProto)
-	const records = 50
-	var mu sync.Mutex
-	totals := map[string]int{}
-	publish := func(x int) dataset.Version {
-		mu.Lock() // nobody can know a version before its total is noted
-		defer mu.Unlock()
-		v := p.publish(usage(records, x)...)
-		totals[v.String()] = x
-		return v
-	}
-	publish(1)
-	cfg := testConfig(store, "usage")
-	cfg.Poll = 2 * time.Millisecond
-	s := start(t, cfg)
-	untilReady(t, s)
-	c := newClient(t, s, "usage")
-	check := func(what, version string, got []string) {
-		t.Helper()
-		mu.Lock()
-		want := fmt.Sprintf(`"total":"%d"`, totals[version])
-		mu.Unlock()
-		if len(got) != records || slices.ContainsFunc(got, func(r string) bool { return !strings.Contains(r, want) }) {
-			t.Errorf("%s at version %s: %d records, not all with %s: %.200s", what, version, len(got), want, got)
-		}
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	var all sync.WaitGroup
-	for _, inSession := range []bool{false, true, false, true} {
-		all.Go(func() {
-			for ctx.Err() == nil {
-				readAll(t, c, inSession, check)
-			}
-		})
-	}
-	began := time.Now()
-	x := 2
-	for ; time.Since(began) < 2*time.Second; x++ {
-		publish(x)
-	}
-	stop()
-	all.Wait()
-	t.Logf("%d versions in %s, of which %d were applied", x-1, time.Since(began).Round(time.Millisecond), s.Replica("usage").Status().Position)
-}
-
-// readAll reads all records by batch and by list, at the newest version or
-// twice in a session.
-func readAll(t *testing.T, c *client, inSession bool, check func(what, version string, got []string)) {
-	ctx, want := t.Context(), ""
-	if inSession {
-		session, err := holdfastv1.NewSessionsClient(c.conn).Open(ctx, &holdfastv1.OpenSessionRequest{Datasets: datasets("usage")})
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer holdfastv1.NewSessionsClient(c.conn).Close(ctx, &holdfastv1.CloseSessionRequest{Id: session.GetId()})
-		ctx, want = in(ctx, session.GetId()), session.GetDatasets()[0].GetVersion()
-	}
-	var keys []string
-	for i := range 50 {
-		keys = append(keys, fmt.Sprintf(`{"region":"R%d"}`, i))
-	}
-	var header metadata.MD
-	batch, err := c.call(ctx, "BatchGetUsage", `{"keys":[`+strings.Join(keys, ",")+`]}`, grpc.Header(&header))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	check("batch", header.Get(keyVersion)[0], strings.Split(batch, `{"record":`)[1:])
-	if want != "" && header.Get(keyVersion)[0] != want {
-		t.Errorf("version %s in a session that has %s", header.Get(keyVersion)[0], want)
-	}
-	listed, version, err := c.listAt(ctx, "ListUsage")
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	check("list", version, listed)
 }
