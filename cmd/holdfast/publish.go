@@ -35,6 +35,10 @@ number, makes an optional field a plain one, or changes the key or the root
 message, is refused without --breaking: applications that read with the old one
 would misread the records. Adding fields and enum values is always possible.
 
+Earlier entries of the log that are lost or were changed stop publish, too, unless
+--accept-damaged-log is given. For the newest entry there is no flag, because what
+it said may have been acknowledged: the error names the files to move away.
+
 If files of the newest version are lost or damaged, so that it cannot be read,
 publish stops. With --from-scratch it publishes a version on top of it that
 needs nothing before: a snapshot, and no delta. Neither --max-removed nor the
