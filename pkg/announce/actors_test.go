@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -26,10 +26,14 @@ type lapses struct {
 	lateClaim   bool // it restores from the fold at its claim
 	noSettle    bool // a cycle starts from what the last one came to
 	anyHead     bool // positions advance on the head that they are of
+	evaluateAny bool // a run is recorded on its output
 	resendPrune bool // a prune is planned anew after a lost race
 	deleteFirst bool // what goes is in the log before it goes
 	resendPin   bool // a pin is looked up anew after a lost race
 	unconfirmed bool // nothing is acknowledged under another's claim
+	takeover    bool // another's claim is taken over only on purpose
+	greedyPrune bool // a prune names only what nobody needs
+	ownDigest   bool // a pin is of the manifest that was announced
 }
 
 // writer is what all processes of the protocol test are made of.
@@ -39,6 +43,8 @@ type writer struct {
 	truth *truth
 	lapses
 	ticks int
+	bare  bool // it announces no snapshots: they come later
+	acts  int  // so far; each has a number
 }
 
 // now returns the time of a clock that jumps by years.
@@ -52,20 +58,37 @@ func (w *writer) who(why string) announce.Author {
 	return announce.Author{Name: w.String(), Why: why}
 }
 
+// act returns the number of the next act of w, as an author and as truth is
+// told. Who has done an act does the earlier ones no more.
+func (w *writer) act(verb string) (announce.Author, string) {
+	w.acts++
+	why := fmt.Sprintf("%s %d of %s", verb, w.acts, w.String())
+	return w.who(why), why
+}
+
 // publish writes c as the version after f and announces it.
 func (w *writer) publish(f announce.Fold, c content) error {
+	a, err := w.write(f, c)
+	if err != nil {
+		return err
+	}
+	return w.announce(a, c)
+}
+
+// write writes c as the version after f.
+func (w *writer) write(f announce.Fold, c content) (announce.Announcement, error) {
 	v := dataset.NextVersion(f.Head, w.now())
 	if w.fromClock {
 		v = dataset.NextVersion(dataset.None, w.now())
 	}
 	data, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return announce.Announcement{}, err
 	}
 	ref := blob.RefOf(data)
 	m := &blob.Manifest{Dataset: usage, Version: v, Previous: f.Head, PreviousManifest: f.Manifest, Segment: v, Snapshot: &ref}
 	if c.Upto > 0 {
-		m.Lineage.Positions = map[string]string{"source": strconv.Itoa(c.Upto)}
+		m.Lineage.Positions = upTo(c)
 	}
 	manifest, err := m.Encode()
 	if w.fromClock {
@@ -73,7 +96,7 @@ func (w *writer) publish(f announce.Fold, c content) error {
 		manifest, err = json.Marshal(m)
 	}
 	if err != nil {
-		return err
+		return announce.Announcement{}, err
 	}
 	d := dataset.DigestOf(manifest)
 	err = w.Put(w.Context(), blob.BlobKey(usage, v, ref.Digest), data)
@@ -81,9 +104,13 @@ func (w *writer) publish(f announce.Fold, c content) error {
 		err = w.Put(w.Context(), blob.ManifestKey(usage, v, d), manifest)
 	}
 	if err != nil && !errors.Is(err, blob.ErrExists) {
-		return err
+		return announce.Announcement{}, err
 	}
-	return w.announce(announce.AnnouncementOf(m, d), c)
+	a := announce.AnnouncementOf(m, d)
+	if w.bare {
+		a.Snapshot = nil
+	}
+	return a, nil
 }
 
 func (w *writer) announce(a announce.Announcement, c content) (err error) {
@@ -116,11 +143,16 @@ func (w *writer) oneShot(name string) {
 		if err != nil {
 			return
 		}
-		c.Op, c.Ops = "add "+name, append(c.Ops, name)
-		if err := w.publish(f, c); !errors.Is(err, announce.ErrConflict) {
+		if err := w.publish(f, add(c, name)); !errors.Is(err, announce.ErrConflict) {
 			return // done, or not: nobody was told that it is
 		}
 	}
+}
+
+// add returns c with the change of a publish.
+func add(c content, name string) content {
+	c.Op, c.Ops = "add "+name, append(c.Ops, name)
+	return c
 }
 
 // producer claims the dataset, restores, and publishes the state of a source
@@ -189,20 +221,19 @@ func (w *writer) unchanged(f announce.Fold, c content) error {
 	return nil
 }
 
-// advance records the position of what it takes for the head.
+// advance records the position of what it takes for the head, and a run that
+// came to the same.
 func (w *writer) advance() {
 	f, c, err := w.read()
 	if err != nil || c.Upto == 0 {
 		return
 	}
-	positions := map[string]string{"source": strconv.Itoa(c.Upto)}
 	if w.anyHead {
-		_, _, _ = w.log.Append(w.Context(), func(announce.Fold) (announce.Entry, error) {
-			return announce.Entry{Author: w.who(""), Body: announce.Advance{Positions: positions}}, nil
-		})
-		return
+		_ = w.append(announce.Advance{Positions: upTo(c)}) // it may fail
+	} else {
+		_, _ = w.log.Advance(w.Context(), w.who(""), f.Head, upTo(c)) // so may this
 	}
-	_, _ = w.log.Advance(w.Context(), w.who(""), f.Head, positions) // it may fail
+	_ = w.evaluated(f.Head) // and this
 }
 
 // reader looks a few times.
@@ -241,35 +272,45 @@ func (w *writer) pin(v dataset.Version) {
 		d = digest
 		at, digest = m.Previous, m.PreviousManifest
 	}
-	_, _, _ = w.log.Append(w.Context(), func(announce.Fold) (announce.Entry, error) {
-		return announce.Entry{Author: w.who(""), Body: announce.Pin{Version: v, Manifest: d}}, nil
-	})
+	_ = w.append(announce.Pin{Version: v, Manifest: d}) // it may be void
 }
 
 // prune deletes all but the newest version.
 func (w *writer) prune() {
 	pruner := announce.Pruner{Store: w.Process, Dataset: usage, Policy: blob.PrunePolicy{Keep: 1}}
-	if !w.resendPrune && !w.deleteFirst {
+	if !w.resendPrune && !w.deleteFirst && !w.greedyPrune {
 		_, _ = pruner.Run(w.Context(), w.who("")) // it may fail
 		return
 	}
-	plan, err := pruner.Plan(w.Context())
-	if err != nil || len(plan.Files) == 0 {
+	body, err := w.plan(pruner)
+	if err != nil || len(body.Keys) == 0 {
 		return
-	}
-	body := announce.Prune{Horizon: plan.Horizon}
-	for _, f := range plan.Files {
-		body.Keys = append(body.Keys, f.Key)
 	}
 	if w.deleteFirst {
 		w.deleteAll(body.Keys)
 	}
-	_, _, err = w.log.Append(w.Context(), func(announce.Fold) (announce.Entry, error) {
-		return announce.Entry{Author: w.who(""), Body: body}, nil
-	})
-	if err == nil {
+	if err = w.append(body); err == nil {
 		w.deleteAll(body.Keys)
 	}
+}
+
+// plan returns what a pruner would delete; who is greedy takes all but the log.
+func (w *writer) plan(pruner announce.Pruner) (announce.Prune, error) {
+	plan, err := pruner.Plan(w.Context())
+	if err != nil {
+		return announce.Prune{}, err
+	}
+	body := announce.Prune{Horizon: plan.Horizon}
+	files := plan.Files
+	if w.greedyPrune {
+		if files, err = w.List(w.Context(), string(usage)+"/blobs/"); err != nil {
+			return body, err
+		}
+	}
+	for _, f := range files {
+		body.Keys = append(body.Keys, strings.TrimPrefix(f.Key, string(usage)+"/"))
+	}
+	return body, nil
 }
 
 func (w *writer) deleteAll(keys []string) {

@@ -13,14 +13,16 @@ import (
 // rules are those that a Log keeps by itself. The zero value keeps all of them;
 // a test breaks them in turn, to show what each of them is for.
 type rules struct {
-	ownHead   bool // look at the own last entry before an append
-	link      bool // an entry follows the reader's own last entry
-	fold      bool // an entry's fold is the reader's own
-	sameBytes bool // an attempt of unknown outcome is repeated as it was
-	doubt     bool // what is in doubt is decided before anything else
-	admit     bool // who is deposed stops, and a claim is its holder's
-	ownEpoch  bool // a holder's entries bear the epoch of its own claim
-	gap       bool // who has no memory looks behind the end of the log
+	ownHead    bool // look at the own last entry before an append
+	link       bool // an entry follows the reader's own last entry
+	fold       bool // an entry's fold is the reader's own
+	sameBytes  bool // an attempt of unknown outcome is repeated as it was
+	doubt      bool // what is in doubt is decided before anything else
+	admit      bool // who is deposed stops, and a claim is its holder's
+	ownEpoch   bool // a holder's entries bear the epoch of its own claim
+	claimEpoch bool // a claim's epoch is its own position
+	void       bool // an entry that would not count is not sent
+	gap        bool // who has no memory looks behind the end of the log
 	// apply, if not nil, takes the place of Fold.Apply.
 	apply func(Fold, Entry) (Fold, bool)
 }
@@ -131,21 +133,27 @@ func (l *Log) linkAt(ctx context.Context, pos int64, want dataset.Digest) (datas
 
 // check looks at the own head again.
 func (l *Log) check(ctx context.Context) error {
-	if l.fold.Position < 0 {
+	return l.checkAt(ctx, l.fold.Position, l.head)
+}
+
+// checkAt says whether the entry at pos, if that is a position, is still the one
+// with the digest want.
+func (l *Log) checkAt(ctx context.Context, pos int64, want dataset.Digest) error {
+	if pos < 0 {
 		return nil
 	}
-	data, err := l.store.Get(ctx, blob.LogKey(l.name, l.fold.Position))
+	data, err := l.store.Get(ctx, blob.LogKey(l.name, pos))
 	if errors.Is(err, blob.ErrNotFound) {
-		return fmt.Errorf("check log of %s: %w: position %d is gone", l.name, ErrDiverged, l.fold.Position)
+		return fmt.Errorf("check log of %s: %w: position %d is gone", l.name, ErrDiverged, pos)
 	}
 	if err != nil {
 		return fmt.Errorf("check log of %s: %w", l.name, err)
 	}
-	if got := dataset.DigestOf(data); got != l.head {
+	if got := dataset.DigestOf(data); got != want {
 		if _, err := decodeWhole(data); err != nil { // half of it is no other entry
-			return fmt.Errorf("check log of %s: position %d: %w", l.name, l.fold.Position, err)
+			return fmt.Errorf("check log of %s: position %d: %w", l.name, pos, err)
 		}
-		return fmt.Errorf("check log of %s: %w: position %d is %s, was %s", l.name, ErrDiverged, l.fold.Position, got, l.head)
+		return fmt.Errorf("check log of %s: %w: position %d is %s, was %s", l.name, ErrDiverged, pos, got, want)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@
 //     looked at that head again. If another entry is there, the intent is
 //     derived anew from the new fold, never sent again as it was.
 //  4. An append of unknown outcome is retried with the same bytes at the same
-//     position until it is decided; nothing else is appended before.
+//     position until it is decided, as long as the entry before is the one that
+//     it follows; nothing else is appended before.
 //  5. A claim fences: its epoch is its own position, an announcement counts
 //     only in the newest epoch, and a deposed writer stops for good.
 //

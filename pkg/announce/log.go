@@ -122,16 +122,15 @@ func (l *Log) Reset() {
 // returns the entry and the fold after it.
 //
 // While the outcome is unknown it retries the same bytes at the same
-// position, until that is decided or ctx ends (ErrInDoubt).
+// position, until that is decided or ctx ends (ErrInDoubt), or until the store
+// turns out to be another one (ErrDiverged).
 func (l *Log) Append(ctx context.Context, derive func(Fold) (Entry, error)) (Entry, Fold, error) {
 	if err := l.lock(ctx); err != nil {
 		return Entry{}, Fold{}, err
 	}
 	defer l.unlock()
-	if l.pending != nil {
-		if _, err := l.decide(ctx); err != nil {
-			return Entry{}, l.fold, fmt.Errorf("append to log of %s: %w", l.name, err)
-		}
+	if err := l.resolve(ctx); err != nil {
+		return Entry{}, l.fold, fmt.Errorf("append to log of %s: %w", l.name, err)
 	}
 	for {
 		e, won, err := l.attempt(ctx, derive)
@@ -145,19 +144,27 @@ func (l *Log) Append(ctx context.Context, derive func(Fold) (Entry, error)) (Ent
 }
 
 // Settle decides an append of unknown outcome, if there is one (ErrInDoubt if it
-// cannot). Until then nothing may be built on what this Log has read.
+// cannot, ErrDiverged if the store is another one). Until then nothing may be built on what this Log has read.
 func (l *Log) Settle(ctx context.Context) error {
 	if err := l.lock(ctx); err != nil {
 		return err
 	}
 	defer l.unlock()
-	if l.pending == nil {
-		return nil
-	}
-	if _, err := l.decide(ctx); err != nil {
+	if err := l.resolve(ctx); err != nil {
 		return fmt.Errorf("settle log of %s: %w", l.name, err)
 	}
 	return nil
+}
+
+// resolve decides what is in doubt, if anything.
+func (l *Log) resolve(ctx context.Context) (err error) {
+	if l.broken.doubt {
+		l.pending = nil
+	}
+	if l.pending != nil {
+		_, err = l.decide(ctx)
+	}
+	return err
 }
 
 // attempt appends once; won is false if another entry was faster.
@@ -196,7 +203,7 @@ func (l *Log) complete(e Entry) (Entry, []byte, error) {
 	if l.epoch != noEpoch && !l.broken.ownEpoch {
 		e.Epoch = l.epoch
 	}
-	if c, ok := e.Body.(Claim); ok && !c.Released {
+	if c, ok := e.Body.(Claim); ok && !c.Released && !l.broken.claimEpoch {
 		e.Epoch = e.Position()
 	}
 	if e.When.IsZero() {
@@ -209,7 +216,7 @@ func (l *Log) complete(e Entry) (Entry, []byte, error) {
 	if e, err = DecodeEntry(data); err != nil {
 		return Entry{}, nil, err
 	}
-	if _, valid := l.apply(l.fold, e); !valid {
+	if _, valid := l.apply(l.fold, e); !valid && !l.broken.void {
 		return Entry{}, nil, fmt.Errorf("%w: %s %+v on head %s, horizon %s", ErrVoid, e.Kind, e.Body, l.fold.Head, l.fold.Horizon)
 	}
 	return e, data, nil
@@ -222,7 +229,13 @@ func (l *Log) decide(ctx context.Context) (won bool, err error) {
 	p := l.pending
 	key := blob.LogKey(l.name, p.entry.Position())
 	for pause := retryFirst; ; pause = min(2*pause, retryLast) {
-		err := l.store.Put(ctx, key, p.data)
+		err := l.stillFollows(ctx, p)
+		if errors.Is(err, ErrDiverged) {
+			return false, err
+		}
+		if err == nil {
+			err = l.store.Put(ctx, key, p.data)
+		}
 		if err == nil {
 			return l.settle(p.data)
 		}
@@ -246,13 +259,19 @@ func (l *Log) decide(ctx context.Context) (won bool, err error) {
 		}
 		select {
 		case <-ctx.Done():
-			if l.broken.doubt {
-				l.pending = nil
-			}
 			return false, fmt.Errorf("%w: position %d: %w", ErrInDoubt, p.entry.Position(), errors.Join(ctx.Err(), err))
 		case <-time.After(pause):
 		}
 	}
+}
+
+// stillFollows looks, before p is sent again, at the entry that it follows: in
+// a store that was restored meanwhile it would stand behind a hole.
+func (l *Log) stillFollows(ctx context.Context, p *pending) error {
+	if !p.sent || l.broken.ownHead {
+		return nil // before the first attempt, ready has looked
+	}
+	return l.checkAt(ctx, p.entry.Fold.Position, p.entry.Link)
 }
 
 // settle ends the pending append, at whose position data was found.

@@ -176,6 +176,33 @@ func TestInDoubtThenNotWritten(t *testing.T) {
 	}
 }
 
+// In doubt, and meanwhile the store was restored to a time before the entry
+// that this one follows: it is not written behind a hole, by nobody.
+func TestInDoubtRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := blob.NewMemory()
+		chain := publish(t, memory, 2)
+		log := inDoubt(t, memory, blobtest.Fail, func(ctx context.Context, log *announce.Log) error {
+			f, err := log.Refresh(ctx)
+			if err == nil {
+				_, err = log.Announce(ctx, who, after(f, chain[1].Version+1))
+			}
+			return err
+		})
+		if err := memory.Delete(t.Context(), blob.LogKey(usage, 1)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := log.Settle(t.Context()); !errors.Is(err, announce.ErrDiverged) {
+				t.Errorf("Settle = %v, want ErrDiverged", err)
+			}
+		}
+		if got := history(t, memory, usage); len(got) != 1 {
+			t.Errorf("%d entries, want one", len(got))
+		}
+	})
+}
+
 // In doubt, and meanwhile another entry has taken the position.
 func TestInDoubtLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

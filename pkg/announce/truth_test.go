@@ -3,6 +3,7 @@ package announce_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,19 +31,25 @@ type truth struct {
 	fold    announce.Fold
 	link    dataset.Digest
 	claimer map[int64]string  // epoch → who claimed
+	deposed map[string]bool   // who was, and has not come back
 	chain   []dataset.Version // announced, oldest first
+	digests map[dataset.Version]dataset.Digest
 	says    map[dataset.Version]content
 	at      []dataset.Digest  // position → effective manifest
-	acked   map[string]int    // holder → its newest acknowledged publish
+	acked   map[string]int    // who → the number of its newest acknowledged act
 	added   []string          // acknowledged one-shot publishes
 	past    []map[string]bool // what readers may have seen before a restore
+	lost    bool              // an entry is gone, and not the newest
 }
 
 func newTruth(w *announcetest.World, apply func(announce.Fold, announce.Entry) (announce.Fold, bool)) *truth {
 	if apply == nil {
 		apply = announce.Fold.Apply
 	}
-	t := &truth{w: w, apply: apply, fold: announce.Empty(), claimer: map[int64]string{}, says: map[dataset.Version]content{}, acked: map[string]int{}}
+	t := &truth{
+		w: w, apply: apply, fold: announce.Empty(), claimer: map[int64]string{}, deposed: map[string]bool{},
+		digests: map[dataset.Version]dataset.Digest{}, says: map[dataset.Version]content{}, acked: map[string]int{},
+	}
 	w.Put, w.Deleted = t.put, t.deleted
 	return t
 }
@@ -68,36 +75,82 @@ func (t *truth) put(key string, data []byte) error {
 			return fmt.Errorf("position %d: %w", e.Position(), err)
 		}
 	}
-	t.fold, t.link = next, dataset.DigestOf(data)
+	_, before := t.fold.Effective()
 	_, manifest := next.Effective()
-	t.at = append(t.at, manifest)
+	same := manifest == before && next.Snapshot == t.fold.Snapshot
+	t.fold, t.link, t.at = next, dataset.DigestOf(data), append(t.at, manifest)
+	if same {
+		return nil
+	}
 	return t.loadable()
 }
 
 // counts judges an entry that readers believe.
 func (t *truth) counts(e announce.Entry) error {
+	if who, number, ok := actOf(e.Author.Why); ok && number <= t.acked[who] {
+		return fmt.Errorf("G6: %s comes after number %d was acknowledged", e.Author.Why, t.acked[who])
+	}
 	switch b := e.Body.(type) {
 	case announce.Claim:
-		if !b.Released {
-			t.claimer[e.Position()] = e.Author.Name
-		}
-		return nil
+		return t.claims(b, e)
 	case announce.Announcement:
-		if err := t.mayExtend(e); err != nil {
-			return err
-		}
-		return t.announced(b)
+		return errors.Join(t.mayExtend(e), t.announced(b))
 	case announce.Advance:
-		if err := t.mayExtend(e); err != nil {
-			return err
-		}
 		if has := t.says[t.fold.Head].Upto; fmt.Sprint(has) != b.Positions["source"] {
 			return fmt.Errorf("G7: the head contains %d events, the log says %s", has, b.Positions["source"])
 		}
+		return t.mayExtend(e)
+	case announce.Evaluated:
+		if out := b.Evaluation.Output; out != t.fold.Head {
+			return fmt.Errorf("G9: a run whose output is %s is recorded on the head %s", out, t.fold.Head)
+		}
+		return t.mayExtend(e)
+	case announce.Pin:
+		return t.named(b.Version, b.Manifest)
+	case announce.Snapshot:
+		return t.named(b.Version, b.Manifest)
 	case announce.Prune:
 		if t.fold.Pin != nil && t.fold.Pin.Version < b.Horizon {
 			return fmt.Errorf("a prune to %s passes the pin at %s", b.Horizon, t.fold.Pin.Version)
 		}
+		if b.Horizon < t.fold.Horizon {
+			return fmt.Errorf("a prune to %s takes the horizon back from %s", b.Horizon, t.fold.Horizon)
+		}
+	}
+	return nil
+}
+
+// claims judges a claim, or the end of one (G5).
+func (t *truth) claims(b announce.Claim, e announce.Entry) error {
+	who, owner := e.Author.Name, t.claimer[t.fold.Epoch]
+	if b.Released {
+		if owner != who {
+			return fmt.Errorf("G5: %s releases the claim of %s", who, owner)
+		}
+		return nil
+	}
+	if strings.HasPrefix(e.Author.Why, "claim ") && (t.deposed[who] || t.fold.Claimed() && t.fold.Holder != b.Holder) {
+		return fmt.Errorf("G5: %s takes the claim of %s, and did not mean to", who, owner)
+	}
+	if t.fold.Claimed() && owner != who {
+		t.deposed[owner] = true
+	}
+	delete(t.deposed, who)
+	t.claimer[e.Position()] = who
+	return nil
+}
+
+// named judges a version that consumers are sent to, or that they start from:
+// None, or one that was announced and not pruned, with the manifest that was.
+func (t *truth) named(v dataset.Version, d dataset.Digest) error {
+	if v == dataset.None {
+		return nil
+	}
+	if !slices.Contains(t.chain, v) || t.digests[v] != d {
+		return fmt.Errorf("G2: consumers are sent to %s with manifest %s, which was not announced", v, d)
+	}
+	if v < t.fold.Horizon {
+		return fmt.Errorf("consumers are sent to %s, below the horizon %s", v, t.fold.Horizon)
 	}
 	return nil
 }
@@ -106,9 +159,6 @@ func (t *truth) counts(e announce.Entry) error {
 func (t *truth) mayExtend(e announce.Entry) error {
 	if owner := t.claimer[t.fold.Epoch]; t.fold.Claimed() && owner != e.Author.Name {
 		return fmt.Errorf("G5: %s writes under the claim of %s", e.Author.Name, owner)
-	}
-	if holder, number, ok := publishOf(e.Author.Why); ok && number <= t.acked[holder] {
-		return fmt.Errorf("G6: publish %d of %s comes after its publish %d was acknowledged", number, holder, t.acked[holder])
 	}
 	return nil
 }
@@ -133,15 +183,22 @@ func (t *truth) announced(b announce.Announcement) error {
 	if c.Upto < before.Upto || b.Positions != nil && b.Positions["source"] != fmt.Sprint(c.Upto) || c.Upto > 0 && c.Value != events[c.Upto-1] {
 		return fmt.Errorf("G7: %s contains %d events and says %q, positions %v, after %d", b.Version, c.Upto, c.Value, b.Positions, before.Upto)
 	}
-	t.chain, t.says[b.Version] = append(t.chain, b.Version), c
+	t.chain, t.says[b.Version], t.digests[b.Version] = append(t.chain, b.Version), c, b.Manifest
 	return nil
 }
 
 // deleted looks at what is left after each deletion.
 func (t *truth) deleted(string) error { return t.loadable() }
 
-// loadable says whether a consumer without memory finds what it is to serve.
+// loadable says whether a consumer without memory finds what it is to serve,
+// and the snapshot that the log names.
 func (t *truth) loadable() error {
+	if s := t.fold.Snapshot; s != nil {
+		key := blob.BlobKey(usage, s.Version, s.Blob.Digest)
+		if _, err := blob.Get(context.Background(), t.w.Store, key, s.Blob); err != nil {
+			return fmt.Errorf("consumers start from the snapshot of %s, which is gone: %w", s.Version, err)
+		}
+	}
 	v, d := t.fold.Effective()
 	if v == dataset.None {
 		return nil
@@ -158,8 +215,22 @@ func (t *truth) acknowledge(op string) {
 		t.added = append(t.added, name)
 		return
 	}
-	holder, number, _ := publishOf(op)
-	t.acked[holder] = max(t.acked[holder], number)
+	who, number, _ := actOf(op)
+	t.acked[who] = max(t.acked[who], number)
+}
+
+// claimed notes that who was told that it has claimed, with f after it.
+func (t *truth) claimed(who string, f announce.Fold) {
+	if t.claimer[f.Epoch] != who || !f.Claimed() {
+		t.w.Fail(fmt.Errorf("G5: %s is told that it has the log, which %q has claimed, released: %v", who, t.claimer[f.Epoch], f.Released))
+	}
+}
+
+// toldDeposed notes that who was told that another has claimed after it.
+func (t *truth) toldDeposed(who string) {
+	if t.claimer[t.fold.Epoch] == who {
+		t.w.Fail(fmt.Errorf("G5: %s is told that it is deposed, and the newest claim is its own", who))
+	}
 }
 
 // unchanged notes that a process was told that the head f says c already.
@@ -192,6 +263,7 @@ func (t *truth) restored(entries int64) {
 		past[observation(int64(i), d)] = true
 	}
 	t.past = append(t.past, past)
+	entries = min(entries, int64(len(t.at)))
 	f, link := announce.Empty(), dataset.Digest{}
 	for pos := range int64(len(t.at)) {
 		key := blob.LogKey(usage, pos)
@@ -218,6 +290,14 @@ func (t *truth) restored(entries int64) {
 	t.added, t.acked = nil, map[string]int{} // what was acknowledged is lost with the store
 }
 
+// loses takes an entry away, but not the newest one.
+func (t *truth) loses(pos int64) {
+	if pos < t.fold.Position {
+		t.lost = true
+		_ = t.w.Store.Delete(context.Background(), blob.LogKey(usage, pos)) // never fails
+	}
+}
+
 // end judges what is left when all have ended.
 func (t *truth) end() error {
 	has := t.says[t.fold.Head].Ops
@@ -227,6 +307,9 @@ func (t *truth) end() error {
 		}
 	}
 	f, err := announce.Open(t.w.Store, usage).Refresh(context.Background())
+	if t.lost && errors.Is(err, announce.ErrCorrupt) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("G2: a reader without memory: %w", err)
 	}
@@ -250,8 +333,9 @@ func load(store blob.Store, v dataset.Version, d dataset.Digest) (*blob.Manifest
 	return m, c, json.Unmarshal(data, &c)
 }
 
-// publishOf reads the number of a producer's publish.
-func publishOf(why string) (holder string, number int, ok bool) {
-	n, _ := fmt.Sscanf(why, "publish %d of %s", &number, &holder)
-	return holder, number, n == 2
+// actOf reads whose act an entry is, and its number.
+func actOf(why string) (who string, number int, ok bool) {
+	var verb string
+	n, _ := fmt.Sscanf(why, "%s %d of %s", &verb, &number, &who)
+	return who, number, n == 3
 }

@@ -25,21 +25,18 @@ var (
 
 // World runs processes that share one store, one operation of one process at
 // a time. Which one, and what becomes of it, its Chooser says: an operation
-// may fail, be done without an answer, or be done later; a process may pause
-// for as long as others have something to do, give up, or crash. Use it within
-// a synctest bubble: time is virtual.
+// may fail, be done without an answer, be done later, or be refused after an
+// attempt whose answer was lost; a process may pause for as long as others have
+// something to do, give up, or crash; and what a paused process has sent may be
+// done, or the process crash, while another goes on. Use it within a synctest
+// bubble: time is virtual.
 type World struct {
 	// Store is what is really there.
 	Store *blob.Memory
-	// Gate says whether others may come between before an operation; nil means
-	// always. What passes no gate does not fail.
-	Gate func(verb, key string) bool
 	// Put and Deleted, if not nil, are called after a key was created or
 	// deleted. Their error ends the run.
 	Put     func(key string, data []byte) error
 	Deleted func(key string) error
-	// NoFaults lets processes only pause.
-	NoFaults bool
 
 	c        *Chooser
 	mu       sync.Mutex // orders what processes and Run do; they take turns
@@ -79,6 +76,7 @@ type Process struct {
 	die     context.CancelFunc
 	giveUp  context.CancelFunc
 	waiting *operation
+	refused string // the key under which the next Put certainly writes nothing
 	dead    bool
 	ended   bool
 }
@@ -152,7 +150,7 @@ func (w *World) Run() error {
 			return w.err
 		}
 		e := events[w.c.Choose(len(events))]
-		w.steps = append(w.steps, e.what)
+		w.steps = append(w.steps, e.what())
 		e.do()
 	}
 	w.stop()
@@ -186,7 +184,7 @@ func (w *World) stop() {
 
 // event is something that may happen next.
 type event struct {
-	what string
+	what func() string // said of what happens only
 	do   func()
 }
 
@@ -194,7 +192,7 @@ type event struct {
 func (w *World) events() []event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var first, sleep, others []event
+	var first, sleep, others, behind []event
 	alive := false
 	for _, p := range w.all {
 		if p.ended {
@@ -203,12 +201,13 @@ func (w *World) events() []event {
 		alive = true
 		switch {
 		case p.waiting == nil && p == w.running:
-			sleep = []event{{p.String() + " sleeps", func() { time.Sleep(10 * time.Millisecond) }}}
+			sleep = []event{pause(p.String() + " sleeps")}
 		case p.waiting == nil:
 		case p == w.running:
 			first = []event{w.event(p, "", fine)}
 		default:
 			others = append(others, w.event(p, "", fine))
+			behind = append(behind, w.behind(p)...)
 		}
 	}
 	if !alive {
@@ -216,13 +215,16 @@ func (w *World) events() []event {
 	}
 	out := append(append(first, sleep...), others...)
 	if len(out) == 0 {
-		return []event{{"all sleep", func() { time.Sleep(10 * time.Millisecond) }}}
+		return []event{pause("all sleep")}
 	}
-	if len(first) > 0 && !w.NoFaults {
+	if len(first) > 0 {
 		out = append(out, w.faults(w.running)...)
 	}
+	if len(first)+len(sleep) > 0 {
+		out = append(out, behind...)
+	}
 	for i, o := range w.late {
-		out = append(out, event{"late: " + o.String(), func() {
+		out = append(out, event{func() string { return "late: " + o.String() }, func() {
 			w.late = append(w.late[:i:i], w.late[i+1:]...)
 			_ = o.effect() // nobody waits for the answer
 		}})
@@ -230,25 +232,38 @@ func (w *World) events() []event {
 	return out
 }
 
+func pause(what string) event {
+	return event{func() string { return what }, func() { time.Sleep(10 * time.Millisecond) }}
+}
+
 // fate is what becomes of an operation.
 type fate struct {
 	done, late     bool // it has its effect, now or later
 	answered       bool
+	refused        bool // the answer is that nothing was written
+	refuses        bool // so is that to the next attempt
 	gives, crashes bool // its process gives up, or crashes
+	behind         bool // the process that runs goes on
 }
 
 var fine = fate{done: true, answered: true}
 
-// faults returns what may go wrong with what p waits for.
+// appends says whether o may append an entry.
+func (o *operation) appends() bool { return o.verb == "put" && strings.Contains(o.key, "/log/") }
+
+// changes says whether o may change the store.
+func (o *operation) changes() bool { return o.verb == "put" || o.verb == "delete" }
+
+// faults returns what may go wrong with what p, which runs, waits for.
 func (w *World) faults(p *Process) (out []event) {
 	o := p.waiting
 	add := func(what string, f fate) { out = append(out, w.event(p, what, f)) }
 	if o.key == "" { // not of the store
 		return nil
 	}
-	if o.verb != "put" || !strings.Contains(o.key, "/log/") {
+	if !o.appends() {
 		add("fails", fate{})
-		if o.verb == "put" || o.verb == "delete" {
+		if o.changes() {
 			add("crash", fate{crashes: true})
 		}
 		return out
@@ -256,7 +271,7 @@ func (w *World) faults(p *Process) (out []event) {
 	for _, end := range []struct {
 		what string
 		fate fate
-	}{{"", fate{}}, {", gives up", fate{gives: true}}, {", crash", fate{crashes: true}}} {
+	}{{"", fate{}}, {", gives up", fate{gives: true}}, {", crash", fate{crashes: true}}, {", then not written", fate{refuses: true}}} {
 		f := end.fate
 		add("lost"+end.what, f)
 		f.done = true
@@ -264,19 +279,44 @@ func (w *World) faults(p *Process) (out []event) {
 		f.done, f.late = false, true
 		add("late"+end.what, f)
 	}
+	add("not written", fate{refused: true})
+	return out
+}
+
+// behind returns what may become of p, which is paused, while another process
+// goes on. That a read fails makes no difference before p itself goes on.
+func (w *World) behind(p *Process) (out []event) {
+	o := p.waiting
+	if o.key == "" || !o.changes() {
+		return nil
+	}
+	add := func(what string, f fate) {
+		f.behind = true
+		out = append(out, w.event(p, what+", meanwhile", f))
+	}
+	add("crash", fate{crashes: true})
+	if o.appends() {
+		add("done", fine)
+		add("done without an answer", fate{done: true})
+		add("done, crash", fate{done: true, crashes: true})
+	}
 	return out
 }
 
 func (w *World) event(p *Process, what string, f fate) event {
 	o := p.waiting
-	return event{fmt.Sprintf("%s: %s %s", p, o, what), func() { w.let(p, o, f) }}
+	return event{func() string { return strings.TrimSpace(fmt.Sprintf("%s: %s %s", p, o, what)) }, func() { w.let(p, o, f) }}
 }
 
 // let makes o come to f.
 func (w *World) let(p *Process, o *operation, f fate) {
 	w.mu.Lock()
-	w.running, p.waiting = p, nil
-	p.dead = f.crashes
+	if p.waiting = nil; !f.behind {
+		w.running = p
+	}
+	if p.dead = f.crashes; f.refuses {
+		p.refused = o.key
+	}
 	w.mu.Unlock()
 	err := error(nil)
 	if f.done {
@@ -285,7 +325,10 @@ func (w *World) let(p *Process, o *operation, f fate) {
 	if f.late {
 		w.late = append(w.late, o)
 	}
-	if !f.answered {
+	switch {
+	case f.refused:
+		err = notWritten(o.key)
+	case !f.answered:
 		err = ErrLost
 	}
 	if f.gives && p.giveUp != nil {
@@ -313,8 +356,8 @@ func (p *Process) call(verb, key string, effect func() error) error {
 	if p.Crashed() {
 		return fmt.Errorf("%s %s: %w", verb, key, ErrCrashed)
 	}
-	if verb == "stat" || p.w.Gate != nil && !p.w.Gate(verb, key) {
-		return effect()
+	if verb == "put" && p.refuses(key) {
+		return notWritten(key)
 	}
 	o := &operation{verb, key, effect, make(chan error)}
 	p.w.mu.Lock()
@@ -323,9 +366,35 @@ func (p *Process) call(verb, key string, effect func() error) error {
 	return <-o.answered
 }
 
-// Wait lets other processes come between, as before an operation.
-func (p *Process) Wait(what string, effect func()) error {
-	return p.call(what, "", func() error { effect(); return nil })
+// refuses says, once, whether a Put under key is to be refused.
+func (p *Process) refuses(key string) bool {
+	p.w.mu.Lock()
+	defer p.w.mu.Unlock()
+	if p.refused != key {
+		return false
+	}
+	p.refused = ""
+	return true
+}
+
+func notWritten(key string) error { return fmt.Errorf("put %s: %w", key, blob.ErrNotWritten) }
+
+// Swap lets effect take another store's place, after others had their chance to
+// come between. What the others have sent is lost with the store that was.
+func (p *Process) Swap(effect func()) error {
+	return p.call("swap the store", "", func() error {
+		w := p.w
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.late = nil
+		for _, other := range w.all {
+			if o := other.waiting; o != nil && o.changes() {
+				o.effect = func() error { return ErrLost }
+			}
+		}
+		effect()
+		return nil
+	})
 }
 
 // Put implements blob.Store.
