@@ -222,9 +222,17 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 
 // load sets slot i to the k'th added record.
 func (t *typeBuilder) load(b *pageBuilder, i, k int, types map[string]*Type) error {
-	b.loadContent(t.addedContent(k), i)
-	if t.schema.Kind == Set || t.schema.Kind == Map {
-		return t.place(b.lists[i], types)
+	content, kind := t.addedContent(k), t.schema.Kind
+	if kind == Object {
+		b.loadContent(content, i)
+		return nil
 	}
+	t.entries = appendContentEntries(t.entries[:0], content, kind)
+	if kind != List {
+		if err := t.place(t.entries, types); err != nil {
+			return err
+		}
+	}
+	b.lists.set(i, t.entries)
 	return nil
 }

@@ -98,15 +98,20 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 	if err := load(); err != nil {
 		return err
 	}
-	lay, data, err := e.b.pack()
+	lay, size, err := e.b.plan()
 	if err != nil {
 		return err
 	}
+	h, out := e.blocks.Reserve(arena.New, size)
+	if out == nil {
+		return fmt.Errorf("type %s: %w", e.from.schema.Name, e.blocks.Err())
+	}
+	e.b.fill(out, lay)
 	e.count += bits.OnesCount16(fresh) - bits.OnesCount16(at.live()&fresh)
 	if *at != 0 {
 		e.drop(*at)
 	}
-	*at = makeEntry(e.blocks.Put(arena.New, data), lay.number, keep|fresh)
+	*at = makeEntry(h, lay.number, keep|fresh)
 	return nil
 }
 

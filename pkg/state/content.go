@@ -126,13 +126,8 @@ func checkStorable(v Value) error {
 	return nil
 }
 
-// loadContent sets slot i to the record with these content bytes. SET and MAP
-// entries get no buckets.
+// loadContent sets slot i to the OBJECT with these content bytes.
 func (b *pageBuilder) loadContent(content []byte, i int) {
-	if b.schema.Kind != Object {
-		b.loadEntries(content, i)
-		return
-	}
 	for f, field := range b.schema.Fields {
 		switch field.Type {
 		case Float:
@@ -158,7 +153,9 @@ func (b *pageBuilder) loadContent(content []byte, i int) {
 	}
 }
 
-func (b *pageBuilder) loadEntries(content []byte, i int) {
+// appendContentEntries appends the entries of a collection with these content
+// bytes, without buckets.
+func appendContentEntries(list []collectionEntry, content []byte, kind Kind) []collectionEntry {
 	next := func() uint32 {
 		n, k := binary.Uvarint(content)
 		content = content[k:]
@@ -166,11 +163,12 @@ func (b *pageBuilder) loadEntries(content []byte, i int) {
 	}
 	for range next() {
 		e := collectionEntry{element: next()}
-		if b.schema.Kind == Map {
+		if kind == Map {
 			e.value = next()
 		}
-		b.lists[i] = append(b.lists[i], e)
+		list = append(list, e)
 	}
+	return list
 }
 
 // eachReference calls f for each record that one with this content refers to,

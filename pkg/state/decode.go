@@ -3,7 +3,6 @@ package state
 import (
 	"fmt"
 	"math"
-	"slices"
 	"sync/atomic"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -85,12 +84,7 @@ func (d *decoder) next(r recordAt) {
 // load sets the slots of the records that were named.
 func (d *decoder) load(b *pageBuilder) error {
 	if d.f.schema.Kind != Object {
-		for _, r := range d.at[:d.n] {
-			if err := d.loadCollection(b, r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return d.loadCollections(b)
 	}
 	d.free = 0
 	for f, src := range d.fields {
@@ -153,21 +147,20 @@ func (d *decoder) loadNumbers(b *pageBuilder, f, src int, t FieldType) error {
 			d.free++
 		}
 		x := s.rows.At(r.e*s.recordBits+s.starts[src], w)
-		switch {
-		case whole > 0: // FLOAT and DOUBLE
+		if whole > 0 { // FLOAT and DOUBLE
 			if w == 0 {
 				x = nullBits(t)
 			} else if w != whole {
 				return d.badNumber(b, f, x, w)
 			}
-		case x == wirebits.Mask(w):
-			x = 0 // null; also every value of width 0
-		case x > most:
-			return d.badNumber(b, f, x, w)
-		default:
-			x++
+			nums[r.slot] = x
+			continue
 		}
-		nums[r.slot] = x
+		null := wirebits.Mask(w) // also every value of width 0
+		if x > most && x != null {
+			return d.badNumber(b, f, x, w)
+		}
+		nums[r.slot] = (x + 1) & null
 	}
 	return nil
 }
@@ -195,103 +188,157 @@ func (d *decoder) badNumber(b *pageBuilder, f int, x uint64, w int) error {
 	return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", field.Name, x, w, field.Type)
 }
 
+// run says whether record n is in the shard of record k and as far behind it
+// there as in d.at: values of such records follow each other in the blob, too.
+func (d *decoder) run(k, n int) bool {
+	return n < d.n && d.at[n].shard == d.at[k].shard && d.at[n].e == d.at[k].e+uint64(n-k)
+}
+
 func (d *decoder) loadTexts(b *pageBuilder, f, src int) error {
-	text := b.schema.Fields[f].Type == String
-	c := &b.texts[f]
-	for _, r := range d.at[:d.n] {
-		data, null, err := d.span(b.schema.Fields[f].Name, r, src)
-		switch {
-		case err != nil:
+	for k := 0; k < d.n; {
+		n, data, err := d.textRun(&b.texts[f], k, src)
+		if err != nil {
 			return err
-		case null:
-			c.nulls |= 1 << r.slot
-			continue
 		}
-		start := len(c.data)
-		if text {
-			c.data = wire.AppendText(c.data, data)
-		} else {
-			c.data = append(c.data, data...)
-		}
-		c.add(r.slot, start)
+		d.addTexts(&b.texts[f], data, k, n, b.schema.Fields[f].Type == String)
+		k = n
 	}
 	return nil
 }
 
-// span returns the bytes of a STRING or BYTES value in the blob.
-func (d *decoder) span(name string, r recordAt, src int) (data []byte, null bool, err error) {
+// textRun sets the slots of a run of records that begins with the k'th to places
+// in the bytes of a field that it returns, as if they were appended to c.data. n
+// is the record behind the run.
+func (d *decoder) textRun(c *textColumn, k, src int) (n int, data []byte, err error) {
+	r := d.at[k]
 	s := &d.f.shards[r.shard]
-	w := s.widths[src]
+	w, all := s.widths[src], uint64(len(s.ranges[src]))
+	name := d.f.schema.Fields[src].Name
 	if w == 0 {
-		return nil, false, d.f.corrupt("field %s has width 0", name)
+		return 0, nil, d.f.corrupt("field %s has width 0", name)
 	}
-	pos := r.e*s.recordBits + s.starts[src]
-	x := s.rows.At(pos, w)
-	if x>>(w-1) != 0 {
-		return nil, true, nil
-	}
-	end, start := x&wirebits.Mask(w-1), uint64(0)
+	pos, start := r.e*s.recordBits+s.starts[src], uint64(0)
 	if r.e > 0 {
 		start = s.rows.At(pos-s.recordBits, w) & wirebits.Mask(w-1)
 	}
-	if start > end || end > uint64(len(s.ranges[src])) {
-		return nil, false, d.f.corrupt("field %s has bytes %d to %d of %d", name, start, end, len(s.ranges[src]))
+	from, base := start, uint64(len(c.data))
+	for n = k; d.run(k, n); n++ {
+		x := s.rows.At(pos, w)
+		pos += s.recordBits
+		end := x & wirebits.Mask(w-1)
+		if x != end {
+			c.nulls |= 1 << d.at[n].slot
+			if end != start { // nothing says that a null has no bytes
+				n++
+				break
+			}
+			continue
+		}
+		if start > end || end > all {
+			return 0, nil, d.f.corrupt("field %s has bytes %d to %d of %d", name, start, end, all)
+		}
+		c.start[d.at[n].slot], c.end[d.at[n].slot] = int(base+start-from), int(base+end-from)
+		start = end
 	}
 	used := &d.used[r.shard].ranges[src]
-	if *used += end - start; *used > uint64(len(s.ranges[src])) {
-		return nil, false, d.f.corrupt("values of field %s overlap", name)
+	if *used += start - from; *used > all {
+		return 0, nil, d.f.corrupt("values of field %s overlap", name)
 	}
-	return s.ranges[src][start:end], false, nil
+	if start > from {
+		data = s.ranges[src][from:start]
+	}
+	return n, data, nil
 }
 
-func (d *decoder) loadCollection(b *pageBuilder, r recordAt) error {
+// addTexts appends the bytes of the records k to n-1, whose slots textRun set.
+func (d *decoder) addTexts(c *textColumn, data []byte, k, n int, text bool) {
+	base := len(c.data)
+	if !text || wire.IsASCII(data) {
+		c.data = append(c.data, data...)
+		return
+	}
+	for _, r := range d.at[k:n] {
+		if c.nulls>>r.slot&1 != 0 {
+			continue
+		}
+		value := data[c.start[r.slot]-base : c.end[r.slot]-base]
+		start := len(c.data)
+		c.data = wire.AppendText(c.data, value)
+		c.add(r.slot, start)
+	}
+}
+
+func (d *decoder) loadCollections(b *pageBuilder) error {
+	for k := 0; k < d.n; {
+		n, start, end, err := d.entryRun(&b.lists, k)
+		if err != nil {
+			return err
+		}
+		s := &d.f.shards[d.at[k].shard]
+		if d.f.schema.Kind == List {
+			dst := b.lists.grow(partElement, int(end-start))
+			s.items.Unpack(dst, start*uint64(s.elementBits), s.elementBits)
+		} else if err := d.loadTable(&b.lists, s, d.at[k], start, end); err != nil {
+			return err
+		}
+		k = n
+	}
+	return nil
+}
+
+// entryRun sets the slots of a run of LISTs that begins with the k'th record to
+// places of their entries, as if these were appended to c. n is the record
+// behind the run; of SETs and MAPs it is always the next.
+func (d *decoder) entryRun(c *entryColumns, k int) (n int, from, end uint64, err error) {
+	r := d.at[k]
 	s := &d.f.shards[r.shard]
-	rowBits := uint64(s.pointerBits + s.sizeBits)
-	end, start := s.rows.At(r.e*rowBits, s.pointerBits), uint64(0)
+	rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), uint64(s.elementBits+s.valueBits)
 	if r.e > 0 {
-		start = s.rows.At((r.e-1)*rowBits, s.pointerBits)
+		from = s.rows.At((r.e-1)*rowBits, s.pointerBits)
 	}
-	itemBits := uint64(s.elementBits + s.valueBits)
-	if start > end || itemBits > 0 && end > s.items.Bits()/itemBits {
-		return d.f.corrupt("entries %d to %d are out of range", start, end)
+	start, base := from, uint64(len(c.parts[partElement]))
+	for n = k; d.run(k, n) && (n == k || c.kind == List); n++ {
+		end = s.rows.At(d.at[n].e*rowBits, s.pointerBits)
+		if start > end || itemBits > 0 && end > s.most {
+			return 0, 0, 0, d.f.corrupt("entries %d to %d are out of range", start, end)
+		}
+		c.start[d.at[n].slot], c.end[d.at[n].slot] = int(base+start-from), int(base+end-from)
+		start = end
 	}
-	if itemBits == 0 && !d.f.allow.take(end-start) {
-		return d.f.corrupt("too many entries take no space")
+	if itemBits == 0 && !d.f.allow.take(end-from) {
+		return 0, 0, 0, d.f.corrupt("too many entries take no space")
 	}
 	used := &d.used[r.shard].items
-	if *used += end - start; itemBits > 0 && *used > s.items.Bits()/itemBits {
-		return d.f.corrupt("entries of records overlap")
+	if *used += end - from; itemBits > 0 && *used > s.most {
+		return 0, 0, 0, d.f.corrupt("entries of records overlap")
 	}
-	if d.f.schema.Kind == List {
-		list := slices.Grow(b.lists[r.slot], int(end-start))
-		items := s.items.From(start * itemBits)
-		for range end - start {
-			list = append(list, collectionEntry{element: uint32(items.Next(s.elementBits))})
-		}
-		b.lists[r.slot] = list
-		return nil
-	}
-	size := s.rows.At(r.e*rowBits+uint64(s.pointerBits), s.sizeBits)
-	return d.loadTable(b, s, r.slot, start, end, size)
+	return n, from, end, nil
 }
 
-func (d *decoder) loadTable(b *pageBuilder, s *shard, i int, start, end, size uint64) error {
-	itemBits := uint64(s.elementBits + s.valueBits)
+// loadTable sets a slot to the entries in a SET's or MAP's hash table, which are
+// the buckets from start to end.
+func (d *decoder) loadTable(c *entryColumns, s *shard, r recordAt, start, end uint64) error {
+	rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.elementBits+s.valueBits
+	size := s.rows.At(r.e*rowBits+uint64(s.pointerBits), s.sizeBits)
 	if size > wire.MaxTableEntries || end-start != wire.TableSize(size) {
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, end-start)
 	}
-	b.lists[i] = slices.Grow(b.lists[i], int(size))
-	empty := wirebits.Mask(s.elementBits)
-	items := s.items.From(start * itemBits)
+	empty, first := wirebits.Mask(s.elementBits), len(c.parts[partElement])
 	for k := start; k < end; k++ {
-		x, v := items.Next(s.elementBits), items.Next(s.valueBits)
-		if x == empty {
+		x := s.items.At(k*uint64(itemBits), itemBits)
+		if x&empty == empty {
 			continue
 		}
-		b.lists[i] = append(b.lists[i], collectionEntry{uint32(x), uint32(v), uint32(k - start)})
+		c.parts[partElement] = append(c.parts[partElement], uint32(x&empty))
+		c.parts[partBucket] = append(c.parts[partBucket], uint32(k-start))
+		if c.kind == Map {
+			c.parts[partValue] = append(c.parts[partValue], uint32(x>>s.elementBits))
+		}
 	}
-	if uint64(len(b.lists[i])) != size {
-		return d.f.corrupt("a hash table of %d entries holds %d", size, len(b.lists[i]))
+	n := len(c.parts[partElement])
+	if uint64(n-first) != size {
+		return d.f.corrupt("a hash table of %d entries holds %d", size, n-first)
 	}
+	c.start[r.slot], c.end[r.slot] = first, n
 	return nil
 }

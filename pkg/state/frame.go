@@ -40,6 +40,7 @@ type shard struct {
 
 	// LIST, SET and MAP
 	pointerBits, sizeBits, elementBits, valueBits int
+	most                                          uint64 // elements or buckets that items has room for, if they take any
 
 	rows  wirebits.Words // OBJECT records, or pointers and sizes
 	items wirebits.Words // LIST elements, SET buckets, MAP entries
@@ -253,6 +254,9 @@ func (s *shard) read(r *wire.Reader, schema *Schema) {
 	r.Vlong() // total elements or buckets; the pointers say it too
 	s.rows = r.Array()
 	s.items = r.Array()
+	if n := uint64(s.elementBits + s.valueBits); n > 0 {
+		s.most = s.items.Bits() / n
+	}
 	s.checkRows(r, uint64(s.pointerBits+s.sizeBits))
 }
 

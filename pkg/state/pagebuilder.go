@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	mathbits "math/bits"
-	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -24,15 +23,14 @@ type pageBuilder struct {
 	set    uint16             // slots that are not holes
 	nums   [][pageSize]uint64 // per field: as in the page, for fixed fields
 	texts  []textColumn       // per field: STRING and BYTES values
-	lists  [pageSize][]collectionEntry
+	lists  entryColumns
 
 	plans []columnPlan
 	key   []byte // names the shapes of the plans
 	known [knownLayouts]knownLayout
-	out   []byte
 }
 
-// textColumn is the values of a STRING or BYTES field, in any order.
+// textColumn is the values of a STRING or BYTES field, in any order of slots.
 type textColumn struct {
 	data       []byte
 	start, end [pageSize]int
@@ -40,11 +38,11 @@ type textColumn struct {
 }
 
 // add sets slot i to the value that was appended to data from start on.
-func (c *textColumn) add(i, start int) { c.start[i], c.end[i] = start, len(c.data) }
+func (t *textColumn) add(i, start int) { t.start[i], t.end[i] = start, len(t.data) }
 
 func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
-	b := &pageBuilder{schema: s, lays: lays}
-	n := 1 + 3
+	b := &pageBuilder{schema: s, lays: lays, lists: entryColumns{kind: s.Kind}}
+	n := 1 + entryParts
 	if s.Kind == Object {
 		n = len(s.Fields)
 		b.nums = make([][pageSize]uint64, n)
@@ -64,18 +62,18 @@ func (b *pageBuilder) reset() {
 			c.start, c.end = [pageSize]int{}, [pageSize]int{}
 		}
 	}
-	for i := range b.lists {
-		b.lists[i] = b.lists[i][:0]
-	}
+	b.lists.reset()
 }
 
 // copyPage sets the slots in mask to those of p, a page of the same schema.
 func (b *pageBuilder) copyPage(p page, mask uint16) {
 	b.set |= mask
 	if b.schema.Kind != Object {
-		for m := mask; m != 0; m &= m - 1 {
-			i := mathbits.TrailingZeros16(m)
-			b.lists[i] = appendEntries(b.lists[i], p, i)
+		for m := uint32(mask); m != 0; {
+			from := mathbits.TrailingZeros32(m)
+			to := from + mathbits.TrailingZeros32(^(m >> from))
+			b.lists.copy(p, from, to)
+			m = m >> to << to
 		}
 		return
 	}
@@ -141,8 +139,8 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	return list
 }
 
-// pack makes the page, which is valid until the next call.
-func (b *pageBuilder) pack() (*layout, []byte, error) {
+// plan decides how the page is stored and returns its length in bytes.
+func (b *pageBuilder) plan() (*layout, int, error) {
 	heap := uint64(0)
 	if b.schema.Kind == Object {
 		for f, field := range b.schema.Fields {
@@ -153,7 +151,7 @@ func (b *pageBuilder) pack() (*layout, []byte, error) {
 			}
 		}
 	} else {
-		heap = b.planEntries()
+		heap = b.lists.plan(b.plans)
 	}
 	best := heap
 	for i := range b.plans {
@@ -165,11 +163,9 @@ func (b *pageBuilder) pack() (*layout, []byte, error) {
 	}
 	size := uint64(lay.heap) + heap
 	if size > 1<<31 {
-		return nil, nil, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
+		return nil, 0, fmt.Errorf("pack records of type %s: %d bytes in one page exceed 2 GiB", b.schema.Name, size)
 	}
-	b.out = slices.Grow(b.out[:0], int(size)+bits.Pad)[:int(size)+bits.Pad]
-	b.fill(lay)
-	return lay, b.out[:size], nil
+	return lay, int(size), nil
 }
 
 // knownLayout is the layout that was chosen for shapes the last time. Pages of
@@ -197,26 +193,27 @@ func (b *pageBuilder) layout(size int) *layout {
 	return k.lay
 }
 
-// fill writes the page into b.out. Each part may overwrite the beginning of
-// the one behind it, so they come in their order.
-func (b *pageBuilder) fill(lay *layout) {
+// fill writes the page that was planned to out, which has Pad bytes more than it
+// needs: each part may overwrite the beginning of what is behind it, so they
+// come in their order.
+func (b *pageBuilder) fill(out []byte, lay *layout) {
 	for i := range b.plans {
-		b.plans[i].writeHead(b.out, &lay.cols[i])
+		b.plans[i].writeHead(out, &lay.cols[i])
 	}
 	if b.schema.Kind != Object {
-		b.fillEntries(lay)
+		b.lists.fill(out, lay, b.plans)
 		return
 	}
 	end := uint64(0)
 	for f := range b.plans {
 		c := &lay.cols[f]
 		if b.schema.Fields[f].Type.variable() {
-			end = b.fillEnds(f, c, end)
+			end = b.texts[f].fillEnds(out[c.bit/8:], c, &b.plans[f], end)
 		} else {
-			packNumbers(b.out[c.bit/8:], c, &b.plans[f], &b.nums[f], b.set)
+			packNumbers(out[c.bit/8:], c, &b.plans[f], &b.nums[f], b.set)
 		}
 	}
-	heap := b.out[lay.heap:lay.heap]
+	heap := out[lay.heap:lay.heap]
 	for f := range b.plans {
 		if b.schema.Fields[f].Type.variable() {
 			heap = b.texts[f].appendTo(heap)
@@ -260,60 +257,19 @@ func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 
 // fillEnds writes the column of a STRING or BYTES field, whose values begin at
 // end in the heap, and returns where they end.
-func (b *pageBuilder) fillEnds(f int, c *column, end uint64) uint64 {
-	t, p := &b.texts[f], &b.plans[f]
+func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) uint64 {
 	var x [pageSize]uint64
 	for i := range pageSize {
 		end += uint64(t.end[i] - t.start[i])
 		x[i] = end - p.base - uint64(i)*p.slope
-		x[i] = x[i]<<c.nullBits | uint64(t.nulls>>i&1)
+		x[i] = x[i]<<(c.nullBits&63) | uint64(t.nulls>>i&1)
 	}
-	bits.Pack(b.out[c.bit/8:], int(c.width), &x, 0)
+	bits.Pack(out, int(c.width), &x, 0)
 	return end
 }
 
 // appendTo appends the values in the order of their slots.
-func (c *textColumn) appendTo(heap []byte) []byte {
-	for i := range pageSize {
-		heap = append(heap, c.data[c.start[i]:c.end[i]]...)
-	}
+func (t *textColumn) appendTo(heap []byte) []byte {
+	eachRun(&t.start, &t.end, func(from, to int) { heap = append(heap, t.data[from:to]...) })
 	return heap
-}
-
-func (b *pageBuilder) fillEntries(lay *layout) {
-	var ends [pageSize]uint64
-	n := uint64(0)
-	for i := range b.lists {
-		n += uint64(len(b.lists[i]))
-		ends[i] = n
-	}
-	c := &lay.cols[endColumn]
-	packNumbers(b.out[c.bit/8:], c, &b.plans[endColumn], &ends, 1<<pageSize-1)
-	w := bits.MakeWriter(b.out[lay.heap:])
-	element, value, bucket := b.part(lay, 0), b.part(lay, 1), b.part(lay, 2)
-	if uint64(element.width) == lay.entryBits { // a LIST, or all else is 0
-		for i := range b.lists {
-			for _, e := range b.lists[i] {
-				w.Write(uint64(e.element)-element.base, element.width)
-			}
-		}
-	} else {
-		for i := range b.lists {
-			for _, e := range b.lists[i] {
-				w.Write(uint64(e.element)-element.base, element.width)
-				w.Write(uint64(e.value)-value.base, value.width)
-				w.Write(uint64(e.bucket)-bucket.base, bucket.width)
-			}
-		}
-	}
-}
-
-// partOf is how one part of a collection's entries is stored.
-type partOf struct {
-	base  uint64
-	width int
-}
-
-func (b *pageBuilder) part(lay *layout, k int) partOf {
-	return partOf{b.plans[endColumn+1+k].base, int(lay.cols[endColumn+1+k].width)}
 }

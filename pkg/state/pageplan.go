@@ -1,7 +1,6 @@
 package state
 
 import (
-	"math"
 	mathbits "math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -241,34 +240,6 @@ func planEnds(kind shapeKind, ends *[pageSize]uint64) columnPlan {
 		best = p
 	}
 	return best
-}
-
-// planEntries decides how collections are stored and returns the number of
-// their entries.
-func (b *pageBuilder) planEntries() uint64 {
-	var ends [pageSize]uint64
-	least, most := [3]uint32{math.MaxUint32, math.MaxUint32, math.MaxUint32}, [3]uint32{}
-	n := uint64(0)
-	for i := range b.lists {
-		for _, e := range b.lists[i] {
-			least[0], most[0] = min(least[0], e.element), max(most[0], e.element)
-		}
-		n += uint64(len(b.lists[i]))
-		ends[i] = n
-	}
-	if b.schema.Kind != List {
-		for i := range b.lists {
-			for _, e := range b.lists[i] {
-				least[1], most[1] = min(least[1], e.value), max(most[1], e.value)
-				least[2], most[2] = min(least[2], e.bucket), max(most[2], e.bucket)
-			}
-		}
-	}
-	b.plans[endColumn] = planEnds(shapeNumbers, &ends)
-	for k := range least {
-		b.plans[endColumn+1+k] = planPart(n, uint64(min(least[k], most[k])), uint64(most[k]))
-	}
-	return n
 }
 
 // planPart decides how one part of n entries is stored.

@@ -140,24 +140,37 @@ func (a *Arena) Edit() *Writer {
 }
 
 // Put copies a block into the arena and returns its handle. Once it has failed
-// it returns 0; Close says why.
+// it returns 0; Err and Close say why.
 func (w *Writer) Put(stream int, block []byte) Handle {
-	n := roundUp(len(block))
+	h, dst := w.Reserve(stream, len(block))
+	copy(dst, block)
+	return h
+}
+
+// Reserve is Put of a block of that length that the caller writes, before the
+// next call, to the slice that it returns; there, Pad bytes behind the block may
+// be overwritten. The slice is nil once it has failed.
+func (w *Writer) Reserve(stream, length int) (Handle, []byte) {
+	n := roundUp(length)
 	o := &w.open[stream]
 	if o.number == 0 || o.tail+n+Pad > len(w.segs[o.number]) {
 		if !w.grow(stream, n+Pad) {
-			return 0
+			return 0, nil
 		}
 	}
-	copy(w.segs[o.number][o.tail:], block)
 	h := Handle(o.number<<segmentShift | o.tail>>unitShift)
+	end := o.tail + length + Pad
+	dst := w.segs[o.number][o.tail:end:end]
 	o.tail += n
 	w.count(h, n)
 	if stream == New {
 		w.credit += movesPerByte * int64(n)
 	}
-	return h
+	return h, dst
 }
+
+// Err says why the Writer has failed, nil if it has not.
+func (w *Writer) Err() error { return w.err }
 
 func roundUp(n int) int {
 	const unit = 1 << unitShift

@@ -51,49 +51,25 @@ func (a Words) At(pos uint64, w int) uint64 {
 	return x & Mask(w)
 }
 
-// From returns a Reader of the numbers from position pos on.
-func (a Words) From(pos uint64) Reader {
-	r := Reader{data: a.data[min(pos>>6*8, uint64(len(a.data))):]}
-	if skip := uint(pos & 63); skip > 0 {
-		r.fill()
-		r.word >>= skip
-		r.left -= int(skip)
+// Unpack sets dst to the numbers from position pos on, of w bits each, w in
+// [0, 32]. The caller guarantees that there are so many.
+func (a Words) Unpack(dst []uint32, pos uint64, w int) {
+	mask := Mask(w)
+	safe := 0 // numbers that begin before the last word
+	if last := uint64(max(len(a.data)-8, 0)) * 8; w > 0 && pos < last {
+		safe = int(min(uint64(len(dst)), (last-pos+uint64(w)-1)/uint64(w)))
 	}
-	return r
-}
-
-// A Reader reads numbers of a bit array one after the other, faster than At. It
-// must not be asked for more bits than there are.
-type Reader struct {
-	data []byte // words that have not been taken yet
-	word uint64 // what is left of the last one
-	left int    // bits in word
-}
-
-func (r *Reader) fill() {
-	r.word, r.left = binary.BigEndian.Uint64(r.data), 64
-	r.data = r.data[8:]
-}
-
-// Next returns the next w bits, w in [0, 63].
-func (r *Reader) Next(w int) uint64 {
-	if w <= r.left {
-		x := r.word & (1<<uint(w) - 1)
-		r.word >>= uint(w)
-		r.left -= w
-		return x
+	for i := range dst[:safe] {
+		word, shift := pos>>6*8, pos&63
+		x := binary.BigEndian.Uint64(a.data[word:]) >> shift
+		x |= binary.BigEndian.Uint64(a.data[word+8:]) << 1 << (63 - shift)
+		dst[i] = uint32(x & mask)
+		pos += uint64(w)
 	}
-	return r.across(w)
-}
-
-// across is Next for a number that begins in one word and ends in another.
-func (r *Reader) across(w int) uint64 {
-	x, n := r.word, r.left
-	r.fill()
-	x |= r.word << uint(n) & (1<<uint(w) - 1)
-	r.word >>= uint(w - n)
-	r.left -= w - n
-	return x
+	for i := range dst[safe:] {
+		dst[safe+i] = uint32(a.At(pos, w))
+		pos += uint64(w)
+	}
 }
 
 // A Packer builds a bit array of a blob. The zero Packer is empty.

@@ -46,6 +46,26 @@ type Writer struct {
 // Pad bytes more.
 func MakeWriter(dst []byte) Writer { return Writer{dst: dst} }
 
+// WriteAll is Write for all values, less the base, in w bits each; w is at most
+// 32.
+func (p *Writer) WriteAll(values []uint32, w int, base uint32) {
+	if w == 0 {
+		return
+	}
+	word, n, dst := p.word, p.n, p.dst
+	for _, v := range values {
+		word |= uint64(v-base) << uint(n)
+		if n += w; n >= 32 {
+			binary.LittleEndian.PutUint32(dst, uint32(word))
+			dst = dst[4:]
+			word >>= 32
+			n -= 32
+		}
+	}
+	binary.LittleEndian.PutUint64(dst, word)
+	p.dst, p.word, p.n = dst[n>>3:], word>>uint(n&^7), n&7
+}
+
 // Write appends the w lowest bits of x, w in [0, 57]. The bits of x above must
 // be zero.
 func (p *Writer) Write(x uint64, w int) {

@@ -94,6 +94,34 @@ func TestWriter(t *testing.T) {
 	})
 }
 
+// TestWriteAll writes lists of numbers, one behind the other, as Write does one by
+// one.
+func TestWriteAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, numbers := 0, 0
+		var want, got bits.Writer
+		a, b := make([]byte, 4<<10), bytes.Repeat([]byte{untouched}, 4<<10)
+		want, got = bits.MakeWriter(a), bits.MakeWriter(b)
+		for range rapid.IntRange(1, 5).Draw(t, "lists") {
+			w := rapid.IntRange(0, 32).Draw(t, "width")
+			base := rapid.Uint32().Draw(t, "base")
+			list := rapid.SliceOfN(rapid.Uint32Max(uint32(bits.Mask(w))), 0, 100).Draw(t, "list")
+			for i, x := range list {
+				want.Write(uint64(x), w)
+				list[i] += base // may wrap round
+			}
+			got.WriteAll(list, w, base)
+			size, numbers = size+w*len(list), numbers+len(list)
+			if n := (size + 7) / 8; !bytes.Equal(a[:n], b[:n]) {
+				t.Fatalf("%d numbers are %x, want %x", numbers, b[:n], a[:n])
+			}
+		}
+		if tail := b[(size+7)/8+bits.Pad:]; !bytes.Equal(tail, bytes.Repeat([]byte{untouched}, len(tail))) {
+			t.Fatal("bytes behind the padding are overwritten")
+		}
+	})
+}
+
 // TestWords packs numbers of all widths into words, as in a blob, and reads
 // them.
 func TestWords(t *testing.T) {
@@ -122,20 +150,22 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestReader reads arrays number by number, from anywhere, as At does.
-func TestReader(t *testing.T) {
+// TestUnpack reads lists of numbers, from anywhere, as At does.
+func TestUnpack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		data := rapid.SliceOfN(rapid.Byte(), 8, 96).Draw(t, "data")
+		data := rapid.SliceOfN(rapid.Byte(), 0, 96).Draw(t, "data")
 		a := bits.MakeWords(data)
 		pos := rapid.Uint64Range(0, a.Bits()).Draw(t, "from")
-		r := a.From(pos)
-		for pos < a.Bits() {
-			w := rapid.IntRange(0, int(min(63, a.Bits()-pos))).Draw(t, "width")
-			if got, want := r.Next(w), a.At(pos, w); got != want {
-				t.Fatalf("%d bits at %d: %#x, want %#x", w, pos, got, want)
-			}
-			if pos += uint64(w); w == 0 {
-				pos = a.Bits()
+		w := rapid.IntRange(0, 32).Draw(t, "width")
+		most := 20
+		if w > 0 {
+			most = int(a.Bits()-pos) / w
+		}
+		got := make([]uint32, rapid.IntRange(0, most).Draw(t, "numbers"))
+		a.Unpack(got, pos, w)
+		for i, x := range got {
+			if want := a.At(pos+uint64(i*w), w); uint64(x) != want {
+				t.Fatalf("number %d of %d bits from %d is %#x, want %#x", i, w, pos, x, want)
 			}
 		}
 	})

@@ -13,14 +13,14 @@ const rawMark = 0xff
 
 // AppendText appends the in-memory form of STRING data of a blob.
 func AppendText(b, data []byte) []byte {
-	if isASCII(data) {
+	if IsASCII(data) {
 		return append(b, data...)
 	}
 	return appendWideText(b, data)
 }
 
-// isASCII says whether no byte is 0x80 or more, eight at a time.
-func isASCII(data []byte) bool {
+// IsASCII says whether no byte is 0x80 or more, eight at a time.
+func IsASCII(data []byte) bool {
 	const high = 0x8080808080808080
 	for ; len(data) >= 8; data = data[8:] {
 		if binary.LittleEndian.Uint64(data)&high != 0 {
@@ -86,7 +86,7 @@ func AppendString(b, text []byte) []byte {
 	if IsRaw(text) {
 		return append(b, text[1:]...)
 	}
-	if isASCII(text) {
+	if IsASCII(text) {
 		return append(b, text...)
 	}
 	for i := 0; i < len(text); {
