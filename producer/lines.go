@@ -3,6 +3,7 @@ package producer
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ var (
 	ErrFormat = errors.New("source is not JSON lines")
 	// ErrLineTooLong says that a line exceeds the limit.
 	ErrLineTooLong = errors.New("line is too long")
+	// ErrBlank says that a source has more blanks than its records explain.
+	ErrBlank = errors.New("source is mostly blank")
 )
 
 // lineReader reads the lines of a text that may be gzip-compressed, of one
@@ -30,9 +33,16 @@ type lineReader struct {
 	max  int
 	line int // the number of the line that was read last, from 1
 	buf  []byte
+
+	blank int64 // bytes of blanks that were passed over
+	solid int64 // bytes of the lines that were not blank
 }
 
 const readSize = 64 << 10
+
+// maxBlank is how many bytes of blanks a source may have beyond what its lines
+// have: gzip makes a gigabyte of blanks of a megabyte.
+const maxBlank = 1 << 20
 
 // newLineReader tells by content whether r is compressed.
 func newLineReader(r io.Reader, maxLine int) (*lineReader, error) {
@@ -97,9 +107,10 @@ func known(b *bufio.Reader) error {
 	return nil
 }
 
-// truncated gives an unexpected end its name.
+// truncated gives an unexpected end, and other damage, its name.
 func truncated(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) {
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.As(err, &corrupt) {
 		return fmt.Errorf("%w or damaged: gzip: %w", ErrTruncated, err)
 	}
 	return err
@@ -108,17 +119,37 @@ func truncated(err error) error {
 // next returns the next line that is not blank, valid until the next call, and
 // io.EOF after the last.
 func (l *lineReader) next() ([]byte, error) {
+	l.line++
+	if err := l.skipBlanks(); err != nil {
+		return nil, truncated(err)
+	}
+	b, err := l.read()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, truncated(err)
+	}
+	l.solid += int64(len(b))
+	return bytes.Trim(b, white), nil
+}
+
+const white = " \t\r\n"
+
+// skipBlanks moves to what is next not blank, through the buffer as it is: no
+// line is made of blanks. It fails with io.EOF at the end.
+func (l *lineReader) skipBlanks() error {
 	for {
-		l.line++
-		b, err := l.read()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, truncated(err)
+		if _, err := l.r.Peek(1); err != nil {
+			return err
 		}
-		if b = bytes.Trim(b, " \t\r\n"); len(b) > 0 {
-			return b, nil
+		b, _ := l.r.Peek(l.r.Buffered()) // is there
+		n := len(b) - len(bytes.TrimLeft(b, white))
+		l.line += bytes.Count(b[:n], []byte{'\n'})
+		l.r.Discard(n)
+		l.blank += int64(n)
+		if l.blank > maxBlank+l.solid {
+			return fmt.Errorf("%w: it has over %d bytes of blanks beyond the %d bytes of the lines before; remove blank lines (grep '[^[:space:]]' does that)", ErrBlank, maxBlank, l.solid)
 		}
-		if err != nil {
-			return nil, io.EOF
+		if n < len(b) {
+			return nil
 		}
 	}
 }

@@ -112,6 +112,7 @@ func TestPublishRefuses(t *testing.T) {
 		{"cut last line", ok + `{"id":"b","pa`, protomap.ErrNotRecord, []string{"f1:2"}},
 		{"cut gzip", zip(good)[:len(zip(good))-6], ErrTruncated, []string{"f1"}},
 		{"damaged gzip", zip(good)[:len(zip(good))-1] + "x", ErrTruncated, nil},
+		{"garbage in gzip", zip(good)[:10] + "\xff\xff\xff", ErrTruncated, []string{"f1"}},
 		{"two values", ok + `{"id":"b","part":"1"}{"id":"c","part":"1"}`, protomap.ErrNotRecord, []string{"f1:2"}},
 		{"two values apart", `{"id":"b","part":"1"} {"id":"c","part":"1"}`, protomap.ErrNotRecord, []string{"f1:1", "more than one JSON value", "one object a line"}},
 		{"comma at the end", `{"id":"b","part":"1"},`, protomap.ErrNotRecord, []string{"f1:1", "more than one JSON value"}},
