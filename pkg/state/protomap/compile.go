@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +21,8 @@ import (
 // Compile reads a .proto file and maps its root message. Imports are found by
 // source, relative to the file's folder and then as they stand; those of
 // google/protobuf and holdfast/v1/options.proto need no file. A nil source
-// reads files. Errors name file and line.
+// reads files. Errors name file and line; a declaration beyond MaxSource and the
+// other limits is ErrTooComplex, before it is compiled.
 func Compile(ctx context.Context, filename string, source func(path string) ([]byte, error)) (*Mapping, error) {
 	m, err := compileMapping(ctx, filename, source, declared)
 	if err != nil {
@@ -67,19 +67,11 @@ const (
 )
 
 func compileMapping(ctx context.Context, filename string, source func(path string) ([]byte, error), by origin) (*Mapping, error) {
-	if source == nil {
-		source = os.ReadFile
+	sources, err := readSources(filename, source)
+	if err != nil {
+		return nil, err
 	}
-	name, folder := filepath.Base(filename), filepath.Dir(filename)
-	file, err := compileFile(ctx, name, func(path string) ([]byte, error) {
-		b, err := source(filepath.Join(folder, path))
-		if err != nil && path != name {
-			if other, err := source(path); err == nil {
-				return other, nil
-			}
-		}
-		return b, err
-	})
+	file, err := compileFile(ctx, filepath.Base(filename), sources.text)
 	if err != nil {
 		return nil, err
 	}
@@ -137,16 +129,17 @@ func appendFiles(to *descriptorpb.FileDescriptorSet, seen map[string]bool, f pro
 }
 
 // FromDescriptorSet maps the root message of the last file of a
-// FileDescriptorSet, such as DescriptorSet returns. It keeps b.
+// FileDescriptorSet, such as DescriptorSet returns. It keeps b. A set beyond
+// MaxDescriptorSet and the other limits is ErrTooComplex.
 func FromDescriptorSet(b []byte) (*Mapping, error) {
-	var set descriptorpb.FileDescriptorSet
-	if err := proto.Unmarshal(b, &set); err != nil {
+	set, err := readSet(b)
+	if err != nil {
 		return nil, fmt.Errorf("read descriptor set: %w", err)
 	}
 	if len(set.File) == 0 {
 		return nil, errors.New("read descriptor set: it has no file")
 	}
-	files, err := protodesc.NewFiles(&set)
+	files, err := protodesc.NewFiles(set)
 	if err != nil {
 		return nil, fmt.Errorf("read descriptor set: %w", err)
 	}

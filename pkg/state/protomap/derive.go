@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -18,8 +19,11 @@ import (
 // one scalar field is that scalar; a collection in a collection gets a message
 // around it; a MAP whose key is no integer, bool or string is a list of
 // entries. Fields that no .proto can have are left out, with a comment.
-// Errors wrap ErrUnsupported or ErrBadKey.
+// Errors wrap ErrUnsupported, ErrBadKey or ErrTooComplex.
 func Derive(schemas map[string]*state.Schema, root string) (string, error) {
+	if len(schemas) > MaxTypes {
+		return "", fmt.Errorf("derive schema: %w", tooComplex("a dataset has at most %d types, this has %d", MaxTypes, len(schemas)))
+	}
 	d := newDeriver(schemas)
 	s := schemas[root]
 	if s == nil || s.Kind != state.Object || len(s.Key) == 0 {
@@ -62,6 +66,8 @@ type deriver struct {
 	text    strings.Builder
 	names   map[role]string
 	taken   map[string]bool // names of messages
+	tails   map[string]int  // by name: how many underscores are known to be taken
+	partial map[string]bool // collections that lack a type that they can hold
 	done    map[role]bool   // messages that are written or will be
 	waiting []func()
 }
@@ -84,7 +90,8 @@ const words = " bool bytes double enum extend extensions fixed32 fixed64 float g
 	"stream string syntax uint32 uint64 "
 
 func newDeriver(schemas map[string]*state.Schema) *deriver {
-	d := &deriver{schemas: schemas, names: map[role]string{}, taken: map[string]bool{}, done: map[role]bool{}}
+	d := &deriver{schemas: schemas, names: map[role]string{}, taken: map[string]bool{}, tails: map[string]int{}, done: map[role]bool{}}
+	d.partial = partialTypes(schemas)
 	for _, own := range []bool{true, false} { // types keep their names if they can
 		for _, name := range slices.Sorted(maps.Keys(schemas)) {
 			if identifier.MatchString(name) == own {
@@ -104,11 +111,22 @@ func (d *deriver) name(x role) string {
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "T" + name
 	}
-	for d.taken[name] || strings.Contains(words, " "+name+" ") {
-		name += "_"
+	plain := name
+	for name = withTail(plain, d.tails[plain]); d.taken[name] || strings.Contains(words, " "+name+" "); name = withTail(plain, d.tails[plain]) {
+		d.tails[plain]++
 	}
 	d.names[x], d.taken[name] = name, true
 	return name
+}
+
+// withTail makes a name another: with underscores, and with a number where
+// there would be many.
+func withTail(name string, n int) string {
+	const most = 4
+	if n <= most {
+		return name + strings.Repeat("_", n)
+	}
+	return name + strings.Repeat("_", most) + strconv.Itoa(n)
 }
 
 // box returns the scalar that a type of one field stands for, 0 if it is none.
@@ -237,7 +255,7 @@ func (d *deriver) element(name string) string {
 		return scalarNames[t]
 	}
 	s := d.schemas[name]
-	if !d.loaded(name) {
+	if s == nil || d.partial[name] {
 		return ""
 	}
 	if s.Kind == state.Object {
@@ -252,21 +270,30 @@ func (d *deriver) element(name string) string {
 	return d.name(x)
 }
 
-// loaded says whether a type is there and, if it is a collection, all that it
-// can hold.
-func (d *deriver) loaded(name string) bool {
-	seen := map[string]bool{}
-	for waiting := []string{name}; len(waiting) > 0; waiting = waiting[1:] {
-		s := d.schemas[waiting[0]]
-		if s == nil {
-			return false
+// partialTypes returns the collections that lack a type that they can hold, at
+// any depth of collections.
+func partialTypes(schemas map[string]*state.Schema) map[string]bool {
+	holders := map[string][]string{} // collections by what they hold
+	var lacking []string
+	for name, s := range schemas {
+		if s.Kind == state.Object {
+			continue
 		}
-		if s.Kind != state.Object && !seen[s.Name] {
-			seen[s.Name] = true
-			waiting = append(waiting, s.References()...)
+		for _, held := range s.References() {
+			holders[held] = append(holders[held], name)
+			if schemas[held] == nil {
+				lacking = append(lacking, name)
+			}
 		}
 	}
-	return true
+	partial := map[string]bool{}
+	for ; len(lacking) > 0; lacking = lacking[1:] {
+		if name := lacking[0]; !partial[name] {
+			partial[name] = true
+			lacking = append(lacking, holders[name]...)
+		}
+	}
+	return partial
 }
 
 func (d *deriver) later(x role, write func()) {

@@ -194,7 +194,7 @@ func reached(r state.Record, f int) (state.Record, bool, error) {
 func TestFormatRefused(t *testing.T) {
 	errs := map[string]error{
 		"ErrUnsupported": ErrUnsupported, "ErrBadKey": ErrBadKey, "ErrUnnamedEnum": ErrUnnamedEnum, "ErrTooDeep": ErrTooDeep,
-		"ErrTooLarge": ErrTooLarge, "ErrMismatch": ErrMismatch, "state.ErrNotStorable": state.ErrNotStorable, "state.ErrIllFormed": state.ErrIllFormed,
+		"ErrTooLarge": ErrTooLarge, "ErrTooComplex": ErrTooComplex, "ErrMismatch": ErrMismatch, "state.ErrNotStorable": state.ErrNotStorable, "state.ErrIllFormed": state.ErrIllFormed,
 	}
 	used := map[error]bool{}
 	for _, row := range table(t, "Refused") {
@@ -213,7 +213,14 @@ func TestFormatRefused(t *testing.T) {
 		}
 	}
 	limits := DefaultLimits()
-	for _, want := range []string{fmt.Sprintf("deeper than %d levels", limits.Depth), fmt.Sprintf("over %d MiB", limits.Size>>20), fmt.Sprintf("up to %d records of one field", maxBoxes)} {
+	for _, want := range []string{
+		fmt.Sprintf("at most %d MiB with all that it imports, of at most %d files", MaxSource>>20, MaxFiles),
+		fmt.Sprintf("at most %d,000 types; stored,\nit is at most %d MiB", MaxTypes/1000, MaxDescriptorSet>>20),
+		fmt.Sprintf("nest at most %d levels, a name has at most %d parts and", maxNesting, maxSteps),
+		fmt.Sprintf("%d,000 bytes, and a line has at most %d,%03d bytes", maxName/1000, maxColumn/1000, maxColumn%1000),
+		fmt.Sprintf("in at most %d ways", maxImportWays),
+		fmt.Sprintf("deeper than %d levels", limits.Depth), fmt.Sprintf("over %d MiB", limits.Size>>20), fmt.Sprintf("up to %d records of one field", maxBoxes),
+	} {
 		if !strings.Contains(page(t), want) {
 			t.Errorf("the page does not say %q", want)
 		}

@@ -39,7 +39,7 @@ func newMapping(file protoreflect.FileDescriptor) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := planner{plans: map[protoreflect.FullName]*typePlan{}, taken: map[string]taken{}}
+	p := planner{plans: map[protoreflect.FullName]*typePlan{}, taken: map[string]taken{}, enums: map[protoreflect.FullName]map[string]protoreflect.EnumNumber{}}
 	plan, err := p.message(root)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ type taken struct {
 type planner struct {
 	plans map[protoreflect.FullName]*typePlan
 	taken map[string]taken
+	enums map[protoreflect.FullName]map[string]protoreflect.EnumNumber
 }
 
 // unmapped are well-known types whose content has no schema.
@@ -117,8 +118,7 @@ func (p *planner) take(d protoreflect.MessageDescriptor, s *state.Schema) error 
 		}
 		return schemaError(d, "its type would be %s, which is already %s: rename one: %w", s.Name, who, ErrUnsupported)
 	}
-	p.taken[s.Name] = taken{d.FullName(), s}
-	return nil
+	return p.add(taken{d.FullName(), s}, d)
 }
 
 // own registers a schema that f needs besides messages.
@@ -130,9 +130,18 @@ func (p *planner) own(f protoreflect.FieldDescriptor, s *state.Schema) error {
 	if ok && !other.schema.Equal(s) {
 		return schemaError(f, "needs a type %s, which another field needs with another structure: %w", s.Name, ErrUnsupported)
 	}
-	if !ok {
-		p.taken[s.Name] = taken{"", s}
+	if ok {
+		return nil
 	}
+	return p.add(taken{"", s}, f)
+}
+
+// add registers a schema that d needs.
+func (p *planner) add(t taken, d protoreflect.Descriptor) error {
+	if len(p.taken) == MaxTypes {
+		return schemaError(d, "needs one more type: %w", tooComplex("a dataset has at most %d types", MaxTypes))
+	}
+	p.taken[t.schema.Name] = t
 	return nil
 }
 
@@ -190,7 +199,7 @@ func (p *planner) element(d, of protoreflect.FieldDescriptor, boxed bool) (eleme
 		if slices.Contains(unmapped, d.Enum().FullName()) {
 			return e, schemaError(of, "is a NullValue: %w", ErrUnsupported)
 		}
-		e.numbers = enumNumbers(d.Enum())
+		e.numbers = p.enumNumbers(d.Enum())
 	}
 	if !boxed {
 		return e, nil
@@ -200,11 +209,16 @@ func (p *planner) element(d, of protoreflect.FieldDescriptor, boxed bool) (eleme
 	return e, p.own(of, &state.Schema{Name: e.typ, Kind: state.Object, Fields: []state.Field{{Name: "value", Type: t}}})
 }
 
-func enumNumbers(d protoreflect.EnumDescriptor) map[string]protoreflect.EnumNumber {
+// enumNumbers returns the numbers by name, one map for all fields of an enum.
+func (p *planner) enumNumbers(d protoreflect.EnumDescriptor) map[string]protoreflect.EnumNumber {
+	if out := p.enums[d.FullName()]; out != nil {
+		return out
+	}
 	out := make(map[string]protoreflect.EnumNumber, d.Values().Len())
 	for i := range d.Values().Len() {
 		out[string(d.Values().Get(i).Name())] = d.Values().Get(i).Number()
 	}
+	p.enums[d.FullName()] = out
 	return out
 }
 

@@ -150,11 +150,7 @@ func (r *redeclarer) field(msg *descriptorpb.DescriptorProto, plan *typePlan, d 
 			f.Options = &descriptorpb.FieldOptions{Packed: new(false)}
 		}
 	case d.ContainingOneof() != nil && !d.ContainingOneof().IsSynthetic():
-		for i, o := range msg.OneofDecl {
-			if o.GetName() == string(d.ContainingOneof().Name()) {
-				f.OneofIndex = new(int32(i))
-			}
-		}
+		f.OneofIndex = new(int32(d.ContainingOneof().Index())) // synthetic ones come last
 	case d.HasPresence() && d.Message() == nil:
 		f.Proto3Optional = new(true)
 	}
