@@ -302,13 +302,37 @@ func alive(pid int) bool {
 	return err != nil || !strings.Contains(string(b), ") Z ")
 }
 
+// TestIntruder has candidates write to PROD's store by other means than their
+// session, and PROD go on meanwhile, which is no intrusion.
 func TestIntruder(t *testing.T) {
-	w := newWorld(t, "prod", 5)
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile("intruder.store", []byte(w.dir), 0o600); err != nil {
-		t.Fatal(err)
+	for name, reason := range map[string]string{
+		"intruder":      "intruder, who never did before, wrote to dataset browsers",
+		"pins":          "intruder, who never wrote to dataset browsers, pinned it",
+		"prunes":        "intruder, who never wrote to dataset browsers, pruned it",
+		"deletes":       "browsers/blobs/",
+		"deletes_entry": "browsers/log/00000000000000000000.json is gone",
+		"damages":       "was changed",
+		"touches":       "was changed",
+		"prod_goes_on":  "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "prod", 5)
+			for range 2 { // so that the first version is needed by nobody
+				if err := publish(t.Context(), w.dir, featuregate.Browsers, "editions", browser()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Chdir(t.TempDir())
+			if err := os.WriteFile(name+".store", []byte(w.dir), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			want := compare.Inconclusive
+			if reason == "" {
+				want = compare.Same
+			}
+			wantVerdict(t, w.replay(w.config("prod", name)), want, reason)
+		})
 	}
-	wantVerdict(t, w.replay(w.config("prod", "intruder")), compare.Inconclusive, "intruder, who never did before, wrote to dataset browsers")
 }
 
 // TestMissing takes an input's version, then PROD's output, from the store.

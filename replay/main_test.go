@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/logic"
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 	"github.com/holdfast-data/holdfast/testenv/featuregate"
@@ -182,7 +185,33 @@ var commands = map[string]func(){
 	},
 	"nothing":    func() { logic.Main(func(context.Context, *logic.Session, emitFunc) error { return nil }) },
 	"background": func() { background(); prod() },
-	"intruder":   intruder,
+	"intruder": intruder("intruder", func(ctx context.Context, dir string) error {
+		return publish(ctx, dir, featuregate.Browsers, "intruder", browser())
+	}),
+	"pins": intruder("pins", func(ctx context.Context, dir string) error {
+		return inLog(ctx, dir, func(l *announce.Log, f announce.Fold) error {
+			_, err := l.Pin(ctx, announce.Author{Name: "intruder"}, f.Head)
+			return err
+		})
+	}),
+	"prunes":        intruder("prunes", func(ctx context.Context, dir string) error { return prune(ctx, dir, "intruder") }),
+	"deletes":       intruder("deletes", func(_ context.Context, dir string) error { return oldest(dir, "blobs", os.Remove) }),
+	"deletes_entry": intruder("deletes_entry", func(_ context.Context, dir string) error { return oldest(dir, "log", os.Remove) }),
+	"damages": intruder("damages", func(_ context.Context, dir string) error {
+		return oldest(dir, "blobs", func(path string) error {
+			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("x"), 0o600))
+		})
+	}),
+	"touches": intruder("touches", func(_ context.Context, dir string) error {
+		return oldest(dir, "versions", func(path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.Chmod(path, 0o600), os.WriteFile(path, b, 0o600))
+		})
+	}),
+	// prod_goes_on does in PROD's store what PROD does itself.
+	"prod_goes_on": intruder("prod_goes_on", func(ctx context.Context, dir string) error {
+		return errors.Join(publish(ctx, dir, featuregate.Browsers, "editions", browser()), prune(ctx, dir, "editions"))
+	}),
 }
 
 // honest is the decision about a region.
@@ -314,16 +343,54 @@ func background() {
 	}
 }
 
-// intruder publishes to PROD's own store, then does what PROD does.
-func intruder() {
-	store, err := os.ReadFile("intruder.store")
+// intruder does something to PROD's own store, then what PROD does. The file
+// named after it holds the store's folder.
+func intruder(name string, do func(ctx context.Context, dir string) error) func() {
+	return func() {
+		dir, err := os.ReadFile(name + ".store")
+		if err == nil {
+			err = do(context.Background(), strings.TrimSpace(string(dir)))
+		}
+		if err != nil {
+			panic(err)
+		}
+		prod()
+	}
+}
+
+func browser() []proto.Message {
+	return []proto.Message{&pb.Browser{Id: fmt.Sprint(time.Now().UnixNano())}}
+}
+
+func inLog(ctx context.Context, dir string, do func(*announce.Log, announce.Fold) error) error {
+	store, err := blob.OpenDir(dir)
 	if err != nil {
-		panic(err)
+		return err
 	}
-	if err := publish(context.Background(), strings.TrimSpace(string(store)), featuregate.Browsers, "intruder", []proto.Message{
-		&pb.Browser{Id: fmt.Sprint(time.Now().UnixNano())},
-	}); err != nil {
-		panic(err)
+	log := announce.Open(store, featuregate.Browsers)
+	f, err := log.Refresh(ctx)
+	if err != nil {
+		return err
 	}
-	prod()
+	return do(log, f)
+}
+
+// prune deletes all versions of the browsers but the newest.
+func prune(ctx context.Context, dir, who string) error {
+	store, err := blob.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	_, err = announce.Pruner{Store: store, Dataset: featuregate.Browsers, Policy: blob.PrunePolicy{Keep: 1}}.Run(ctx, announce.Author{Name: who})
+	return err
+}
+
+// oldest does something to the first file of a folder of the browsers, which no
+// session here reads.
+func oldest(dir, folder string, do func(path string) error) error {
+	files, err := filepath.Glob(filepath.Join(dir, string(featuregate.Browsers), folder, "*"))
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	return do(files[0])
 }
