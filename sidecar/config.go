@@ -32,12 +32,13 @@ type Config struct {
 	Admin string `yaml:"admin"`
 	// Gossip spreads news among sidecars.
 	Gossip GossipConfig `yaml:"gossip"`
-	// Poll is the time between two looks at a store without news.
+	// Poll is the greatest time between two looks at a store without news.
 	Poll time.Duration `yaml:"poll"`
 	// Cache keeps blobs on the local disk, for a start without the stores.
 	Cache CacheConfig `yaml:"cache"`
-	// HintJitter bounds the random time between news and the look at the store
-	// that it causes.
+	// HintJitter bounds the random time before the first look at the store, and
+	// between news and the look that it causes, where up to ten sidecars hear of
+	// them; of more in proportion.
 	HintJitter time.Duration `yaml:"hint_jitter"`
 	// Sessions bounds what sessions hold.
 	Sessions SessionConfig `yaml:"sessions"`
@@ -170,6 +171,9 @@ type Limits struct {
 	MaxStall time.Duration `yaml:"max_stall"`
 	// MaxPendingBytes bounds the answers that a connection has not read.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
+	// MaxLoads bounds the snapshots that are fetched and read at a time, of all
+	// datasets, and likewise the deltas; further ones wait.
+	MaxLoads int `yaml:"max_loads"`
 	// MaxVersions bounds the versions of a dataset in memory.
 	MaxVersions int `yaml:"max_versions"`
 }
@@ -185,7 +189,7 @@ func DefaultConfig() Config {
 		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: protomap.DefaultLimits().Depth, MaxBatch: 10000,
-			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxVersions: 4,
+			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxLoads: 4, MaxVersions: 4,
 			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
@@ -315,7 +319,7 @@ func (l Limits) validate(bad func(string, ...any)) {
 		least int
 	}{
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
-		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
+		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_loads", l.MaxLoads, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
 		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_versions", l.MaxVersions, 2},
 		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 1},
 	} {

@@ -63,7 +63,8 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	if dir, ok := store.(*blob.Dir); ok && d.Owner == OwnerHollow {
 		cfg.Folder = dir.Root()
 	}
-	cfg.Jitter, cfg.NoFallback = s.cfg.HintJitter, d.Fallback == FallbackWait
+	cfg.Jitter, cfg.StartJitter, cfg.NoFallback = s.cfg.HintJitter, s.cfg.HintJitter, d.Fallback == FallbackWait
+	cfg.Fetches, cfg.Members = s.fetches, s.members
 	cfg.Now, cfg.Logger, cfg.Cache = s.options.Now, s.log, s.cache
 	cfg.Confirmed = func(h announce.Hint) {
 		if s.gossip != nil {
@@ -79,6 +80,14 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	out := newServed(d, replica.Open(cfg), limits)
 	out.sessions, out.now = s.sessions, s.options.Now
 	return out
+}
+
+// members returns how many sidecars hear of the same news, this one included.
+func (s *Sidecar) members() int {
+	if s.gossip == nil {
+		return 1
+	}
+	return s.gossip.Members()
 }
 
 // discover returns the datasets of the followed store that are not known yet.

@@ -58,6 +58,7 @@ type Sidecar struct {
 	callers  *callers
 	gate     *gate
 	sessions *replica.Sessions
+	fetches  *replica.Fetches
 
 	routes  atomic.Pointer[routes]
 	routing sync.Mutex // one change of routes at a time
@@ -91,6 +92,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	}
 	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}, declared: map[dataset.Name]*served{}}
 	s.callers, s.gate = newCallers(cfg.Limits), newGate(cfg.Limits)
+	s.fetches = replica.NewFetches(cfg.Limits.MaxLoads)
 	s.sessions = replica.NewSessions(replica.SessionLimits{
 		Count: cfg.Sessions.MaxCount, PerOwner: cfg.Sessions.MaxPerCaller, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
 	}, s.currentView, s.started)

@@ -64,6 +64,7 @@ type Catalog struct {
 	logger   *slog.Logger
 	strict   bool                         // never go round a delta
 	detour   func(dataset.Version, error) // told of what is gone round; may be nil
+	fetches  *Fetches                     // may be nil
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
@@ -384,6 +385,11 @@ func (c *Catalog) unreadable(ref blob.Ref, failed bool) (hope bool) {
 var errUnreadable = errors.New("store does not answer")
 
 func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.State, error) {
+	leave, err := c.fetches.enter(ctx, step.Kind)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	if step.Kind == Snapshot {
 		if err := readMemory().room(step.Blob); err != nil {
 			return nil, err

@@ -73,6 +73,7 @@ func (r *Replica) loadCold(ctx context.Context, f announce.Fold) (*View, error) 
 		return nil, ErrEmpty
 	}
 	c := NewCatalog(cachedStore{cache: r.cfg.Cache}, r.cfg.Dataset).Declare(r.cfg.Declared)
+	c.fetches = r.cfg.Fetches
 	m, err := c.Manifest(ctx, v, digest)
 	if err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there boo
 		if c.has(key) {
 			continue
 		}
-		if _, err := catalog.store.Get(ctx, key); err != nil {
+		if err := catalog.fetch(ctx, key); err != nil {
 			return err
 		}
 		if !c.has(key) {
@@ -160,6 +161,18 @@ func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there boo
 		}
 	}
 	return nil
+}
+
+// fetch makes the cache in front of the store keep a file. The turn to refresh
+// is held, so it does not wait until others have loaded their snapshots.
+func (c *Catalog) fetch(ctx context.Context, key string) error {
+	leave, err := c.fetches.enter(ctx, Delta)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	_, err = c.store.Get(ctx, key)
+	return err
 }
 
 // way returns the keys of a snapshot, of the deltas from there to a version, and

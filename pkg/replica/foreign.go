@@ -28,6 +28,7 @@ type foreign struct {
 	name     dataset.Name
 	path     string
 	declared Declared
+	fetches  *Fetches // may be nil
 }
 
 var (
@@ -111,11 +112,20 @@ func (x *foreign) History(_ context.Context, f announce.Fold) ([]Point, error) {
 // Load follows deltas or reverse deltas from current where they lead to the
 // version, else the newest snapshot before it. Across a change of schemas it
 // takes the version's own snapshot, if there is one.
-func (x *foreign) Load(_ context.Context, current *View, at Point) (*View, error) {
+func (x *foreign) Load(ctx context.Context, current *View, at Point) (*View, error) {
 	folder, err := OpenFolder(x.path)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", x.name, err)
 	}
+	kind := Delta
+	if current == nil {
+		kind = Snapshot
+	}
+	leave, err := x.fetches.enter(ctx, kind)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", x.name, err)
+	}
+	defer leave()
 	v := at.Manifest.Version
 	var s *state.State
 	err = ErrNoPath

@@ -26,11 +26,21 @@ type Config struct {
 	Cache *Cache
 	// Declared says what a dataset without a declared schema does not show.
 	Declared Declared
-	// Poll is the time between two looks at the store without a hint.
+	// Poll is the greatest time between two looks at the store without a hint.
+	// It is a random part shorter, so that replicas do not look together.
 	Poll time.Duration
 	// Jitter bounds the time, chosen at random, between a hint and the look
-	// that it causes, so that not everybody fetches at once.
+	// that it causes, so that not everybody fetches at once; among more than a
+	// few Members in proportion to them, but by half a Poll at most.
 	Jitter time.Duration
+	// Members, if not nil, returns the number of replicas that hear of the same
+	// hints.
+	Members func() int
+	// StartJitter bounds the time, chosen at random, before the first look.
+	StartJitter time.Duration
+	// Fetches, if not nil, bounds the blobs that are fetched at a time, together
+	// with all other replicas that have it.
+	Fetches *Fetches
 	// NoFallback makes a refresh fail if a delta is missing or damaged, and try
 	// that delta again, rather than go round it by a snapshot.
 	NoFallback bool
@@ -114,11 +124,11 @@ func Open(cfg Config) *Replica {
 		retained: -1,
 	}
 	if cfg.Folder != "" {
-		x := &foreign{cfg.Dataset, cfg.Folder, cfg.Declared}
+		x := &foreign{name: cfg.Dataset, path: cfg.Folder, declared: cfg.Declared, fetches: cfg.Fetches}
 		r.catalog, r.log = x, x
 	} else {
 		c := NewCatalog(cfg.useCache(), cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger)
-		c.strict, c.detour = cfg.NoFallback, r.detour
+		c.strict, c.detour, c.fetches = cfg.NoFallback, r.detour, cfg.Fetches
 		r.catalog, r.log = c, announce.Open(cfg.Store, cfg.Dataset)
 	}
 	r.detours.Store(&detours{})

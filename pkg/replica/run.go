@@ -3,17 +3,10 @@ package replica
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
-)
-
-// The pace of a Replica's looks at the store.
-const (
-	hintInterval  = 100 * time.Millisecond // between two looks that hints cause
-	wholeInterval = time.Minute            // between two looks for a gap in the log
 )
 
 // Look makes Run look at the store as soon as it may. It never blocks.
@@ -35,10 +28,13 @@ func (r *Replica) Hint(h announce.Hint) {
 	}
 }
 
-// Run refreshes until ctx ends: at once, at every poll, and after hints. It
-// returns ctx's error.
+// Run refreshes until ctx ends: at once, or after a random part of StartJitter;
+// then at every poll, and after hints. It returns ctx's error.
 func (r *Replica) Run(ctx context.Context) error {
-	poll := time.NewTicker(r.cfg.Poll)
+	if !sleep(ctx, r.cfg.startPause()) {
+		return ctx.Err()
+	}
+	poll := time.NewTimer(r.cfg.pollPause(true))
 	defer poll.Stop()
 	failed := false
 	for {
@@ -48,12 +44,13 @@ func (r *Replica) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-poll.C:
+			poll.Reset(r.cfg.pollPause(false))
 		case <-r.look:
 			if !sleep(ctx, hintInterval-r.cfg.Now().Sub(started)) {
 				return ctx.Err()
 			}
 		case <-r.wake:
-			if !sleep(ctx, max(hintInterval-r.cfg.Now().Sub(started), rand.N(r.cfg.Jitter+1))) {
+			if !sleep(ctx, max(hintInterval-r.cfg.Now().Sub(started), r.cfg.hintPause())) {
 				return ctx.Err()
 			}
 		}
