@@ -140,27 +140,39 @@ func (d *decoder) loadNulls(b *pageBuilder, f int, t FieldType) {
 func (d *decoder) loadNumbers(b *pageBuilder, f, src int, t FieldType) error {
 	most, whole := numberLimits(t)
 	nums := &b.nums[f]
-	for _, r := range d.at[:d.n] {
-		s := &d.f.shards[r.shard]
+	var room [pageSize]uint64
+	for k := 0; k < d.n; {
+		r := d.at[k]
+		n := k + 1
+		for d.run(k, n) {
+			n++
+		}
+		s, run := &d.f.shards[r.shard], room[:n-k]
 		w := s.widths[src]
-		if w == 0 {
-			d.free++
-		}
-		x := s.rows.At(r.e*s.recordBits+s.starts[src], w)
-		if whole > 0 { // FLOAT and DOUBLE
-			if w == 0 {
-				x = nullBits(t)
-			} else if w != whole {
-				return d.badNumber(b, f, x, w)
-			}
-			nums[r.slot] = x
-			continue
-		}
+		s.rows.Gather(run, r.e*s.recordBits+s.starts[src], s.recordBits, w)
 		null := wirebits.Mask(w) // also every value of width 0
-		if x > most && x != null {
-			return d.badNumber(b, f, x, w)
+		if w == 0 {
+			d.free += uint64(n - k)
 		}
-		nums[r.slot] = (x + 1) & null
+		switch {
+		case whole == 0:
+			for i, x := range run {
+				if x > most && x != null {
+					return d.badNumber(b, f, x, w)
+				}
+				nums[d.at[k+i].slot] = (x + 1) & null
+			}
+		case w != whole && w != 0: // FLOAT and DOUBLE
+			return d.badNumber(b, f, run[0], w)
+		default:
+			for i, x := range run {
+				if w == 0 {
+					x = nullBits(t)
+				}
+				nums[d.at[k+i].slot] = x
+			}
+		}
+		k = n
 	}
 	return nil
 }

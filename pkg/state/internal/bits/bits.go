@@ -40,15 +40,38 @@ func (a Words) Bits() uint64 { return uint64(len(a.data)) * 8 }
 // At returns the w bits at position pos, w in [0, 64]. The caller guarantees
 // pos+w <= Bits().
 func (a Words) At(pos uint64, w int) uint64 {
+	at := pos >> 6 * 8
+	if at+16 > uint64(len(a.data)) {
+		return a.atEnd(pos, w)
+	}
+	// Whether a number goes on in the next word is a guess to a processor: both are
+	// read.
+	x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
+	return x & Mask(w)
+}
+
+// atEnd is At for numbers that begin in the last word.
+func (a Words) atEnd(pos uint64, w int) uint64 {
 	if w == 0 {
 		return 0
 	}
-	at, shift := pos>>6*8, uint(pos&63)
-	x := binary.BigEndian.Uint64(a.data[at:]) >> shift
-	if int(shift)+w > 64 {
-		x |= binary.BigEndian.Uint64(a.data[at+8:]) << (64 - shift)
+	return binary.BigEndian.Uint64(a.data[pos>>6*8:]) >> (pos & 63) & Mask(w)
+}
+
+// Gather sets dst to numbers of w bits, w in [0, 64], whose positions are step
+// bits apart, from pos on. The caller guarantees that there are so many.
+func (a Words) Gather(dst []uint64, pos, step uint64, w int) {
+	mask := Mask(w)
+	for i := range dst {
+		at := pos >> 6 * 8
+		if at+16 > uint64(len(a.data)) {
+			dst[i] = a.atEnd(pos, w)
+		} else {
+			x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
+			dst[i] = x & mask
+		}
+		pos += step
 	}
-	return x & Mask(w)
 }
 
 // Unpack sets dst to the numbers from position pos on, of w bits each, w in
@@ -60,9 +83,8 @@ func (a Words) Unpack(dst []uint32, pos uint64, w int) {
 		safe = int(min(uint64(len(dst)), (last-pos+uint64(w)-1)/uint64(w)))
 	}
 	for i := range dst[:safe] {
-		word, shift := pos>>6*8, pos&63
-		x := binary.BigEndian.Uint64(a.data[word:]) >> shift
-		x |= binary.BigEndian.Uint64(a.data[word+8:]) << 1 << (63 - shift)
+		at := pos >> 6 * 8
+		x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
 		dst[i] = uint32(x & mask)
 		pos += uint64(w)
 	}

@@ -163,9 +163,14 @@ func TestUnpack(t *testing.T) {
 		}
 		got := make([]uint32, rapid.IntRange(0, most).Draw(t, "numbers"))
 		a.Unpack(got, pos, w)
+		long := make([]uint64, len(got))
+		a.Gather(long, pos, uint64(w), w)
 		for i, x := range got {
 			if want := a.At(pos+uint64(i*w), w); uint64(x) != want {
 				t.Fatalf("number %d of %d bits from %d is %#x, want %#x", i, w, pos, x, want)
+			}
+			if uint64(x) != long[i] {
+				t.Fatalf("number %d of %d bits from %d is %#x gathered, want %#x", i, w, pos, long[i], x)
 			}
 		}
 	})
