@@ -3,12 +3,10 @@ package state_test
 import (
 	"encoding/binary"
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
-	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
 )
 
 // A trap is a small blob that looks legal and announces a lot.
@@ -129,40 +127,4 @@ func TestTraps(t *testing.T) {
 			t.Errorf("%s: error %v, want ErrCorrupt", name, err)
 		}
 	}
-}
-
-// TestEveryByte flips bits in the bytes of small golden blobs: the outcome
-// is an error or a state that can be read.
-func TestEveryByte(t *testing.T) {
-	for _, name := range []string{"00-minimal", "23-abandoned-version"} {
-		c := golden.Load(t, name)
-		for file, blob := range c.Files {
-			snapshot := strings.HasPrefix(file, "snapshot-")
-			base := c.Files["snapshot-"+strings.Split(file+"-", "-")[1]]
-			if !snapshot && (!strings.HasPrefix(file, "delta-") || base == nil) {
-				continue
-			}
-			for i := range min(len(blob), 300) {
-				bad := append([]byte(nil), blob...)
-				bad[i] ^= []byte{0x01, 0xff, 0x80}[i%3]
-				s, err := load(bad, base, snapshot)
-				if err == nil {
-					readAll(t, s)
-				} else if !errors.Is(err, state.ErrCorrupt) && !errors.Is(err, state.ErrWrongBase) {
-					t.Errorf("%s, %s, byte %d: error %v", name, file, i, err)
-				}
-			}
-		}
-	}
-}
-
-func load(blob, base []byte, snapshot bool) (*state.State, error) {
-	if snapshot {
-		return state.ReadSnapshot(blob, state.ReadOptions{})
-	}
-	s, err := state.ReadSnapshot(base, state.ReadOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return s.Apply(blob)
 }
