@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/holdfast-data/holdfast/pkg/logic"
 	"github.com/holdfast-data/holdfast/testenv/featuregate"
@@ -24,11 +25,20 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == superviseName { // for replays within this process
 		os.Exit(run())
 	}
-	testscript.Main(m, map[string]func(){
+	testscript.Main(leakless{m}, map[string]func(){
 		"holdfast":              func() { os.Exit(run()) },
 		"featuregate-prod":      func() { logic.Main(featuregate.Logic(nil, featuregate.Prod).Run) },
 		"featuregate-candidate": func() { logic.Main(featuregate.Logic(nil, featuregate.Candidate).Run) },
 	})
+}
+
+// leakless wants no goroutine to outlive the tests.
+type leakless struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (l leakless) Run() (code int) {
+	goleak.VerifyTestMain(l.M, goleak.Cleanup(func(c int) { code = c }))
+	return code
 }
 
 // TestScripts runs the commands as a person does; see testdata. Besides

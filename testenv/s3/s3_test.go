@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-data/holdfast/pkg/announce/announcetest"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
@@ -19,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
 	dir, err := os.MkdirTemp("", "holdfast-s3-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -33,7 +35,8 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(c int) { code = c }))
+	return code
 }
 
 // binary and holdfast are the programs under test.
