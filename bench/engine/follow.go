@@ -110,6 +110,7 @@ func phaseFresh(w workspace, _ []string) error {
 		return err
 	}
 	emit("fresh_live", live()-empty)
+	s.Settle()
 	emit("fresh_held", trimmed())
 	runtime.KeepAlive(s)
 	return nil

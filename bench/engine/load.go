@@ -2,7 +2,6 @@ package main
 
 import (
 	"runtime"
-	"runtime/debug"
 	"time"
 )
 
@@ -21,7 +20,7 @@ func phaseLoad(w workspace, args []string) error {
 	}
 	emitSince("load_cold", start)
 	emit("rss_peak", resident("VmHWM"))
-	debug.FreeOSMemory() // as a replica does after a large snapshot
+	s.Settle() // as a replica does
 	for range 4 {        // as on Hollow's side
 		runtime.GC()
 		time.Sleep(150 * time.Millisecond)

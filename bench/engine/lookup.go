@@ -47,6 +47,7 @@ func phaseRead(w workspace, args []string) error {
 	if err != nil {
 		return err
 	}
+	s.Settle() // as a replica does
 	list, err := w.keys()
 	if err != nil {
 		return err

@@ -406,7 +406,5 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 	if step.Kind != Snapshot {
 		return s.Apply(data)
 	}
-	s, err = state.ReadSnapshot(data, state.ReadOptions{})
-	giveBack(step.Blob)
-	return s, err
+	return state.ReadSnapshot(data, state.ReadOptions{})
 }

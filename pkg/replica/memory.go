@@ -41,15 +41,3 @@ func (m memory) room(snapshot blob.Ref) error {
 	return fmt.Errorf("%w: the snapshot needs about %d MiB, %d of %d MiB are in use",
 		ErrMemory, need/mib, m.live/mib, m.limit/mib)
 }
-
-// largeSnapshot is from what size on, in bytes, it is worth a collection to give
-// back what a snapshot took while it was read.
-const largeSnapshot = 64 << 20
-
-// giveBack returns the memory that a snapshot took while it was read to the
-// system: the process will not need it again before the next one.
-func giveBack(snapshot blob.Ref) {
-	if snapshot.Size >= largeSnapshot {
-		debug.FreeOSMemory()
-	}
-}

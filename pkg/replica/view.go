@@ -62,6 +62,7 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 			return nil, fmt.Errorf("index %s: %w", root, err)
 		}
 		s = s.WithIndex(primaryIndex, x)
+		s.Settle() // it was read from a snapshot
 	}
 	v.State, v.Index = s, x
 	return v, nil

@@ -337,6 +337,10 @@ func (x *Unique) appendChanges(list []tableChange, ordinals []state.Ordinal, add
 	return list
 }
 
+// Memory yields the memory that most of the index lies in. Nobody may write to
+// it, and nobody but state.Settle has a use for it.
+func (x *Unique) Memory() iter.Seq[[]byte] { return x.table.blocks.Segments() }
+
 // Duplicates yields pairs of records with equal keys: the one with the smallest
 // ordinal, and each of the others. It costs little if there are none.
 func (x *Unique) Duplicates() iter.Seq2[state.Ordinal, state.Ordinal] {

@@ -12,6 +12,7 @@ package arena
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -98,6 +99,17 @@ func (a *Arena) Used() int64 { return a.used }
 
 // Held is described at Used.
 func (a *Arena) Held() int64 { return a.held }
+
+// Segments yields the segments that the blocks lie in.
+func (a *Arena) Segments() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for _, seg := range a.segs {
+			if seg != nil && !yield(seg) {
+				return
+			}
+		}
+	}
+}
 
 // Same says whether block h of a and block g of b are one place in memory.
 func Same(a *Arena, h Handle, b *Arena, g Handle) bool {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package hugepage
+
+// Collapse does nothing on this system.
+func (r *Ranges) Collapse() int64 { return 0 }
