@@ -43,8 +43,9 @@ type writer struct {
 	truth *truth
 	lapses
 	ticks int
-	bare  bool // it announces no snapshots: they come later
-	acts  int  // so far; each has a number
+	bare  bool          // it announces no snapshots: they come later
+	acts  int           // so far; each has a number
+	after announce.Fold // after its newest announcement
 }
 
 // now returns the time of a clock that jumps by years.
@@ -115,11 +116,11 @@ func (w *writer) write(f announce.Fold, c content) (announce.Announcement, error
 
 func (w *writer) announce(a announce.Announcement, c content) (err error) {
 	if w.resend {
-		_, _, err = w.log.Append(w.Context(), func(announce.Fold) (announce.Entry, error) {
+		_, w.after, err = w.log.Append(w.Context(), func(announce.Fold) (announce.Entry, error) {
 			return announce.Entry{Author: w.who(c.Op), Body: a}, nil
 		})
 	} else {
-		_, err = w.log.Announce(w.Context(), w.who(c.Op), a)
+		w.after, err = w.log.Announce(w.Context(), w.who(c.Op), a)
 	}
 	if err == nil {
 		w.truth.acknowledge(c.Op)
@@ -190,19 +191,10 @@ func (w *writer) producer(source *int, cycles int) {
 		if errors.Is(err, announce.ErrDeposed) || errors.Is(err, announce.ErrClaimed) || errors.Is(err, announce.ErrDiverged) {
 			return
 		}
-		if err == nil {
-			f, c, err = w.own(f, c, next)
+		if err == nil && next.Value != c.Value {
+			f, c = w.after, next
 		}
 	}
-}
-
-// own returns what the producer knows after its own success.
-func (w *writer) own(f announce.Fold, before, c content) (announce.Fold, content, error) {
-	if c.Value == before.Value {
-		return f, before, nil
-	}
-	f, err := w.log.Refresh(w.Context())
-	return f, c, err
 }
 
 // unchanged ends a cycle that has nothing to publish: the producer looks

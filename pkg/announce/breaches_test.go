@@ -119,6 +119,9 @@ func anyEpoch(kind announce.Kind) func(announce.Fold, announce.Entry) (announce.
 
 // TestProtocolNeedsEachRule breaks rules in turn: each one that stands alone is
 // missed, and each pair of which one is the other's defence in depth.
+//
+// One rule is not here: what a directory remembers of a longer log (ErrShorter).
+// The World's store is none; TestShorter shows it.
 func TestProtocolNeedsEachRule(t *testing.T) {
 	for _, tc := range []struct {
 		rule, scene string
@@ -137,11 +140,11 @@ func TestProtocolNeedsEachRule(t *testing.T) {
 		{"a snapshot counts not below the horizon", "late snapshot", breach{log: announce.Rules{Apply: anySnapshot}}, 0},
 		{"a prune is planned anew if a snapshot came", "late snapshot", breach{writer: lapses{resendPrune: true}}, 0},
 		{"a cycle starts from what the last one came to", "producers", breach{writer: lapses{noSettle: true}}, 0},
-		{"a producer claims before anything else", "producers", breach{writer: lapses{noClaim: true}}, 612},
+		{"a producer claims before anything else", "producers", breach{writer: lapses{noClaim: true}}, 1557},
 		{"a producer restores from the fold at its claim", "producers", breach{writer: lapses{lateClaim: true, unconfirmed: true}}, 0},
-		{"nothing is acknowledged that is not in the head", "producers", breach{writer: lapses{unconfirmed: true}}, 1141},
+		{"nothing is acknowledged that is not in the head", "producers", breach{writer: lapses{unconfirmed: true}}, 1209},
 		{"a claim is its holder's", "claim", breach{log: announce.Rules{Admit: true}}, 0},
-		{"positions advance on the head that they are of", "advance", breach{writer: lapses{anyHead: true}}, 83},
+		{"positions advance on the head that they are of", "advance", breach{writer: lapses{anyHead: true}}, 0},
 		{"what goes is in the log before it goes", "pin and prune", breach{writer: lapses{deleteFirst: true}}, 0},
 
 		{"an intent is derived anew; an announcement counts on the head", "publishes", breach{writer: lapses{resend: true}, log: announce.Rules{Apply: anyPrevious}}, 0},
@@ -152,7 +155,7 @@ func TestProtocolNeedsEachRule(t *testing.T) {
 		{"a deposed writer stops; a release is the holder's", "release", breach{log: announce.Rules{Admit: true, Apply: anyRelease}}, 31},
 		{"a claim's epoch is its position; it counts there only", "release", breach{log: announce.Rules{ClaimEpoch: true, Apply: anyClaim}}, 0},
 		{"an intent is derived anew; a void entry is not sent", "publishes", breach{writer: lapses{resend: true}, log: announce.Rules{Void: true}}, 0},
-		{"a run is recorded on its output; it counts on the head", "advance", breach{writer: lapses{evaluateAny: true}, log: announce.Rules{Apply: anyOutput}}, 155},
+		{"a run is recorded on its output; it counts on the head", "advance", breach{writer: lapses{evaluateAny: true}, log: announce.Rules{Apply: anyOutput}}, 0},
 		{"a prune is planned anew; its horizon is no lower", "prunes", breach{writer: lapses{resendPrune: true}, log: announce.Rules{Apply: horizonBack}}, 0},
 		{"a prune names what nobody needs; nothing above its horizon", "prunes", breach{writer: lapses{greedyPrune: true}, log: announce.Rules{Apply: anyKeys}}, 0},
 		{"a pin is looked up; its digest is the head's", "same version", breach{writer: lapses{ownDigest: true}, log: announce.Rules{Apply: anyDigest}}, 0},
@@ -179,6 +182,7 @@ func TestProtocolNeedsEachRule(t *testing.T) {
 }
 
 // TestProtocolDefenceInDepth breaks one rule of a pair: the other one covers it.
+// There are many, so each gets one deviation less than the rules as they are.
 func TestProtocolDefenceInDepth(t *testing.T) {
 	for _, tc := range []struct {
 		rule, by, scene string

@@ -12,8 +12,10 @@ import (
 
 // The test of the protocol runs real Logs in small worlds: every schedule with
 // up to depth deviations from a good day, and seeded random ones with many. A
-// deviation is a pause, a crash, a response that is lost, an entry that lands
-// later; clocks jump by years all the time.
+// deviation is a pause, a failure, a crash, a response that is lost, an entry
+// that lands later or while its writer is paused, an attempt that certainly
+// wrote nothing; clocks jump by years all the time. `make protocol` tries all
+// pairs of deviations.
 var (
 	depth = flag.Int("depth", 1, "deviations of the schedules that are all tried")
 	walks = flag.Int("walks", 60, "random schedules of each world")

@@ -36,15 +36,10 @@ var scenes = map[string]scene{
 	// head.
 	"advance": func(w *announcetest.World, _ *truth, open func(*announcetest.Process) *writer) {
 		w.Go("x", 1, func(p *announcetest.Process) {
-			x := open(p)
-			for upto := range 2 {
-				if f, c, err := x.read(); err == nil {
-					c.Op, c.Upto, c.Value = "feed", upto+1, events[upto]
-					_ = x.publish(f, c) // it may fail
-				}
-			}
+			open(p).feed(1)
+			w.Go("yy", 1, func(p *announcetest.Process) { open(p).advance() })
+			w.Go("zzz", 1, func(p *announcetest.Process) { open(p).feed(2) })
 		})
-		w.Go("yy", 1, func(p *announcetest.Process) { open(p).advance() })
 	},
 	// A pin and a prune of the same version.
 	"pin and prune": func(w *announcetest.World, t *truth, open func(*announcetest.Process) *writer) {
