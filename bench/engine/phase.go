@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"runtime/pprof"
+
+	"github.com/holdfast-data/holdfast/internal/collector"
 )
 
 // phases by name. Each runs in a process of its own.
@@ -29,9 +31,6 @@ var phases = map[string]func(w workspace, args []string) error{
 // does.
 var producing = map[string]bool{"prepare": true, "age": true, "populate": true, "cycle": true}
 
-// sidecarGC is what holdfast run sets the collector to.
-const sidecarGC = 25
-
 // runPhase runs one in the workspace args[0]. BENCH_PROFILE names a file for a
 // processor profile of it.
 func runPhase(name string, args []string) (failed error) {
@@ -43,8 +42,10 @@ func runPhase(name string, args []string) (failed error) {
 	if err != nil {
 		return fmt.Errorf("run phase %s: %w", name, err)
 	}
-	if !producing[name] && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(sidecarGC)
+	if !producing[name] {
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		go collector.Follow(ctx) // as in holdfast run
 	}
 	if file := os.Getenv("BENCH_PROFILE"); file != "" {
 		stop, err := profile(file)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-data/holdfast/internal/collector"
 	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/sidecar"
 )
@@ -64,7 +65,9 @@ docs/configuration.md describes the configuration file.`,
 		if printConfig {
 			return origins.Print(c.OutOrStdout(), &cfg)
 		}
-		tuneCollector()
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		go collector.Follow(ctx)
 		log := logger(c)
 		s, err := sidecar.Open(c.Context(), cfg.FromStore(store), sidecar.Options{Logger: log})
 		if err != nil {
@@ -74,8 +77,6 @@ docs/configuration.md describes the configuration file.`,
 			log.Warn(err.Error(), "store", store)
 		}
 		fmt.Fprintln(c.ErrOrStderr(), listening(s))
-		ctx, stop := context.WithCancel(c.Context())
-		defer stop()
 		go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
 		go daemon.OnHangup(ctx, func() {
 			cfg, _, err := load()

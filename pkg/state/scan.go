@@ -42,10 +42,12 @@ func (t *Type) Scan(f int) *Scanner {
 func (s *Scanner) Next() bool {
 	s.n = 0
 	for s.n == 0 && s.next < len(s.t.table) {
-		c := s.t.table[s.next]
+		c, after := s.t.table[s.next], s.t.table.get(s.next+1)
 		for p, e := range c {
-			if p+pagesAhead < len(c) {
-				s.prefetch(c[p+pagesAhead])
+			if q := p + pagesAhead; q < chunkPages {
+				s.prefetch(c[q])
+			} else {
+				s.prefetch(after[q-chunkPages])
 			}
 			s.taken[p] = e.live()
 			if e != 0 {
@@ -58,7 +60,7 @@ func (s *Scanner) Next() bool {
 }
 
 // pagesAhead is how many pages a Scanner asks for before it needs them.
-const pagesAhead = 4
+const pagesAhead = 8
 
 // prefetch asks for what page reads of a page.
 func (s *Scanner) prefetch(e entry) {
