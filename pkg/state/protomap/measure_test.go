@@ -99,6 +99,18 @@ func TestTooComplex(t *testing.T) {
 	}
 }
 
+// TestNotText refuses what is no UTF-8, on which the parser panics, with its
+// line.
+func TestNotText(t *testing.T) {
+	_, err := compileTexts(t.Context(), map[string]string{"a.proto": "// ok\n\"\\\xfc"})
+	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "a.proto:2: it is not UTF-8") {
+		t.Errorf("error %v", err)
+	}
+	if list := importsOf("a.proto", []byte("import \"b.proto\";\n\"\\\xfc")); len(list) > 1 {
+		t.Errorf("imports %v", list)
+	}
+}
+
 // TestComplex holds that what only looks like too much is compiled.
 func TestComplex(t *testing.T) {
 	for name, text := range map[string]string{

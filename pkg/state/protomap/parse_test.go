@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/holdfast-data/holdfast/internal/fuzzing"
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -233,7 +234,10 @@ func FuzzParseJSON(f *testing.F) {
 	f.Add([]byte("{\"id\":\n1,\"prices\":{\"\xff"))
 	f.Add([]byte(`{"id":[{"a":[1,{"b":}]}]`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		msg, err := m.ParseJSON(text)
+		var msg protoreflect.Message
+		var err error
+		// A field of a few bytes becomes a message of some hundreds.
+		fuzzing.Limit{Fixed: 1 << 20, PerByte: 1000}.Check(t, "record", len(text), func() { msg, err = m.ParseJSON(text) })
 		if err != nil {
 			if !errors.Is(err, ErrNotRecord) && !errors.Is(err, ErrMissingKey) {
 				t.Fatalf("error of no kind: %v", err)

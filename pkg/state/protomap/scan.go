@@ -2,6 +2,8 @@ package protomap
 
 import (
 	"bytes"
+	"fmt"
+	"unicode/utf8"
 )
 
 // scanner reads the text of a .proto file as words and signs, as far as it
@@ -27,9 +29,12 @@ type scope struct {
 	name   int
 }
 
-// measureSource returns a *SchemaError if the text of a .proto file nests too
-// deeply, or has names or lines that are too long.
+// measureSource returns a *SchemaError if the text of a .proto file is no text,
+// nests too deeply, or has names or lines that are too long.
 func measureSource(file string, text []byte) error {
+	if !utf8.Valid(text) {
+		return &SchemaError{File: file, Line: illFormedLine(text), Err: fmt.Errorf("it is not UTF-8 text: %w", ErrUnsupported)}
+	}
 	s := scanner{text: text, line: 1}
 	for s.skip(); s.at < len(s.text); s.skip() {
 		if err := s.token(); err != nil {
@@ -37,6 +42,22 @@ func measureSource(file string, text []byte) error {
 		}
 	}
 	return nil
+}
+
+// illFormedLine returns the first line that is not UTF-8.
+func illFormedLine(text []byte) int {
+	line := 1
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return line
+		case r == '\n':
+			line++
+		}
+		text = text[n:]
+	}
+	return line
 }
 
 // skip passes over blanks and comments.

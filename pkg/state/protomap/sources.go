@@ -98,13 +98,15 @@ type importOf struct {
 
 // importsOf returns the imports of a text, as far as it can be read: the
 // compiler says what is wrong with the rest.
-func importsOf(path string, text []byte) []importOf {
+func importsOf(path string, text []byte) (list []importOf) {
+	// The parser panics on some errors; the compiler's own use of it reports
+	// that as an error.
+	defer func() { _ = recover() }()
 	ignore := reporter.NewHandler(reporter.NewReporter(func(reporter.ErrorWithPos) error { return nil }, nil))
 	file, _ := parser.Parse(path, bytes.NewReader(text), ignore) // errors are the compiler's to say
 	if file == nil {
 		return nil
 	}
-	var list []importOf
 	for _, d := range file.Decls {
 		if i, ok := d.(*ast.ImportNode); ok && i.Name != nil {
 			list = append(list, importOf{i.Name.AsString(), i.Public != nil})
