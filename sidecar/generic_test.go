@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/holdfast-data/holdfast/internal/fuzzing"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
@@ -178,7 +179,8 @@ func FuzzReadKey(f *testing.F) {
 	f.Add([]byte{0x62, 1, 'a', 0x70, 3})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		key := make([]state.Value, len(p.keys))
-		err := p.readKey(key, b)
+		var err error
+		fuzzing.Limit{Fixed: 64 << 10, PerByte: 100}.Check(t, "key", len(b), func() { err = p.readKey(key, b) })
 		if err != nil && !errors.Is(err, errMalformed) && !errors.Is(err, protomap.ErrBadKey) {
 			t.Errorf("%x: error without cause: %v", b, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-data/holdfast/internal/fuzzing"
 )
 
 type testGossip struct {
@@ -160,7 +162,9 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		cfg := testDefaults()
 		o := &Origins{at: map[string]string{}}
-		if err := o.LoadYAML(&cfg, "fuzz", []byte(text)); err != nil && !errors.Is(err, ErrConfig) {
+		var err error
+		fuzzing.Limit{Fixed: 1 << 20, PerByte: 3000}.Check(t, "config", len(text), func() { err = o.LoadYAML(&cfg, "fuzz", []byte(text)) })
+		if err != nil && !errors.Is(err, ErrConfig) {
 			t.Errorf("%q: error without cause: %v", text, err)
 		}
 	})

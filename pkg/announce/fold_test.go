@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-data/holdfast/internal/fuzzing"
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/announce/announcetest"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -170,8 +171,13 @@ func TestDecodeEntryRefuses(t *testing.T) {
 func FuzzDecodeEntry(f *testing.F) {
 	f.Add([]byte(`{"format":1,"id":"x","kind":"pin","body":{},"epoch":-1,"who":"w","when":"2026-01-02T03:04:05Z","fold":{"position":-1,"epoch":-1}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := announce.DecodeEntry(b)
+		var e announce.Entry
+		var err error
+		fuzzing.Limit{Fixed: 1 << 20, PerByte: 1000}.Check(t, "entry", len(b), func() { e, err = announce.DecodeEntry(b) })
 		if err != nil {
+			if !errors.Is(err, blob.ErrMalformed) && !errors.Is(err, blob.ErrFormat) {
+				t.Errorf("error %v is neither ErrMalformed nor ErrFormat", err)
+			}
 			return
 		}
 		e.Fold.Apply(e)
@@ -226,7 +232,10 @@ func FuzzDecodeHint(f *testing.F) {
 	f.Add(announce.Hint{Dataset: "usage", Position: 17, Version: 20260102150405000}.Append(nil))
 	f.Add(slices.Repeat([]byte{255}, 90))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, rest, err := announce.DecodeHint(b)
+		var h announce.Hint
+		var rest []byte
+		var err error
+		fuzzing.Limit{Fixed: 64 << 10, PerByte: 100}.Check(t, "hint", len(b), func() { h, rest, err = announce.DecodeHint(b) })
 		if err != nil {
 			if !errors.Is(err, announce.ErrBadHint) {
 				t.Errorf("%v, want ErrBadHint", err)

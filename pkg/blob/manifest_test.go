@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-data/holdfast/internal/fuzzing"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -126,8 +127,13 @@ func FuzzDecodeManifest(f *testing.F) {
 	f.Add(b)
 	f.Add([]byte(`{"format":1}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := blob.DecodeManifest(b)
+		var m *blob.Manifest
+		var err error
+		fuzzing.Limit{Fixed: 1 << 20, PerByte: 1000}.Check(t, "manifest", len(b), func() { m, err = blob.DecodeManifest(b) })
 		if err != nil {
+			if !errors.Is(err, blob.ErrMalformed) && !errors.Is(err, blob.ErrFormat) {
+				t.Errorf("error %v is neither ErrMalformed nor ErrFormat", err)
+			}
 			return
 		}
 		if _, err := m.Encode(); err != nil {
