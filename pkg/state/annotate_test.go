@@ -179,7 +179,10 @@ func FuzzAnnotate(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := state.Annotate(io.Discard, data); err != nil && !errors.Is(err, state.ErrCorrupt) {
+		var err error
+		n := allocated(func() { err = state.Annotate(io.Discard, data) })
+		checkAllocation(t, "annotated blob", len(data), n)
+		if err != nil && !errors.Is(err, state.ErrCorrupt) {
 			t.Error(err)
 		}
 	})
