@@ -266,7 +266,7 @@ func (s *Sidecar) await(ctx context.Context, method string, work func() error) e
 	case <-ctx.Done():
 		s.gate.heavy.now.Add(1) // the call's own ends with it
 		go func() {
-			<-done
+			_ = <-done // nobody waits for it
 			s.gate.heavy.leave()
 		}()
 		return ctx.Err()

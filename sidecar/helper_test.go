@@ -200,10 +200,16 @@ func start(t testing.TB, cfg Config) *Sidecar {
 // until polls a real process's state; it fails the test after a while.
 func until(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	end := time.Now().Add(10 * time.Second)
+	within(t, 10*time.Second, what, f)
+}
+
+// within is until with a deadline of its own.
+func within(t testing.TB, most time.Duration, what string, f func() bool) {
+	t.Helper()
+	end := time.Now().Add(most)
 	for !f() {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for: %s", what)
+			t.Fatalf("waited %s in vain for: %s", most, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -49,12 +49,12 @@ type process struct {
 	client holdfastv1.LookupClient
 }
 
-// startProcess starts a sidecar of the store that joins another one's gossip.
-func startProcess(t *testing.T, store, socket, join string, poll time.Duration) *process {
+// startProcess starts a sidecar of the store with a configuration of gossip.
+func startProcess(t *testing.T, store, socket, gossip string, poll time.Duration) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "c.yaml")
-	text := fmt.Sprintf("datasets: [{name: usage, store: %q}]\nlisten: ''\nsocket: %q\nadmin: ''\npoll: %s\ngossip: {cluster: test, bind: '127.0.0.1:0', join: [%s]}\n",
-		store, socket, poll, join)
+	text := fmt.Sprintf("datasets: [{name: usage, store: %q}]\nlisten: ''\nsocket: %q\nadmin: ''\npoll: %s\ngossip: {bind: '127.0.0.1:0', %s}\n",
+		store, socket, poll, gossip)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -99,13 +99,15 @@ func TestProcesses(t *testing.T) {
 	socket := func(i int) string { return filepath.Join(folder, fmt.Sprint(i)) }
 	var all []*process
 	for i := range 5 {
-		all = append(all, startProcess(t, store.Root(), socket(i), join, poll))
+		all = append(all, startProcess(t, store.Root(), socket(i), "cluster: test, join: ["+join+"]", poll))
 		join, poll = "'"+all[0].gossip+"'", time.Hour
 	}
 	everywhere := func(what string) {
 		t.Helper()
 		for i, x := range all {
-			until(t, fmt.Sprintf("%s in process %d", what, i), func() bool { return x.at(t, v) })
+			// A hint that is lost on the way comes when members exchange all that
+			// they know, each half a minute.
+			within(t, 45*time.Second, fmt.Sprintf("%s in process %d", what, i), func() bool { return x.at(t, v) })
 		}
 	}
 	everywhere("the first version")
@@ -121,7 +123,7 @@ func TestProcesses(t *testing.T) {
 		t.Fatalf("a killed process leaves its socket: %v", err)
 	}
 	old := all[3].client
-	all[3] = startProcess(t, store.Root(), socket(3), join, time.Hour)
+	all[3] = startProcess(t, store.Root(), socket(3), "cluster: test, join: ["+join+"]", time.Hour)
 	all[3].client = old // which was connected to the dead one
 	everywhere("after a kill, the second version")
 	v = p.publish(usage(1, 3)...)

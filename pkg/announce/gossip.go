@@ -103,7 +103,7 @@ func NewGossip(config GossipConfig) (*Gossip, error) {
 	// only after the first announcement, which follows.
 	g.queue = &memberlist.TransmitLimitedQueue{RetransmitMult: conf.RetransmitMult, NumNodes: g.Members}
 	conf.Delegate = delegate{g}
-	if g.members, err = memberlist.Create(conf); err != nil {
+	if g.members, err = create(conf); err != nil {
 		return nil, fmt.Errorf("start gossip: %w", err)
 	}
 	g.close = sync.OnceValue(g.shutdown)

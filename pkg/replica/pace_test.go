@@ -161,7 +161,7 @@ func TestStartIsSpread(t *testing.T) {
 
 // slowStore takes a second for each blob, and counts those under way.
 type slowStore struct {
-	now, most, snapshots atomic.Int64
+	now, most atomic.Int64
 }
 
 func (s *slowStore) over(store blob.Store) blob.Store {
