@@ -160,12 +160,22 @@ func (k keyField) zero(f protoreflect.FieldDescriptor) (state.Value, error) {
 	return k.number(0)
 }
 
+// consumeTag is protowire.ConsumeTag, and refuses a number that no field can
+// have, as messages do.
+func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
+	n, t, size := protowire.ConsumeTag(b)
+	if n > protowire.MaxValidNumber {
+		_, _, size = protowire.ConsumeTag([]byte{0}) // field number 0 is as wrong
+	}
+	return n, t, size
+}
+
 // readKey reads the key of an encoded request into key, which has room for
 // every field. Texts and bytes are views of b.
 func (p *plan) readKey(key []state.Value, b []byte) error {
 	copy(key, p.zero)
 	for len(b) > 0 {
-		n, t, size := protowire.ConsumeTag(b)
+		n, t, size := consumeTag(b)
 		if size < 0 {
 			return fmt.Errorf("read key: %w: %w", errMalformed, protowire.ParseError(size))
 		}

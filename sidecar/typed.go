@@ -170,7 +170,7 @@ func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, c *call) error {
 func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) error {
 	n := 0
 	for len(request) > 0 {
-		number, t, size := protowire.ConsumeTag(request)
+		number, t, size := consumeTag(request)
 		if size < 0 {
 			return fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
 		}
