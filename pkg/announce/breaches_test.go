@@ -182,7 +182,7 @@ func TestProtocolNeedsEachRule(t *testing.T) {
 }
 
 // TestProtocolDefenceInDepth breaks one rule of a pair: the other one covers it.
-// There are many, so each gets one deviation less than the rules as they are.
+// There are many, so most get one deviation less than the rules as they are.
 func TestProtocolDefenceInDepth(t *testing.T) {
 	for _, tc := range []struct {
 		rule, by, scene string
@@ -220,7 +220,11 @@ func TestProtocolDefenceInDepth(t *testing.T) {
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			t.Parallel()
-			if _, err := search(t, sceneOf(t, tc.scene), tc.breach, *depth-1, *walks); err != nil {
+			deviations := *depth - 1
+			if tc.scene == "prunes" {
+				deviations = *depth // one pause at one place, which walks seldom find
+			}
+			if _, err := search(t, sceneOf(t, tc.scene), tc.breach, deviations, *walks); err != nil {
 				t.Errorf("%q does not cover it: %v", tc.by, err)
 			}
 		})
