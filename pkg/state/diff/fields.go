@@ -11,7 +11,8 @@ import (
 
 // walker finds where two records differ. It is for one goroutine.
 type walker struct {
-	from, to *state.Hasher
+	match    *state.Matcher // nil if there is but one state
+	from, to *state.Hasher  // know what match does not
 	ignore   []string
 	values   []string
 
@@ -34,6 +35,9 @@ func newWalker(from, to *state.State, o Options) *walker {
 	}
 	if to != nil {
 		w.to = state.NewHasher(to)
+	}
+	if from != nil && to != nil {
+		w.match = state.NewMatcher(from, to)
 	}
 	return w
 }
@@ -61,6 +65,11 @@ func (w *walker) fields(from, to state.Record) ([]string, error) {
 }
 
 func (w *walker) equal(from, to state.Record) bool {
+	if w.match != nil {
+		if same, known := w.match.Same(from, to); known {
+			return same
+		}
+	}
 	return w.sum(w.from, from) == w.sum(w.to, to)
 }
 
@@ -126,6 +135,7 @@ func (w *walker) field(name string, from state.Record, f int, to state.Record, g
 			w.child(x, y)
 			return
 		}
+		w.dangling(from, to)
 	}
 	if a.Type() == state.Reference || !index.Same(a, b) {
 		w.differ()
@@ -214,10 +224,17 @@ func (w *walker) element(x state.Record, i state.Ordinal, y state.Record, j stat
 	a, okA := target(x, x.Type().Schema().Element, i)
 	b, okB := target(y, y.Type().Schema().Element, j)
 	if !okA || !okB {
+		w.dangling(x, y)
 		w.differ()
 		return
 	}
 	w.child(a, b)
+}
+
+// dangling notes why one of two records cannot be compared.
+func (w *walker) dangling(from, to state.Record) {
+	w.sum(w.from, from)
+	w.sum(w.to, to)
 }
 
 // entries compares the values of equal keys; a key that only one of two MAPs

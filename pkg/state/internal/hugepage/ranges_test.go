@@ -9,7 +9,7 @@ import (
 
 func TestWhole(t *testing.T) {
 	r := Ranges{list: []span{
-		{9 * Bytes, 10*Bytes - 1}, // not one
+		{9 * Bytes, 10*Bytes - 1},                              // not one
 		{5 * Bytes / 2, 3 * Bytes}, {Bytes / 2, 5 * Bytes / 2}, // together two, from the second on
 		{4 * Bytes, 5 * Bytes}, {5 * Bytes, 6 * Bytes}, {4 * Bytes, 4*Bytes + 1},
 	}}
