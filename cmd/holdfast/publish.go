@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"os/user"
-	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -109,35 +107,20 @@ func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
 }
 
 // sources returns what to read. What can be read once only, standard input and
-// pipes, is kept in memory, because a publish that loses a race starts over.
+// pipes, is kept in memory as it is read, because a publish that loses a race
+// starts over.
 func sources(c *cobra.Command, paths []string) []producer.File {
 	files := producer.Files(paths...)
 	for i, path := range paths {
 		info, err := os.Stat(path)
 		switch {
 		case path == "-":
-			files[i] = kept("standard input", func() (io.ReadCloser, error) { return io.NopCloser(c.InOrStdin()), nil })
+			files[i] = newKept("standard input", func() (io.ReadCloser, error) { return io.NopCloser(c.InOrStdin()), nil })
 		case err == nil && !info.Mode().IsRegular() && !info.IsDir():
-			files[i] = kept(path, files[i].Open)
+			files[i] = newKept(path, files[i].Open)
 		}
 	}
 	return files
-}
-
-// kept is a source that is opened once.
-func kept(name string, open func() (io.ReadCloser, error)) producer.File {
-	read := sync.OnceValues(func() ([]byte, error) {
-		in, err := open()
-		if err != nil {
-			return nil, err
-		}
-		defer in.Close()
-		return io.ReadAll(in)
-	})
-	return producer.File{Name: name, Open: func() (io.ReadCloser, error) {
-		b, err := read()
-		return io.NopCloser(bytes.NewReader(b)), err
-	}}
 }
 
 func printResult(c *cobra.Command, r cycle.Result) error {
