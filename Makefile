@@ -8,7 +8,7 @@ TOOLS    := .tools
 JAVAPKGS  = $$(grep -rl --include='*_test.go' '^//go:build java' . | xargs -n1 dirname | sort -u)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-race test-java test-s3 kill kill-s3 two-producers two-producers-s3 faults lint generate fuzz bench bench-engine bench-freshness clean
+.PHONY: help build demo test test-race test-java test-s3 kill kill-s3 two-producers two-producers-s3 faults protocol lint generate fuzz bench bench-engine bench-freshness clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,6 +51,10 @@ two-producers: ## two producers race for one folder for FOR (10m), unharmed
 
 two-producers-s3: ## the same on a real S3 server, which is built first
 	cd testenv/s3 && $(GO) run ./cmd/kill -harmless -publishers 2 -for $(FOR)
+
+WALKS ?= 2000
+protocol: ## every schedule of the announcement log with two faults or pauses, and WALKS (2000) random ones with many; minutes
+	$(GO) test -count=1 -v -timeout 2h -run 'TestProtocol$$' ./pkg/announce -depth 2 -walks $(WALKS)
 
 STEPS ?= 10000
 faults: ## STEPS (10000) of a scenario with faults beneath the store, by SEED (1)
