@@ -17,7 +17,8 @@ type table struct {
 	dir    []*[dirSize]arena.Handle
 	blocks arena.Arena
 	groups uint64
-	count  int // entries
+	count  int      // entries
+	long   []uint64 // groups that others are behind, ascending: few
 }
 
 // place is where entries with one hash belong.

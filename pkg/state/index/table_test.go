@@ -28,7 +28,22 @@ func entries(t *testing.T, x table, hashOf func(state.Ordinal) uint64) []state.O
 		return true
 	})
 	slices.Sort(out)
+	checkLongGroups(t, &x)
 	return out
+}
+
+// checkLongGroups fails t unless long names the groups that others are behind.
+func checkLongGroups(t *testing.T, x *table) {
+	t.Helper()
+	var want []uint64
+	for i := range x.groups {
+		if link(x.group(i).Bytes(0, groupBytes)) != 0 {
+			want = append(want, i)
+		}
+	}
+	if !slices.Equal(x.long, want) {
+		t.Fatalf("long groups are %v, want %v", x.long, want)
+	}
 }
 
 // tableRun changes a set of entries and a table side by side.

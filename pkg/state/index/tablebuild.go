@@ -3,6 +3,7 @@ package index
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -24,9 +25,11 @@ func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, e
 	sorted, ends := byGroup(&t, entries)
 	parts := split(len(t.dir), 64)
 	blocks, extras, errs := make([]arena.Arena, len(parts)), make([]int, len(parts)), make([]error, len(parts))
+	long := make([][]uint64, len(parts))
 	inParts(parts, func(i, from, to int) {
-		blocks[i], extras[i], errs[i] = t.buildPart(sorted, ends, from, to, same)
+		blocks[i], long[i], extras[i], errs[i] = t.buildPart(sorted, ends, from, to, same)
 	})
+	t.long = slices.Concat(long...)
 	if err := errors.Join(errs...); err != nil {
 		return table{}, 0, err
 	}
@@ -46,7 +49,7 @@ func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, e
 
 // buildPart makes the groups of some parts of the directory. ends says where
 // the entries of each group end in sorted.
-func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, extra int, err error) {
+func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, long []uint64, extra int, err error) {
 	w := t.blocks.Edit()
 	var c chain
 	for d := from; d < to; d++ {
@@ -67,11 +70,14 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 				}
 				c.add(p, x.o)
 			}
+			if c.groups() > 1 {
+				long = append(long, uint64(group))
+			}
 			t.dir[d][group%dirSize] = c.store(w, arena.New)
 		}
 	}
 	blocks, err = w.CloseTrimmed()
-	return blocks, extra, err
+	return blocks, long, extra, err
 }
 
 // shift adds to all handles of a part of the directory, which nobody else knows

@@ -79,6 +79,8 @@ type tableEdit struct {
 	w     *arena.Writer
 	own   []bool // parts of the directory that are copies
 	chain chain
+
+	ownLong bool // long is a copy
 }
 
 func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
@@ -116,8 +118,25 @@ func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was
 		}
 	}
 	e.chain.trim()
+	e.setLong(group, e.chain.groups() > 1)
 	e.setHandle(group, e.chain.store(e.w, arena.New))
 	return extra, true
+}
+
+// setLong notes whether others are behind a group.
+func (e *tableEdit) setLong(group uint64, is bool) {
+	i, was := slices.BinarySearch(e.long, group)
+	if is == was {
+		return
+	}
+	if !e.ownLong {
+		e.long, e.ownLong = slices.Clone(e.long), true
+	}
+	if is {
+		e.long = slices.Insert(e.long, i, group)
+	} else {
+		e.long = slices.Delete(e.long, i, i+1)
+	}
 }
 
 // drop takes the groups of a chain of the version before away.
@@ -128,7 +147,8 @@ func (e *tableEdit) drop(from *table, group uint64) {
 }
 
 // evacuate moves groups out of segments that are nearly empty. A chain moves
-// as a whole.
+// as a whole. It looks at no group that stays, but for those in long: they are
+// all over the memory.
 func (e *tableEdit) evacuate() {
 	sparse := e.w.Sparse()
 	if sparse == nil {
@@ -136,9 +156,14 @@ func (e *tableEdit) evacuate() {
 	}
 	for d, part := range e.dir {
 		for i, h := range part {
-			if h != 0 && e.isSparse(sparse, h) {
+			if arena.In(sparse, h) {
 				e.move(uint64(d<<dirShift|i), h)
 			}
+		}
+	}
+	for _, group := range e.long {
+		if h := e.dir[group>>dirShift][group%dirSize]; e.isSparse(sparse, h) {
+			e.move(group, h)
 		}
 	}
 }
