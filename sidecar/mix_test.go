@@ -33,6 +33,7 @@ const (
 	mixRecords  = 16
 	mixVersions = 200 // that are applied while lists are under way
 	mixPerList  = 8   // of them
+	mixReads    = 10  // at least, by each of the other ways
 )
 
 // stage is a store whose versions are all there, but announced one by one: as
@@ -205,7 +206,10 @@ func TestVersionsNeverMix(t *testing.T) {
 		finish()
 	}
 	for _, r := range readers {
-		until(t, r.what, func() bool { return r.reads.Load() >= mixVersions/mixPerList })
+		within(t, time.Minute, r.what, func() bool {
+			r.wake()
+			return r.reads.Load() >= mixReads
+		})
 	}
 	if got := s.Replica("usage").Status().Position; got != mixVersions || applied != mixVersions {
 		t.Errorf("%d versions were applied, the last one is %d", applied, got)
