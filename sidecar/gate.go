@@ -115,10 +115,16 @@ func (g *gate) enter(from *caller, c class, now time.Time) error {
 
 // pace counts a request of a caller, or refuses it.
 func (g *gate) pace(from *caller, c class, now time.Time) error {
-	switch {
-	case !from.allow(c, now):
+	if !from.allow(c, now) {
 		return g.refuse(refusedByRate, errRate, "more than %d of this caller", g.limits.MaxRate)
-	case from.full():
+	}
+	return g.drained(from)
+}
+
+// drained refuses a caller that has too many answers to read. It is asked before
+// a call, and again when the answer is there: many calls may have begun at once.
+func (g *gate) drained(from *caller) error {
+	if from.full() {
 		return g.refuse(refusedByPending, errLimit, "more than %d bytes of answers are not read", g.limits.MaxPendingBytes)
 	}
 	return nil
@@ -170,6 +176,9 @@ func (g *gate) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, ha
 	}
 	defer g.leave(c)
 	out, err := handler(ctx, in)
+	if err == nil {
+		err = g.drained(from)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func (s *Sidecar) get(stream grpc.ServerStream, r reading, c *call) error {
 		buffers.Put(b)
 		return err
 	}
-	return r.send(stream, c, b)
+	return s.send(stream, r, c, b)
 }
 
 // errAbsentStatus is the answer to every look-up that finds nothing.
@@ -146,8 +146,12 @@ var errAbsentStatus = toStatus(errAbsent)
 
 // send sends a message in a buffer of the pool, after the header: both at once,
 // so that the transport writes once.
-func (r reading) send(stream grpc.ServerStream, c *call, b *[]byte) error {
-	if err := stream.SendHeader(r.header); err != nil {
+func (s *Sidecar) send(stream grpc.ServerStream, r reading, c *call, b *[]byte) error {
+	err := s.gate.drained(c.reply.to)
+	if err == nil {
+		err = stream.SendHeader(r.header)
+	}
+	if err != nil {
 		buffers.Put(b)
 		return err
 	}
@@ -164,7 +168,7 @@ func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, c *call) error {
 		buffers.Put(b)
 		return err
 	}
-	return r.send(stream, c, b)
+	return s.send(stream, r, c, b)
 }
 
 func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) error {
