@@ -89,7 +89,7 @@ func appendValueContent(b []byte, f Field, v Value) ([]byte, error) {
 	}
 	switch f.Type {
 	case String, Bytes:
-		return appendTextContent(b, v.data, false), nil
+		return appendTextContent(b, v.Data(), false), nil
 	case Int:
 		return appendNumberContent(b, Int, uint64(wire.ZigZag32(v.Int()))+1), nil
 	case Long:
@@ -119,7 +119,7 @@ func checkStorable(v Value) error {
 			return fmt.Errorf("NaN: %w", ErrNotStorable)
 		}
 	case String:
-		if (v.num != held || !wire.IsRaw(v.data)) && !utf8.Valid(v.data) {
+		if (v.num != held || !wire.IsRaw(v.Data())) && !utf8.ValidString(v.data) {
 			return ErrIllFormed
 		}
 	}

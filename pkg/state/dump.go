@@ -126,7 +126,7 @@ func (r Record) appendDumpField(b []byte, f int) []byte {
 		return strconv.AppendInt(b, int64(v.Reference()), 10)
 	case Bytes:
 		b = append(b, '"')
-		b = base64.StdEncoding.AppendEncode(b, v.data)
+		b = base64.StdEncoding.AppendEncode(b, v.Data())
 		return append(b, '"')
 	}
 	units := r.AppendUTF16(nil, f)

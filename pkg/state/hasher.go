@@ -302,7 +302,7 @@ func (h *Hasher) writeFields(t *typeHasher, r Record, depth int) (height uint8, 
 
 // writeValue appends the tag and the bytes of a value that is no reference.
 func (h *Hasher) writeValue(v Value) {
-	if v.kind == String && wire.IsRaw(v.data) {
+	if v.kind == String && wire.IsRaw(v.Data()) {
 		h.writeUnits(v)
 		return
 	}
@@ -323,7 +323,7 @@ func (h *Hasher) writeValue(v Value) {
 // writeUnits appends text that is not held as UTF-8. Some of it is well-formed
 // all the same, only oddly encoded.
 func (h *Hasher) writeUnits(v Value) {
-	h.units = wire.AppendUnits(h.units[:0], v.data)
+	h.units = wire.AppendUnits(h.units[:0], v.Data())
 	if wellFormedUnits(h.units) {
 		h.buf = append(h.buf, byte(String))
 		h.buf = appendText(h.buf, string(utf16.Decode(h.units)))

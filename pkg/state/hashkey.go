@@ -106,9 +106,9 @@ func hashInput(f Field, v Value) (int32, error) {
 		}
 		return 1237, nil
 	case String:
-		return wire.JavaHash(wire.AppendUnits(nil, v.data)), nil
+		return wire.JavaHash(wire.AppendUnits(nil, v.Data())), nil
 	case Bytes:
-		return wire.Murmur(v.data), nil
+		return wire.Murmur(v.Data()), nil
 	}
 	return int32(uint32(v.num)), nil
 }

@@ -131,7 +131,7 @@ func (d pageDumper) values(first Ordinal, live uint16, f int) string {
 			continue
 		}
 		v := r.Value(f)
-		if v.data == nil {
+		if !v.kind.variable() {
 			some = append(some, v.String())
 		} else {
 			some = append(some, shortText(v))

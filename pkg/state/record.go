@@ -140,7 +140,7 @@ func (r Record) Value(f int) Value {
 		if null {
 			return Value{}
 		}
-		return Value{kind: t, num: held, data: data}
+		return Value{kind: t, num: held, data: bits.View(data)}
 	}
 	x := r.fixed(f)
 	if x == nullBits(t) {

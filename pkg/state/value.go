@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"unicode/utf16"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -39,10 +40,10 @@ var ErrNotStorable = errors.New("value cannot be stored")
 
 // A Value is the content of one field. The zero Value is null. A Value made of
 // bytes does not own them: they must not change while it is in use.
-type Value struct {
+type Value struct { // four words: it stays in registers
 	kind FieldType // 0 for null
 	num  uint64    // Int and Long sign-extended, others bits; held if data is a state's
-	data []byte    // String: UTF-8, or raw text of a state; Bytes
+	data string    // String: UTF-8, or raw text of a state; Bytes. It shares bytes.
 }
 
 // held marks data that a state holds, which may be raw text.
@@ -73,13 +74,13 @@ func DoubleValue(v float64) Value { return Value{kind: Double, num: math.Float64
 
 // StringValue returns a STRING; ill-formed UTF-8 is refused when a record is
 // made of it.
-func StringValue(v string) Value { return Value{kind: String, data: []byte(v)} }
+func StringValue(v string) Value { return Value{kind: String, data: v} }
 
 // TextValue returns a STRING that shares v, which is UTF-8 as in StringValue.
-func TextValue(v []byte) Value { return Value{kind: String, data: v} }
+func TextValue(v []byte) Value { return Value{kind: String, data: bits.View(v)} }
 
 // BytesValue returns a BYTES value that shares v.
-func BytesValue(v []byte) Value { return Value{kind: Bytes, data: v} }
+func BytesValue(v []byte) Value { return Value{kind: Bytes, data: bits.View(v)} }
 
 // ReferenceValue returns a REFERENCE.
 func ReferenceValue(o Ordinal) Value {
@@ -112,7 +113,7 @@ func (v Value) Double() float64 { return math.Float64frombits(v.num) }
 
 // Data returns the bytes of a STRING (in its in-memory form: UTF-8 if it is
 // well-formed) or of BYTES. The caller must not change them.
-func (v Value) Data() []byte { return v.data }
+func (v Value) Data() []byte { return bits.Viewed(v.data) }
 
 // Reference returns the ordinal of a REFERENCE, and NoOrdinal for null.
 func (v Value) Reference() Ordinal {
@@ -135,9 +136,9 @@ func (v Value) String() string {
 	case Double:
 		return strconv.FormatFloat(v.Double(), 'g', -1, 64)
 	case String:
-		return string(utf16.Decode(wire.AppendUnits(nil, v.data)))
+		return string(utf16.Decode(wire.AppendUnits(nil, v.Data())))
 	case Bytes:
-		return base64.StdEncoding.EncodeToString(v.data)
+		return base64.StdEncoding.EncodeToString(v.Data())
 	case Reference:
 		return "#" + strconv.FormatUint(v.num, 10)
 	}
@@ -174,7 +175,7 @@ func (v Value) Equal(o Value) bool {
 	case Double:
 		return v.Double() == o.Double()
 	case String, Bytes:
-		return string(v.data) == string(o.data)
+		return v.data == o.data
 	}
 	return v.num == o.num
 }

@@ -158,17 +158,19 @@ func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
 
 // Long is Record for a key of one INT or LONG, and faster.
 func (x *Unique) Long(key int64) (state.Record, bool) {
-	v := state.LongValue(key)
 	if len(x.types) == 1 && x.types[0] == state.Int {
 		if key != int64(int32(key)) {
 			return state.Record{}, false
 		}
-		v = state.IntValue(int32(key))
+		if x.direct {
+			return x.findNumber(state.IntValue(int32(key)).Bits())
+		}
+		return x.Record(state.IntValue(int32(key)))
 	}
-	if x.direct && v.Type() == x.types[0] {
-		return x.findNumber(v.Bits())
+	if x.direct && x.types[0] == state.Long {
+		return x.findNumber(state.LongValue(key).Bits())
 	}
-	return x.Record(v)
+	return x.Record(state.LongValue(key))
 }
 
 // numberKey returns the key as a number, if findNumber can look it up.

@@ -1,0 +1,10 @@
+package bits
+
+import "unsafe"
+
+// View returns b as a string that shares its bytes, which must not change as
+// long as it is in use: a string is a word shorter than a slice.
+func View(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// Viewed returns the bytes of a string, which must not be changed.
+func Viewed(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
