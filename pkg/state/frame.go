@@ -290,6 +290,18 @@ func readWidth(r *wire.Reader) int {
 	return w
 }
 
+// size returns the length of the records in the frame, in bytes.
+func (f *frame) size() (n int64) {
+	for i := range f.shards {
+		s := &f.shards[i]
+		n += int64(s.rows.Bits()+s.items.Bits()) / 8
+		for _, r := range s.ranges {
+			n += int64(len(r))
+		}
+	}
+	return n
+}
+
 // ordinal returns the type's ordinal of shard ordinal s in shard i.
 func (f *frame) ordinal(i int, s int64) Ordinal {
 	return Ordinal(s*int64(len(f.shards)) + int64(i))

@@ -86,6 +86,9 @@ func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
 	t := newType(l.own, len(l.frame.shards))
 	t.interned = lays
 	e := t.edit()
+	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
+		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
+	}
 	for w := p.from; w < p.to && err == nil; w++ {
 		word := l.frame.populated.At(uint64(w)*64, 64)
 		for first := w * 64; word != 0 && err == nil; first += pageSize {

@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -84,14 +85,14 @@ func (r Record) Bool(f int) (v, ok bool) {
 
 // Float returns a FLOAT field; ok is false if it is null.
 func (r Record) Float(f int) (v float32, ok bool) {
-	v = Value{num: r.fixed(f)}.Float()
-	return v, r.fixed(f) != nullFloat
+	x := r.fixed(f)
+	return math.Float32frombits(uint32(x)), x != nullFloat
 }
 
 // Double returns a DOUBLE field; ok is false if it is null.
 func (r Record) Double(f int) (v float64, ok bool) {
-	v = Value{num: r.fixed(f)}.Double()
-	return v, r.fixed(f) != nullDouble
+	x := r.fixed(f)
+	return math.Float64frombits(x), x != nullDouble
 }
 
 // Reference returns the ordinal in a REFERENCE field, or NoOrdinal if it is

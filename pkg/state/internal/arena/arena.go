@@ -124,9 +124,14 @@ func Same(a *Arena, h Handle, b *Arena, g Handle) bool {
 // ends with Close, CloseTrimmed or Discard.
 type Writer struct {
 	Arena
-	from [streams]int // where it began to write in open segments that it found
-	err  error
+	from     [streams]int // where it began to write in open segments that it found
+	expected int64        // see Expect
+	err      error
 }
+
+// Expect says about how many bytes the arena will hold, so that the first
+// segments are not smaller than the later ones.
+func (w *Writer) Expect(n int64) { w.expected = n }
 
 // Edit returns a Writer of the version after a.
 func (a *Arena) Edit() *Writer {
@@ -229,7 +234,7 @@ func (w *Writer) grow(stream, n int) bool {
 		w.segs, w.live = append(w.segs, nil), append(w.live, 0)
 	}
 	size := firstSegment
-	for size < SegmentBytes && int64(size) < w.held/openShare {
+	for size < SegmentBytes && int64(size) < max(w.held, w.expected)/openShare {
 		size *= 2
 	}
 	w.segs[number] = make([]byte, max(size, n))

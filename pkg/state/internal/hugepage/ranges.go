@@ -1,7 +1,6 @@
 package hugepage
 
 import (
-	"cmp"
 	"slices"
 	"unsafe"
 )
@@ -9,7 +8,7 @@ import (
 // Bytes is the length of a huge page.
 const Bytes = 2 << 20
 
-// Ranges are ranges of memory. They keep nothing alive.
+// Ranges are ranges of memory that do not overlap. They keep nothing alive.
 type Ranges struct{ list []span }
 
 // span is addresses from one to before another.
@@ -23,24 +22,25 @@ func (r *Ranges) Add(b []byte) {
 	}
 }
 
-// whole returns the huge pages that the ranges fill, as few spans as there can
-// be, in ascending order. What is in between is not ours to touch, and would
-// take memory that is not in use.
-func (r *Ranges) whole() []span {
-	slices.SortFunc(r.list, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-	var joined, out []span
+// filled returns the addresses of the huge pages that the ranges fill for the
+// most part, in ascending order. The rest of them takes memory, too, so it should
+// be little.
+func (r *Ranges) filled() (pages []uintptr) {
+	const enough = Bytes * 3 / 4
+	in := map[uintptr]uintptr{} // bytes, by page
 	for _, s := range r.list {
-		if n := len(joined); n > 0 && s.from <= joined[n-1].to {
-			joined[n-1].to = max(joined[n-1].to, s.to)
-			continue
-		}
-		joined = append(joined, s)
-	}
-	for _, s := range joined {
-		s.from = (s.from + Bytes - 1) &^ (Bytes - 1)
-		if s.to &^= Bytes - 1; s.from < s.to {
-			out = append(out, s)
+		for at := s.from; at < s.to; {
+			page := at &^ (Bytes - 1)
+			end := min(s.to, page+Bytes)
+			in[page] += end - at
+			at = end
 		}
 	}
-	return out
+	for page, n := range in {
+		if n >= enough {
+			pages = append(pages, page)
+		}
+	}
+	slices.Sort(pages)
+	return pages
 }
