@@ -113,13 +113,9 @@ func (r *reader) batches(fields [3]numberField) func() int64 {
 	const size = 16
 	return func() int64 {
 		var sum int64
-		var keys [size]state.Value
 		var found [size]state.Record
 		for ids := range slices.Chunk(r.next(batch), size) {
-			for i, id := range ids {
-				keys[i] = state.LongValue(id)
-			}
-			r.x.Records(found[:], keys[:]...)
+			r.x.Longs(found[:], ids)
 			for _, rec := range found {
 				sum += number(rec, fields[0]) + number(rec, fields[1]) + number(rec, fields[2])
 			}

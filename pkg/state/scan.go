@@ -191,8 +191,13 @@ func (t *Type) Prefetch(list []Ordinal) {
 
 // prefetch asks for the columns of the page of o.
 func (t *Type) prefetch(o Ordinal) {
-	const length = 3 * 64
 	if e := t.entry(o); e != 0 {
-		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, length)
+		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, prefetched)
 	}
 }
+
+// prefetched is how many bytes of a page are asked for: the columns, of most.
+const prefetched = 3 * 64
+
+// Prefetch asks for the memory of r, which must be a record: see Type.Prefetch.
+func (r Record) Prefetch() { prefetch.Range(r.data.Byte(0), 0, prefetched) }

@@ -22,40 +22,64 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 		}
 		return
 	}
+	var room [batchSize]uint64
 	for len(found) > 0 {
 		n := min(batchSize, len(found))
-		x.records(found[:n], keys[:n])
+		for i := range n {
+			room[i] = keys[i].Bits()
+		}
+		x.findNumbers(found[:n], room[:n])
+		for i := range n {
+			if keys[i].Type() != x.types[0] {
+				found[i] = state.Record{}
+			}
+		}
 		found, keys = found[n:], keys[n:]
 	}
 }
 
-// records is Records for up to batchSize keys of one number. Each loop asks for
-// the memory that the next one reads.
-func (x *Unique) records(found []state.Record, keys []state.Value) {
+// Longs is Records for keys of one INT or LONG, and faster. len(keys) must be
+// len(found).
+func (x *Unique) Longs(found []state.Record, keys []int64) {
+	if !x.direct || x.types[0] != state.Long {
+		for i, key := range keys {
+			found[i], _ = x.Long(key)
+		}
+		return
+	}
+	var room [batchSize]uint64
+	for len(found) > 0 {
+		n := min(batchSize, len(found))
+		for i, key := range keys[:n] {
+			room[i] = state.LongValue(key).Bits()
+		}
+		x.findNumbers(found[:n], room[:n])
+		found, keys = found[n:], keys[n:]
+	}
+}
+
+// findNumbers is findNumber for up to batchSize keys. Each loop asks for the
+// memory that the next one reads.
+func (x *Unique) findNumbers(found []state.Record, keys []uint64) {
 	var places [batchSize]place
 	var blocks [batchSize]*[blockBytes]byte
 	for i, key := range keys {
-		p := x.table.placeOf(mix(hashSeed, key.Bits()))
+		p := x.table.placeOf(mix(hashSeed, key))
 		places[i], blocks[i] = p, blockAt(x.table.group(p.group), p.block)
 		prefetch.Line(&blocks[i][0])
 	}
-	var first [batchSize]state.Ordinal
-	for i, p := range places[:len(keys)] {
-		first[i] = state.NoOrdinal
+	for i := range keys {
+		found[i] = state.Record{}
 		b := blocks[i]
-		if m := matches(b, p.tag); m != 0 && entryOf(m) < used(b) {
-			first[i] = ordinalAt(b, entryOf(m))
-			x.t.Prefetch(first[i : i+1])
+		m := matches(b, places[i].tag)
+		if k := entryOf(m); m != 0 && k < used(b) {
+			found[i] = x.t.Record(ordinalAt(b, k))
+			found[i].Prefetch()
 		}
 	}
 	for i, key := range keys {
-		found[i] = state.Record{}
-		if o := first[i]; o >= 0 {
-			if r := x.t.Record(o); key.Type() == x.types[0] && r.Bits(x.number) == key.Bits() {
-				found[i] = r
-				continue
-			}
+		if found[i].Type() == nil || found[i].Bits(x.number) != key {
+			found[i], _ = x.findNumber(key) // another entry has the same tag, or there is none
 		}
-		found[i], _ = x.Record(key) // another entry has the same tag, or there is none
 	}
 }

@@ -114,11 +114,14 @@ func askNumbers(t *testing.T, r *rand.Rand, x *index.Unique, kind string, ids []
 	}
 	found := make([]state.Record, len(keys))
 	x.Records(found, keys...)
+	longs := make([]state.Record, len(keys))
+	x.Longs(longs, asked)
 	for i, id := range asked {
 		one, ok := x.Record(keys[i])
 		long, okLong := x.Long(id)
-		if ok != there[id] || okLong != ok || !sameRecord(one, long) || !sameRecord(one, found[i]) {
-			t.Fatalf("key %d: Record %v %v, Long %v %v, Records %v; there: %v", id, one.Ordinal(), ok, long.Ordinal(), okLong, found[i].Ordinal(), there[id])
+		if ok != there[id] || okLong != ok || !sameRecord(one, long) || !sameRecord(one, found[i]) || !sameRecord(one, longs[i]) {
+			t.Fatalf("key %d: Record %v %v, Long %v %v, Records %v, Longs %v; there: %v",
+				id, one.Ordinal(), ok, long.Ordinal(), okLong, found[i].Ordinal(), longs[i].Ordinal(), there[id])
 		}
 		if ok && !one.Value(0).Equal(keys[i]) {
 			t.Fatalf("key %d: found the record of %v", id, one.Value(0))
