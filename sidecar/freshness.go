@@ -158,9 +158,24 @@ func (s *served) readSession(ctx context.Context, w wanted) (reading, error) {
 }
 
 func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
-	if err := s.reach(ctx, w.minVersion); err != nil {
-		return reading{}, err
+	if w.minVersion == dataset.None {
+		return s.readNow(ctx, w)
 	}
+	end := time.Now().Add(reachPatience(ctx))
+	for {
+		if err := s.reach(ctx, w.minVersion, end); err != nil {
+			return reading{}, err
+		}
+		// A pin can take the dataset back since: what counts is what is read.
+		r, err := s.readNow(ctx, w)
+		if err != nil || r.view.Version() >= w.minVersion {
+			return r, err
+		}
+	}
+}
+
+// readNow reads without waiting for a version.
+func (s *served) readNow(ctx context.Context, w wanted) (reading, error) {
 	if s.declared.Policy == PolicyRefuse && w.version == dataset.None && (w.maxAge < 0 || w.maxAge > s.declared.MaxStaleness) {
 		w.maxAge = s.declared.MaxStaleness
 	}
@@ -210,16 +225,17 @@ func (s *served) at(ctx context.Context, v dataset.Version) (*replica.View, erro
 	return view, err
 }
 
-// reach waits until the current version is v or a later one.
-func (s *served) reach(ctx context.Context, v dataset.Version) error {
-	if v == dataset.None {
-		return nil
-	}
-	wait := patience
+// reachPatience is how long a call waits for a version.
+func reachPatience(ctx context.Context) time.Duration {
 	if left, ok := timeLeft(ctx); ok {
-		wait = left
+		return left
 	}
-	timer := time.NewTimer(wait)
+	return patience
+}
+
+// reach waits until the current version is v or a later one, or until end.
+func (s *served) reach(ctx context.Context, v dataset.Version, end time.Time) error {
+	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
 	for {
 		changed := s.replica.Changed()

@@ -177,8 +177,15 @@ func testConfig(store *blob.Dir, names ...dataset.Name) Config {
 // start runs a sidecar until the test ends.
 func start(t testing.TB, cfg Config) *Sidecar {
 	t.Helper()
+	return startWith(t, cfg, Options{})
+}
+
+// startWith is start with options, but for the logger.
+func startWith(t testing.TB, cfg Config, options Options) *Sidecar {
+	t.Helper()
 	log := new(lines)
-	s, err := Open(t.Context(), cfg, Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	options.Logger = slog.New(slog.NewTextHandler(log, nil))
+	s, err := Open(t.Context(), cfg, options)
 	if err != nil {
 		t.Fatal(err)
 	}

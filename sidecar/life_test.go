@@ -414,3 +414,21 @@ func TestGracefulStop(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever stops a sidecar before it has begun to serve is told nothing else
+// than later.
+func TestStopBeforeServing(t *testing.T) {
+	store := newStore(t)
+	s, err := Open(t.Context(), testConfig(store, "usage"), Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.Close(); err != nil { // as Run does it, at the worst moment
+		t.Fatal(err)
+	}
+	if err := s.Run(ctx); err != nil {
+		t.Errorf("a run that is over at once: %v, want none", err)
+	}
+}

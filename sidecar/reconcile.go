@@ -47,6 +47,9 @@ func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error
 	if s.cache != nil {
 		open = blob.OpenLater // the cache has what is needed until the store is there
 	}
+	if s.options.World.Store != nil {
+		open = s.options.World.Store
+	}
 	store, err := open(ctx, location)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,19 @@ type Options struct {
 	// GossipName is the name among the members of the cluster; empty means the
 	// host's and random digits.
 	GossipName string
+	// World, if not nil, takes the place of what lies around the process, for
+	// tests.
+	World *World
+}
+
+// World is what a Sidecar is connected to; a nil field means the real thing.
+type World struct {
+	// Store opens the store at a location.
+	Store func(ctx context.Context, location string) (blob.Store, error)
+	// Listen listens on Config.Listen. The Sidecar closes what it returns.
+	Listen func(address string) (net.Listener, error)
+	// Gossip carries gossip.
+	Gossip announce.Transport
 }
 
 // Sidecar serves datasets. Make one with Open; any number can be in a process.
@@ -87,6 +100,9 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	if options.World == nil {
+		options.World = &World{}
+	}
 	if options.Registry == nil {
 		options.Registry = daemon.NewRegistry()
 	}
@@ -128,7 +144,11 @@ func (s *Sidecar) listen() error {
 		return err
 	}
 	if s.cfg.Listen != "" {
-		if err := add(daemon.ListenTCP(s.cfg.Listen, "listen")); err != nil {
+		listen := s.options.World.Listen
+		if listen == nil {
+			listen = func(address string) (net.Listener, error) { return daemon.ListenTCP(address, "listen") }
+		}
+		if err := add(listen(s.cfg.Listen)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +169,7 @@ func (s *Sidecar) listen() error {
 	}
 	g, err := announce.NewGossip(announce.GossipConfig{
 		Cluster: s.cfg.Gossip.Cluster, KeyFile: s.cfg.Gossip.KeyFile, Join: s.cfg.Gossip.Join, Bind: s.cfg.Gossip.Bind,
-		Name: s.options.GossipName, Logger: s.log, OnHint: s.hint,
+		Name: s.options.GossipName, Logger: s.log, OnHint: s.hint, Transport: s.options.World.Gossip,
 	})
 	s.gossip = g
 	return err
@@ -229,7 +249,13 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	})
 	quiet(func() error { return every(follow, sweepPause(s.cfg.Limits.MaxStall), s.sweep) })
 	for _, l := range s.listeners {
-		group.Go(func() error { return s.server.Serve(l) })
+		group.Go(func() error {
+			err := s.server.Serve(l)
+			if errors.Is(err, grpc.ErrServerStopped) && ctx.Err() != nil {
+				return nil // it was to stop before it began
+			}
+			return err
+		})
 	}
 	if s.adminAddr != nil {
 		group.Go(func() error { return s.admin.Serve(s.adminAddr) })
