@@ -57,8 +57,10 @@ protocol: ## every schedule of the announcement log with two faults or pauses, a
 	$(GO) test -count=1 -v -timeout 2h -run 'TestProtocol$$' ./pkg/announce -depth 2 -walks $(WALKS)
 
 STEPS ?= 10000
-faults: ## STEPS (10000) of a scenario with faults beneath the store, by SEED (1)
-	$(GO) test -count=1 -v -run TestFaults ./testenv/faults -seed $(SEED) -scenarios 1 -steps $(STEPS)
+SIDECAR_STEPS ?= 1000
+faults: ## STEPS (10000) of a scenario with faults beneath the store, and SIDECAR_STEPS (1000) with whole sidecars, by SEED (1)
+	$(GO) test -count=1 -v -run 'TestFaults|TestSidecars' ./testenv/faults -seed $(SEED) -scenarios 1 -steps $(STEPS) \
+		-sidecar-steps $(SIDECAR_STEPS)
 
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## gofmt, go vet (arm64 too), golangci-lint and buf lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make lint: gofmt -w" $$unformatted >&2; exit 1; }

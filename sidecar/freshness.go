@@ -288,7 +288,9 @@ func (s *served) confirm(ctx context.Context, w wanted) replica.Freshness {
 		s.replica.Look()
 		select {
 		case <-ctx.Done():
+			return s.replica.Freshness()
 		case <-timer.C:
+			return s.replica.Freshness() // also the second look has no more time
 		case <-looked:
 		}
 	}

@@ -102,6 +102,8 @@ func (t *routes) unknown(method string) error {
 		return fmt.Errorf("method %.200s: dataset %.64s: %w", method, name, errNoDataset)
 	case t.plans[d.declared.Name] == nil && d.replica.Current() == nil:
 		return fmt.Errorf("dataset %s: %w", name, errNotLoaded)
+	case t.plans[d.declared.Name] == nil && d.willServe():
+		return fmt.Errorf("dataset %s: %w: its service is being made", name, errNotLoaded)
 	case t.plans[d.declared.Name] == nil:
 		return fmt.Errorf("dataset %s has no typed service: %w", name, errUnsupported)
 	}

@@ -87,3 +87,10 @@ func (s *served) current() (*replica.View, *plan, error) {
 	p, err := s.plan(view)
 	return view, p, err
 }
+
+// willServe says whether the newest view has a typed service, which may not be
+// routed yet.
+func (s *served) willServe() bool {
+	_, p, err := s.current()
+	return err == nil && p.service != nil
+}

@@ -24,10 +24,12 @@ type truth struct {
 	said      []int64         // numbers in order of announcement
 	acked     []int64         // numbers of acknowledged publishes
 	seen      [sidecars]int64 // the position that a sidecar's last read is of
+	manifests map[dataset.Version]dataset.Digest
+	entries   map[dataset.Digest][]int64 // manifest → positions of its announcements
 }
 
 func newTruth(memory *blob.Memory) truth {
-	return truth{memory: memory, fold: announce.Empty(), announced: map[dataset.Digest]int64{}, effective: map[dataset.Digest][]int64{}}
+	return truth{memory: memory, fold: announce.Empty(), announced: map[dataset.Digest]int64{}, effective: map[dataset.Digest][]int64{}, manifests: map[dataset.Version]dataset.Digest{}, entries: map[dataset.Digest][]int64{}}
 }
 
 // look reads what is new in the log.
@@ -49,6 +51,7 @@ func (t *truth) look(ctx context.Context) error {
 			if err := t.announce(ctx, a); err != nil {
 				return err
 			}
+			t.entries[a.Manifest] = append(t.entries[a.Manifest], next.Position)
 		}
 		t.fold = next
 		_, d := next.Effective()
@@ -65,7 +68,7 @@ func (t *truth) announce(ctx context.Context, a announce.Announcement) error {
 	if _, err := fmt.Sscan(m.Lineage.Producer, &n); err != nil {
 		return fmt.Errorf("lineage of %s: %w", a.Version, err)
 	}
-	t.announced[a.Manifest] = n
+	t.announced[a.Manifest], t.manifests[a.Version] = n, a.Manifest
 	t.said = append(t.said, n)
 	t.versions = append(t.versions, a.Version)
 	return nil
@@ -118,11 +121,16 @@ func (t *truth) read(i int, r *replica.Replica, err error) error {
 	if (err == nil) != (status.State == replica.StateReady) {
 		return fmt.Errorf("sidecar %d is %s after error %w", i, status.State, err)
 	}
-	positions := t.effective[view.ManifestDigest]
+	return t.advance(i, view.Version(), view.ManifestDigest)
+}
+
+// advance says whether sidecar i, which is at d, went back in the log.
+func (t *truth) advance(i int, v dataset.Version, d dataset.Digest) error {
+	positions := t.effective[d]
 	at := slices.IndexFunc(positions, func(p int64) bool { return p >= t.seen[i] })
-	held := len(positions) > 0 && t.until(view.ManifestDigest, t.seen[i])
+	held := len(positions) > 0 && t.until(d, t.seen[i])
 	if at < 0 && !held {
-		return fmt.Errorf("sidecar %d went back to %s", i, view.Version())
+		return fmt.Errorf("sidecar %d went back to %s", i, v)
 	}
 	if at >= 0 {
 		t.seen[i] = positions[at]

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -41,7 +42,11 @@ message Item { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; int6
 // Counts is what happened in a scenario.
 type Counts struct {
 	Steps, Faults, Published, Unchanged, Conflicts, InDoubt, Failed, Crashes int
-	Pins, Prunes, Refreshed, NotRefreshed, Reads                             int
+	Claims, Refused, Pins, Prunes, Refreshed, NotRefreshed, Reads            int
+	// With whole sidecars: of the reads that were answered, those of typed
+	// services, in sessions, marked stale, and of a cache alone. Then calls that
+	// failed, sessions that were opened, and caches that were damaged.
+	Typed, InSession, Marked, Cold, Unanswered, Sessions, Harmed int
 }
 
 // Scenario is one seeded run.
@@ -49,20 +54,46 @@ type Scenario struct {
 	Counts Counts
 
 	memory    *blob.Memory // what is really there
+	times     *times       // when it came there
 	store     blob.Store   // what all others see of it
 	random    *rand.Rand
-	weather   weather
+	weather   atomic.Int64 // a weather
 	mapping   *protomap.Mapping
 	producers [2]*cycle.Cycle // nil if it has crashed
-	replicas  [sidecars]*replica.Replica
+	claims    bool            // the last producer claims the log, and releases it
+	nap       time.Duration   // the longest time in which nobody does anything
+	followers followers
 	truth     truth
 	n         int64 // the last number that a version was to say
 }
 
-// New returns the scenario of a seed.
+// followers follow what is published, and are judged by what they serve.
+type followers interface {
+	// restart crashes one and starts it again.
+	restart(i int) error
+	// read reads from one, and says what was wrong.
+	read(ctx context.Context, i int) error
+	// during is called at the start of a publish; what it returns, at the end of
+	// it.
+	during(ctx context.Context) func() error
+	// settled says why one is not where it should be in fair weather.
+	settled(ctx context.Context, i int) error
+	// close ends all of them.
+	close() error
+}
+
+// New returns the scenario of a seed, with replicas that refresh when they are
+// told to.
 func New(ctx context.Context, seed uint64) (*Scenario, error) {
-	s := &Scenario{memory: blob.NewMemory(), random: rand.New(rand.NewPCG(seed, 0))}
-	s.store = blobtest.NewFaulty(s.memory, s.decide)
+	s, err := newScenario(ctx, seed)
+	s.followers = newReplicas(s)
+	return s, err
+}
+
+func newScenario(ctx context.Context, seed uint64) (*Scenario, error) {
+	s := &Scenario{memory: blob.NewMemory(), random: rand.New(rand.NewPCG(seed, 0)), nap: 2 * time.Hour}
+	s.times = &times{Store: s.memory, at: map[string]time.Time{}}
+	s.store = blobtest.NewFaulty(s.times, s.decide)
 	s.truth = newTruth(s.memory)
 	var err error
 	s.mapping, err = protomap.Compile(ctx, "item.proto", func(path string) ([]byte, error) {
@@ -71,18 +102,7 @@ func New(ctx context.Context, seed uint64) (*Scenario, error) {
 		}
 		return []byte(itemProto), nil
 	})
-	for i := range s.replicas {
-		s.restart(i)
-	}
 	return s, err
-}
-
-// restart gives a sidecar a replica without memory.
-func (s *Scenario) restart(i int) {
-	cfg := replica.DefaultConfig()
-	cfg.Dataset, cfg.Store, cfg.Logger = items, s.store, slog.New(slog.DiscardHandler)
-	s.replicas[i] = replica.Open(cfg)
-	s.truth.forget(i)
 }
 
 // Play takes steps and checks after each; then the weather clears, and all has
@@ -91,15 +111,18 @@ func (s *Scenario) Play(ctx context.Context, steps int) error {
 	for range steps {
 		s.Counts.Steps++
 		if s.random.IntN(25) == 0 {
-			s.weather = weather(s.random.IntN(int(weathers)))
+			s.weather.Store(s.random.Int64N(int64(weathers)))
 		}
 		if err := s.step(ctx); err != nil {
-			return fmt.Errorf("step %d, %s: %w", s.Counts.Steps, s.weather, err)
+			return fmt.Errorf("step %d, %s: %w", s.Counts.Steps, weather(s.weather.Load()), err)
 		}
 	}
-	s.weather = fair
+	s.weather.Store(int64(fair))
 	return s.settle(ctx)
 }
+
+// Close ends all that runs.
+func (s *Scenario) Close() error { return s.followers.close() }
 
 // step lets one of all do something.
 func (s *Scenario) step(ctx context.Context) error {
@@ -107,20 +130,20 @@ func (s *Scenario) step(ctx context.Context) error {
 	case n < 8:
 		return s.publish(ctx, s.random.IntN(len(s.producers)))
 	case n < 16:
-		return s.refresh(ctx, s.random.IntN(sidecars))
+		return s.followers.read(ctx, s.random.IntN(sidecars))
 	case n == 16:
 		s.Counts.Crashes++
 		if i := s.random.IntN(len(s.producers) + sidecars); i < len(s.producers) {
 			s.producers[i] = nil
-		} else {
-			s.restart(i - len(s.producers))
+		} else if err := s.followers.restart(i - len(s.producers)); err != nil {
+			return err
 		}
 	case n == 17:
 		return s.pin(ctx)
 	case n == 18:
 		return s.prune(ctx)
 	default:
-		time.Sleep(time.Duration(s.random.Int64N(int64(2 * time.Hour))))
+		time.Sleep(time.Duration(s.random.Int64N(int64(s.nap))))
 	}
 	return s.truth.look(ctx)
 }
@@ -140,15 +163,28 @@ func (s *Scenario) publish(ctx context.Context, i int) error {
 		}
 		s.producers[i] = c
 	}
+	if s.claims && i == len(s.producers)-1 {
+		if err := s.claim(short, c); err != nil {
+			s.Counts.Failed++
+			return s.truth.look(ctx)
+		}
+		defer s.release(short, c)
+	}
 	n := s.n
 	if s.random.IntN(4) > 0 { // else what was to be said last, announced or not
 		s.n++
 		n = s.n
 	}
+	judge := s.followers.during(ctx)
 	r, err := c.Run(short, dataset.Lineage{Producer: fmt.Sprint(n)}, s.fill(n))
-	if err := s.truth.look(ctx); err != nil {
+	if err := errors.Join(s.truth.look(ctx), judge()); err != nil {
 		return err
 	}
+	return s.ran(short, c, n, r, err)
+}
+
+// ran counts what became of a cycle that was to say n, and judges it.
+func (s *Scenario) ran(ctx context.Context, c *cycle.Cycle, n int64, r cycle.Result, err error) error {
 	switch {
 	case err == nil && r.Published:
 		s.Counts.Published++
@@ -158,7 +194,9 @@ func (s *Scenario) publish(ctx context.Context, i int) error {
 		return s.truth.says(n)
 	case errors.Is(err, announce.ErrConflict):
 		s.Counts.Conflicts++
-		_ = c.Restore(short) // else the next conflict tries again
+		_ = c.Restore(ctx) // else the next conflict tries again
+	case errors.Is(err, announce.ErrClaimed), errors.Is(err, announce.ErrDeposed):
+		s.Counts.Refused++
 	case errors.Is(err, announce.ErrInDoubt):
 		s.Counts.InDoubt++
 	case errors.Is(err, announce.ErrDiverged), errors.Is(err, announce.ErrCorrupt):
@@ -167,6 +205,25 @@ func (s *Scenario) publish(ctx context.Context, i int) error {
 		s.Counts.Failed++
 	}
 	return nil
+}
+
+// claim takes the log for a producer, unless an earlier claim still holds.
+func (s *Scenario) claim(ctx context.Context, c *cycle.Cycle) error {
+	if s.random.IntN(2) == 0 {
+		return nil // with what it holds, or without a claim
+	}
+	if _, err := c.Log().Claim(ctx, c.Author(), c.Author().Name, s.random.IntN(4) == 0); err != nil {
+		return err
+	}
+	s.Counts.Claims++
+	return c.Restore(ctx)
+}
+
+// release mostly gives the log back.
+func (s *Scenario) release(ctx context.Context, c *cycle.Cycle) {
+	if s.random.IntN(4) > 0 {
+		_, _ = c.Log().Release(ctx, c.Author()) // the weather may be bad
+	}
 }
 
 // now is a clock that jumps by days.
@@ -188,19 +245,6 @@ func (s *Scenario) fill(n int64) func(protomap.Sink) error {
 		}
 		return nil
 	}
-}
-
-// refresh lets a sidecar look at the store, and reads what it serves.
-func (s *Scenario) refresh(ctx context.Context, i int) error {
-	r := s.replicas[i]
-	err := r.Refresh(ctx)
-	if err == nil {
-		s.Counts.Refreshed++
-	} else {
-		s.Counts.NotRefreshed++
-	}
-	s.Counts.Reads++
-	return s.truth.read(i, r, err)
 }
 
 // pin holds consumers at one of the last versions, or lets them go.
@@ -230,12 +274,9 @@ func (s *Scenario) prune(ctx context.Context) error {
 // settle ends a scenario in fair weather: all come to the same, and the store
 // verifies.
 func (s *Scenario) settle(ctx context.Context) error {
-	for i, r := range s.replicas {
-		if err := s.refresh(ctx, i); err != nil {
+	for i := range sidecars {
+		if err := s.followers.settled(ctx, i); err != nil {
 			return err
-		}
-		if state := r.Status().State; s.truth.fold.Head != dataset.None && state != replica.StateReady {
-			return fmt.Errorf("sidecar %d does not recover: it is %s: %s", i, state, r.Status().Error)
 		}
 	}
 	v, err := replica.Verify(ctx, s.memory, items, nil)

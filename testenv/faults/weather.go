@@ -32,7 +32,7 @@ var kinds = []blobtest.Fault{
 
 // decide says what becomes of an operation.
 func (s *Scenario) decide(op blobtest.Op) blobtest.Fault {
-	f := s.weather.decide(op, s.random.IntN(100), kinds[s.random.IntN(len(kinds))])
+	f := weather(s.weather.Load()).decide(op, s.random.IntN(100), kinds[s.random.IntN(len(kinds))])
 	if f != blobtest.None {
 		s.Counts.Faults++
 	}
