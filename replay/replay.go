@@ -188,7 +188,7 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 		return err
 	}
 	got := r.cycle.Base()
-	d, err := diff.States(want.State, got.State, r.cfg.Rules.Options(got.Root().Schema().Name, r.cfg.Examples))
+	d, err := diff.States(ctx, want.State, got.State, r.cfg.Rules.Options(got.Root().Schema().Name, r.cfg.Examples))
 	if err != nil {
 		return err
 	}

@@ -249,35 +249,3 @@ func (s *Sidecar) gateHTTP(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
-
-// await runs the work of a heavy call that cannot be interrupted, and returns
-// ctx's error as soon as ctx ends. Work that is not waited for any more still
-// counts as a heavy call until it ends, so that callers that give up cannot pile
-// it up.
-func (s *Sidecar) await(ctx context.Context, method string, work func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	done := make(chan error, 1)
-	go func() {
-		err := errPanic // unless it returns
-		defer func() {
-			if p := recover(); p != nil {
-				err = s.panicked(method, p)
-			}
-			done <- err
-		}()
-		err = work()
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		s.gate.heavy.now.Add(1) // the call's own ends with it
-		go func() {
-			_ = <-done // nobody waits for it
-			s.gate.heavy.leave()
-		}()
-		return ctx.Err()
-	}
-}

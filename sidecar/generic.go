@@ -159,11 +159,7 @@ func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfa
 		}
 		views[i] = r.view
 	}
-	var result *diff.Result
-	err := g.s.await(ctx, holdfastv1.Lookup_Diff_FullMethodName, func() (err error) {
-		result, err = diff.States(views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
-		return err
-	})
+	result, err := diff.States(ctx, views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
 	if err != nil {
 		return nil, toStatus(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"runtime"
 	"time"
@@ -83,7 +84,7 @@ func timeDiff(metric string, from, to *state.State) (string, error) {
 	for range 5 {
 		runtime.GC()
 		start := time.Now()
-		r, err := diff.States(from, to, diff.Options{Examples: 10})
+		r, err := diff.States(context.Background(), from, to, diff.Options{Examples: 10})
 		if err != nil {
 			return "", err
 		}

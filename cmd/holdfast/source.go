@@ -262,11 +262,11 @@ func (s *storeSource) Diff(ctx context.Context, from, to target, examples int) (
 	if err != nil {
 		return nil, err
 	}
-	return diffViews(a, b, examples)
+	return diffViews(ctx, a, b, examples)
 }
 
-func diffViews(a, b *replica.View, examples int) (*diffResult, error) {
-	d, err := diff.States(a.State, b.State, diff.Options{Type: b.Root().Schema().Name, Examples: examples})
+func diffViews(ctx context.Context, a, b *replica.View, examples int) (*diffResult, error) {
+	d, err := diff.States(ctx, a.State, b.State, diff.Options{Type: b.Root().Schema().Name, Examples: examples})
 	if err != nil {
 		return nil, err
 	}

@@ -277,18 +277,18 @@ func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate fun
 	for a := range d.view.Index.Duplicates() {
 		return nil, fmt.Errorf("%s %v: %w", d.view.Root().Schema().Name, d.view.Index.KeyOf(d.view.Root().Record(a)), ErrDuplicateKey)
 	}
-	return d, c.judge(d)
+	return d, c.judge(ctx, d)
 }
 
 // judge counts, and decides whether anything changed.
-func (c *Cycle) judge(d *draft) error {
+func (c *Cycle) judge(ctx context.Context, d *draft) error {
 	r := &d.result
 	r.Records, r.Version = d.view.Root().Len(), d.view.Version()
 	if d.prev == nil {
 		r.Added = r.Records
 		return nil
 	}
-	x, err := d.diff()
+	x, err := d.diff(ctx)
 	if err != nil {
 		return err
 	}
@@ -302,13 +302,13 @@ func (c *Cycle) judge(d *draft) error {
 
 // diff compares with the version before. Records with another key, or of
 // another root type, are none of those before.
-func (d *draft) diff() (*diff.Result, error) {
+func (d *draft) diff(ctx context.Context) (*diff.Result, error) {
 	before, now := d.prev.Root(), d.view.Root()
 	anew := &diff.Result{Added: now.Len(), Removed: before.Len()}
 	if before.Schema().Name != now.Schema().Name {
 		return anew, nil
 	}
-	x, err := diff.States(d.prev.State, d.view.State, diff.Options{Type: now.Schema().Name})
+	x, err := diff.States(ctx, d.prev.State, d.view.State, diff.Options{Type: now.Schema().Name})
 	if errors.Is(err, diff.ErrKeysDiffer) {
 		return anew, nil
 	}

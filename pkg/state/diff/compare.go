@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"slices"
@@ -18,6 +19,8 @@ type side struct {
 
 // comparison is one diff under way.
 type comparison struct {
+	ctx      context.Context
+	looked   int // records, since the context was looked at
 	o        Options
 	from, to side
 	shared   bool            // look only at what is not shared
@@ -30,8 +33,8 @@ type comparison struct {
 	key   []state.Value
 }
 
-func newComparison(from, to *state.State, o Options) (*comparison, error) {
-	c := &comparison{o: o, result: &Result{Type: o.Type, Fields: map[string]int{}, Transitions: map[string]map[string]int{}}}
+func newComparison(ctx context.Context, from, to *state.State, o Options) (*comparison, error) {
+	c := &comparison{ctx: ctx, o: o, result: &Result{Type: o.Type, Fields: map[string]int{}, Transitions: map[string]map[string]int{}}}
 	for _, path := range o.Values {
 		c.result.Transitions[path] = map[string]int{}
 	}
@@ -52,7 +55,10 @@ func newComparison(from, to *state.State, o Options) (*comparison, error) {
 		c.same = state.NewComparer(from, to)
 	}
 	c.walk = newWalker(from, to, o)
-	return c, c.index()
+	if err := c.index(); err != nil {
+		return nil, err
+	}
+	return c, ctx.Err()
 }
 
 // index makes the key indexes: of the records of from, to find them, of to only
@@ -81,18 +87,36 @@ func (c *comparison) index() error {
 }
 
 // candidates yields the records of t that have to be looked at: all but those
-// that are the same under the same ordinal.
+// that are the same under the same ordinal. They end early when the context
+// does.
 func (c *comparison) candidates(t *state.Type) iter.Seq[state.Ordinal] {
-	if !c.shared {
-		return t.Ordinals()
+	ordinals := t.Ordinals()
+	if c.shared {
+		ordinals = state.Unshared(c.from.t, c.to.t)
 	}
 	return func(yield func(state.Ordinal) bool) {
-		for o := range state.Unshared(c.from.t, c.to.t) {
-			if t.Populated(o) && !c.same.Same(c.o.Type, o) && !yield(o) {
+		for o := range ordinals {
+			if c.ended() {
+				return
+			}
+			if c.shared && (!t.Populated(o) || c.same.Same(c.o.Type, o)) {
+				continue
+			}
+			if !yield(o) {
 				return
 			}
 		}
 	}
+}
+
+// lookEvery is the number of records between two looks at the context.
+const lookEvery = 1 << 10
+
+// ended says, for one record in lookEvery, whether nobody wants the result any
+// more.
+func (c *comparison) ended() bool {
+	c.looked++
+	return c.looked%lookEvery == 0 && c.ctx.Err() != nil
 }
 
 // run matches equal records first, so that what is counted does not depend on
@@ -109,6 +133,9 @@ func (c *comparison) run() error {
 		c.result.Unchanged += c.to.t.Len() - seen
 	}
 	for _, o := range c.later {
+		if c.ended() {
+			return c.ctx.Err()
+		}
 		if err := c.matchChanged(c.to.t.Record(o)); err != nil {
 			return err
 		}
@@ -120,7 +147,7 @@ func (c *comparison) run() error {
 			}
 		}
 	}
-	return nil
+	return c.ctx.Err()
 }
 
 // partners yields the unmatched records of from that have the key of r.

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,8 +84,9 @@ type Example struct {
 
 // States compares two states. A nil state has no records. Errors wrap ErrNoRoot,
 // ErrKeysDiffer, index.ErrKey, state.ErrNotBindable, or, for content that
-// cannot be compared, state.ErrDangling, ErrCycle or ErrTooDeep.
-func States(from, to *state.State, o Options) (*Result, error) {
+// cannot be compared, state.ErrDangling, ErrCycle or ErrTooDeep. Soon after ctx is
+// done it ends with its error.
+func States(ctx context.Context, from, to *state.State, o Options) (*Result, error) {
 	if o.Type == "" {
 		root, err := commonRoot(from, to)
 		if err != nil {
@@ -92,7 +94,7 @@ func States(from, to *state.State, o Options) (*Result, error) {
 		}
 		o.Type = root
 	}
-	c, err := newComparison(from, to, o)
+	c, err := newComparison(ctx, from, to, o)
 	if err != nil {
 		return nil, fmt.Errorf("compare states: %w", err)
 	}

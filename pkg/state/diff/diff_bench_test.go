@@ -33,7 +33,7 @@ func BenchmarkStates(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := diff.States(from, s, diff.Options{Examples: 10})
+				r, err := diff.States(b.Context(), from, s, diff.Options{Examples: 10})
 				if err != nil || r.Changed != 1000 {
 					b.Fatalf("%+v, error %v", r, err)
 				}

@@ -1,6 +1,7 @@
 package diff_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -114,7 +115,7 @@ func build(t testing.TB, base *state.State, text string, tag int64, all films) *
 
 func states(t testing.TB, from, to *state.State, o diff.Options) *diff.Result {
 	t.Helper()
-	r, err := diff.States(from, to, o)
+	r, err := diff.States(t.Context(), from, to, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -325,7 +326,7 @@ func TestEmpty(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, c.want)
 		}
 	}
-	if _, err := diff.States(nil, nil, diff.Options{}); !errors.Is(err, diff.ErrNoRoot) {
+	if _, err := diff.States(t.Context(), nil, nil, diff.Options{}); !errors.Is(err, diff.ErrNoRoot) {
 		t.Errorf("two nil states: %v, want ErrNoRoot", err)
 	}
 }
@@ -364,11 +365,11 @@ func TestSchemas(t *testing.T) {
 	}
 	for _, text := range []string{"T @PrimaryKey(a) { int id; int a; }", "T @PrimaryKey(id) { long id; int a; }"} {
 		other := simple(t, text)
-		if _, err := diff.States(from, other, diff.Options{}); !errors.Is(err, diff.ErrKeysDiffer) {
+		if _, err := diff.States(t.Context(), from, other, diff.Options{}); !errors.Is(err, diff.ErrKeysDiffer) {
 			t.Errorf("%s: %v, want ErrKeysDiffer", text, err)
 		}
 	}
-	if _, err := diff.States(from, simple(t, "U @PrimaryKey(id) { int id; }"), diff.Options{}); !errors.Is(err, diff.ErrNoRoot) {
+	if _, err := diff.States(t.Context(), from, simple(t, "U @PrimaryKey(id) { int id; }"), diff.Options{}); !errors.Is(err, diff.ErrNoRoot) {
 		t.Errorf("another root: %v, want ErrNoRoot", err)
 	}
 }
@@ -388,5 +389,42 @@ func TestDuplicateKeys(t *testing.T) {
 	r := states(t, to, from, diff.Options{})
 	if got := (counts{r.Added, r.Removed, r.Changed, r.Unchanged}); got != (counts{1, 2, 1, 2}) {
 		t.Errorf("backwards: got %+v, want {1 2 1 2}", got)
+	}
+}
+
+// countdown is a context that ends when it has been looked at so many times.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestGivenUp ends comparisons at every look at their context, of one chain and
+// of two.
+func TestGivenUp(t *testing.T) {
+	from, to := films{}, films{}
+	for id := range int32(5000) {
+		from[id], to[id+2000] = film{title: "a"}, film{title: "b"}
+	}
+	a := build(t, nil, filmSchema, 1, from)
+	for name, b := range map[string]*state.State{"one chain": build(t, a, filmSchema, 2, to), "two": build(t, nil, filmSchema, 2, to)} {
+		for looks := 0; ; looks++ {
+			r, err := diff.States(&countdown{t.Context(), looks}, a, b, diff.Options{})
+			if err == nil {
+				if looks < 10 || r.Added != 2000 || r.Removed != 2000 || r.Changed != 3000 {
+					t.Errorf("%s: %+v after %d looks", name, r, looks)
+				}
+				break
+			}
+			if !errors.Is(err, context.Canceled) || r != nil {
+				t.Fatalf("%s, given up at look %d: %+v, error %v", name, looks, r, err)
+			}
+		}
 	}
 }
