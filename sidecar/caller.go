@@ -128,7 +128,8 @@ func (c *caller) Put(b *[]byte) {
 // callers are the connections of a sidecar. It makes their credentials, and
 // closes those that neither read nor write what they began.
 type callers struct {
-	limits Limits
+	limits  Limits
+	refused atomic.Int64 // connections
 
 	mu    sync.Mutex
 	all   map[*caller]*watched
@@ -159,6 +160,10 @@ func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.user = a.user(name)
+	if c.user.conns >= a.limits.MaxCallerConnections {
+		a.refused.Add(1)
+		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller", errLimit, a.limits.MaxCallerConnections)
+	}
 	c.user.conns++
 	a.all[c] = &watched{since: time.Now()}
 	return &callerConn{Conn: conn, forget: sync.OnceFunc(func() { a.forget(c) })}, c, nil

@@ -158,6 +158,9 @@ type Limits struct {
 	// MaxConnections bounds the connections on each address; further ones
 	// wait.
 	MaxConnections int `yaml:"max_connections"`
+	// MaxCallerConnections bounds the gRPC connections of one caller, as MaxRate
+	// has callers; further ones are closed.
+	MaxCallerConnections int `yaml:"max_caller_connections"`
 	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
 	// socket, else of one host; 0 means no bound. A Diff or Versions counts as a
 	// hundred, at most as a second's worth.
@@ -189,7 +192,7 @@ func DefaultConfig() Config {
 		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: protomap.DefaultLimits().Depth, MaxBatch: 10000,
-			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxLoads: 4, MaxVersions: 4,
+			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxCallerConnections: 900, MaxLoads: 4, MaxVersions: 4,
 			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
@@ -320,7 +323,7 @@ func (l Limits) validate(bad func(string, ...any)) {
 	}{
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
 		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_loads", l.MaxLoads, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
-		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_versions", l.MaxVersions, 2},
+		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_caller_connections", l.MaxCallerConnections, 1}, {"max_versions", l.MaxVersions, 2},
 		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 1},
 	} {
 		if v.n < v.least {

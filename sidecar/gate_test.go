@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -241,6 +242,48 @@ func TestManyConnections(t *testing.T) {
 			t.Errorf("%s has room for %d connections", name, n)
 		}
 	}
+}
+
+// TestCallerConnections opens more connections from one host than it may have:
+// another host, and the first connections, are still served.
+func TestCallerConnections(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(1, 1)...)
+	cfg := testConfig(store, "usage")
+	cfg.Listen, cfg.Limits.MaxCallerConnections = "0.0.0.0:0", 3
+	s := start(t, cfg)
+	untilReady(t, s)
+	_, port, err := net.SplitHostPort(s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(conn *grpc.ClientConn) error {
+		_, err := holdfastv1.NewLookupClient(conn).Get(t.Context(), &holdfastv1.GetRequest{Dataset: "usage", Key: []string{"R0"}})
+		return err
+	}
+	var conns []*grpc.ClientConn
+	for range 3 {
+		conns = append(conns, dialFrom(t, "127.0.0.1", "127.0.0.1:"+port))
+		if err := get(conns[len(conns)-1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := get(dialFrom(t, "127.0.0.1", "127.0.0.1:"+port)); status.Code(err) != codes.Unavailable {
+		t.Errorf("one more: %v", err)
+	}
+	if err := get(conns[0]); err != nil {
+		t.Errorf("on the first connection: %v", err)
+	}
+	if runtime.GOOS == "linux" {
+		if err := get(dialFrom(t, "127.0.0.2", "127.0.0.1:"+port)); err != nil {
+			t.Errorf("another host: %v", err)
+		}
+	}
+	if _, text := fetch(t, s, "/metrics"); !regexp.MustCompile(`holdfast_calls_refused_total\{limit="max_caller_connections"\} [1-9]`).MatchString(text) {
+		t.Error("the metrics do not count refused connections")
+	}
+	conns[1].Close()
+	until(t, "room for another one", func() bool { return get(dialFrom(t, "127.0.0.1", "127.0.0.1:"+port)) == nil })
 }
 
 // TestManyStreams makes more calls on a connection than it may have under way:

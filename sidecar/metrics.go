@@ -86,7 +86,7 @@ func newCollector(s *Sidecar) *collector {
 		lookups:  desc("lookups_total", "Look-ups that ended.", "dataset", "method", "code"),
 		seconds:  desc("lookup_seconds", "Time in the sidecar, per look-up.", "dataset", "method"),
 		panics:   desc("panics_total", "Calls that panicked."),
-		refused:  desc("calls_refused_total", "Calls of all kinds that a limit refused before they were looked at.", "limit"),
+		refused:  desc("calls_refused_total", "Calls of all kinds, and connections, that a limit refused before they were looked at.", "limit"),
 		calls:    desc("lookups_running", "Look-ups under way."),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
@@ -116,6 +116,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	for i, name := range refusalNames {
 		to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.gate.refusals[i].Load()), name)
 	}
+	to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.callers.refused.Load()), "max_caller_connections")
 	if status.Gossip != nil {
 		gauge(c.members, float64(status.Gossip.Members))
 	}

@@ -36,6 +36,10 @@ type Manifest struct {
 	// zero if none is declared.
 	Schema      dataset.Digest `json:"schema,omitzero"`
 	Fingerprint dataset.Digest `json:"fingerprint"`
+	// Root and Key say which type's records are looked up, and by which of its
+	// fields, if no schema is declared; empty if the types show it.
+	Root string   `json:"root,omitempty"`
+	Key  []string `json:"key,omitempty"`
 	// Records counts the populated records of each type.
 	Records map[string]int  `json:"records"`
 	Lineage dataset.Lineage `json:"lineage,omitzero"`
@@ -94,6 +98,9 @@ func (m *Manifest) check() error {
 	}
 	if year := m.Created.UTC().Year(); year < 0 || year > 9999 {
 		return fmt.Errorf("%w: created in year %d", ErrMalformed, year)
+	}
+	if !m.Schema.IsZero() && (m.Root != "" || len(m.Key) > 0) {
+		return fmt.Errorf("%w: root or key beside a schema, which says them", ErrMalformed)
 	}
 	for name, count := range m.Records {
 		if count < 0 {

@@ -36,7 +36,8 @@ func sampleManifest() *blob.Manifest {
 
 func TestManifestRoundTrip(t *testing.T) {
 	first := &blob.Manifest{Dataset: "usage", Version: 5, Segment: 5, Snapshot: ref("s"), Records: map[string]int{}}
-	for _, want := range []*blob.Manifest{sampleManifest(), first} {
+	adopted := &blob.Manifest{Dataset: "usage", Version: 5, Segment: 5, Snapshot: ref("s"), Records: map[string]int{}, Root: "Usage", Key: []string{"id", "at.day"}}
+	for _, want := range []*blob.Manifest{sampleManifest(), first, adopted} {
 		b, err := want.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -74,6 +75,8 @@ func TestDecodeManifestRefuses(t *testing.T) {
 		{"version as a number", `"version": "20260102150405001"`, `"version": 20260102150405001`, blob.ErrMalformed},
 		{"version not above previous", `"version": "20260102150405001"`, `"version": "20260102150405000"`, blob.ErrMalformed},
 		{"dataset is a path", `"dataset": "usage"`, `"dataset": "../usage"`, blob.ErrMalformed},
+		{"root beside a schema", `"records"`, `"root": "Usage", "records"`, blob.ErrMalformed},
+		{"key beside a schema", `"records"`, `"key": ["id"], "records"`, blob.ErrMalformed},
 		{"negative size", `"size": 1`, `"size": -1`, blob.ErrMalformed},
 	} {
 		bad := strings.Replace(good, c.old, c.new, 1)

@@ -27,7 +27,7 @@ type Adoption struct {
 	Store   blob.Store
 	// Folder is where a Java producer publishes and announces.
 	Folder string
-	// Declared says what the folder does not show.
+	// Declared says what the folder does not show; the manifest keeps it.
 	Declared replica.Declared
 	Author   announce.Author
 	Now      func() time.Time
@@ -76,6 +76,7 @@ func (a Adoption) adopt(ctx context.Context, log *announce.Log, view *replica.Vi
 	m := &blob.Manifest{
 		Dataset: a.Dataset, Version: v, Previous: f.Head, PreviousManifest: f.Manifest, Segment: v,
 		Snapshot: &ref, Fingerprint: view.State.Fingerprint(), Records: map[string]int{},
+		Root: a.Declared.Root, Key: a.Declared.Key,
 		Lineage: dataset.Lineage{Producer: a.Author.Name}, Created: a.Now().UTC(),
 	}
 	for _, t := range view.State.Types() {

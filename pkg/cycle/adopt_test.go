@@ -13,13 +13,14 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
 )
 
 // TestAdopt takes versions that the real library wrote into a log, goes on from
 // them, and refuses to as long as somebody else announces in the folder.
 func TestAdopt(t *testing.T) {
-	adopted := 0
+	adopted, unkeyed := 0, 0
 	for _, g := range golden.Cases(t) {
 		if g.Name == "17-optional-parts" {
 			continue // parts are not loaded
@@ -33,14 +34,19 @@ func TestAdopt(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := g.Index.Versions[len(g.Index.Versions)-1].Version
-		if announceJava(t, folder, last); !isKeyed(t, folder) {
-			continue // its owner has to declare root and key
+		announceJava(t, folder, last)
+		declared, ok := declaration(t, folder)
+		if !ok {
+			continue // no type has anything to be a key
+		}
+		if declared.Root != "" {
+			unkeyed++
 		}
 		m := mapping(t, plain)
 		if _, err := cycle.Open(t.Context(), config(dir, m, 1)); !errors.Is(err, announce.ErrForeign) {
 			t.Errorf("%s: a producer beside another: %v, want ErrForeign", g.Name, err)
 		}
-		a := cycle.Adoption{Dataset: "n", Store: dir, Folder: folder, Author: announce.Author{Name: "test"}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
+		a := cycle.Adoption{Dataset: "n", Store: dir, Folder: folder, Declared: declared, Author: announce.Author{Name: "test"}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)}
 		r, err := cycle.Adopt(t.Context(), a)
 		if err != nil || r.Version != last {
 			t.Errorf("%s: %+v, error %v, want version %s", g.Name, r, err, last)
@@ -69,8 +75,8 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("%s: verify finds nothing, error %v", g.Name, err)
 		}
 	}
-	if adopted < 5 {
-		t.Errorf("only %d were adopted", adopted)
+	if adopted < 10 || unkeyed < 3 {
+		t.Errorf("only %d were adopted, %d of them without a key of their own", adopted, unkeyed)
 	}
 }
 
@@ -81,10 +87,34 @@ func announceJava(t *testing.T, folder string, v dataset.Version) {
 	}
 }
 
-// isKeyed says whether a folder shows by itself what its records are.
-func isKeyed(t *testing.T, folder string) bool {
+// declaration returns what the owner of a folder has to declare: nothing if it
+// shows by itself what its records are, else the first type and field that do.
+func declaration(t *testing.T, folder string) (replica.Declared, bool) {
 	t.Helper()
 	cfg := replica.DefaultConfig()
 	cfg.Dataset, cfg.Folder = "n", folder
-	return replica.Open(cfg).Refresh(t.Context()) == nil
+	if replica.Open(cfg).Refresh(t.Context()) == nil {
+		return cfg.Declared, true
+	}
+	v, err := os.ReadFile(filepath.Join(folder, "announced.version"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := os.ReadFile(filepath.Join(folder, "snapshot-"+string(v)))
+	if err != nil {
+		return cfg.Declared, false
+	}
+	s, err := state.ReadSnapshot(blob, state.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, schema := range s.Schemas() {
+		for _, f := range schema.Fields {
+			cfg.Declared = replica.Declared{Root: name, Key: []string{f.Name}}
+			if replica.Open(cfg).Refresh(t.Context()) == nil {
+				return cfg.Declared, true
+			}
+		}
+	}
+	return replica.Declared{}, false
 }

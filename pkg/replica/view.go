@@ -3,6 +3,7 @@ package replica
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -35,14 +36,18 @@ func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View
 }
 
 // newView indexes s. A dataset that declares no schema gets the derived one,
-// which before has already if its types are the same.
+// which before has already if its types are the same. What d does not declare
+// the manifest does.
 func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
+	if d.Root == "" && len(d.Key) == 0 {
+		d = declaredBy(at.Manifest)
+	}
 	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
 	root := ""
 	switch {
 	case mapping != nil:
 		root = mapping.Root()
-	case before != nil && before.Derived && state.SameModel(before.State, s):
+	case before != nil && before.Derived && state.SameModel(before.State, s) && sameDeclared(before.Manifest, at.Manifest):
 		v.Mapping, v.Derived, root = before.Mapping, true, before.Root().Schema().Name
 	default:
 		var err error
@@ -66,6 +71,12 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 	}
 	v.State, v.Index = s, x
 	return v, nil
+}
+
+func declaredBy(m *blob.Manifest) Declared { return Declared{Root: m.Root, Key: m.Key} }
+
+func sameDeclared(a, b *blob.Manifest) bool {
+	return a.Root == b.Root && slices.Equal(a.Key, b.Key)
 }
 
 // derive returns a mapping for the records of s, and its root type.
