@@ -4,8 +4,8 @@ import (
 	"math"
 	mathbits "math/bits"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
-	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
 // A Scanner reads one field of all records of a type, many at a time and in
@@ -24,6 +24,9 @@ type Scanner struct {
 	kind  FieldType
 	next  int // chunk
 
+	expansion bits.Expansion // of the page under way
+
+	ahead    [pagesAhead]page // the next ones
 	n        int
 	bits     [chunkOrdinals]uint64
 	taken    [chunkPages]uint16 // which ordinals of each page of the chunk
@@ -34,7 +37,8 @@ type Scanner struct {
 
 // Scan returns a Scanner of field f, which must be neither STRING nor BYTES.
 func (t *Type) Scan(f int) *Scanner {
-	return &Scanner{t: t, field: f, kind: t.schema.Fields[f].Type}
+	kind := t.schema.Fields[f].Type
+	return &Scanner{t: t, field: f, kind: kind, expansion: bits.Expansion{Null: nullBits(kind)}}
 }
 
 // Next reads further records and says whether there were any. What the methods
@@ -43,15 +47,20 @@ func (s *Scanner) Next() bool {
 	s.n = 0
 	for s.n == 0 && s.next < len(s.t.table) {
 		c, after := s.t.table[s.next], s.t.table.get(s.next+1)
-		for p, e := range c {
-			if q := p + pagesAhead; q < chunkPages {
-				s.prefetch(c[q])
-			} else {
-				s.prefetch(after[q-chunkPages])
+		if s.next == 0 {
+			for p := range pagesAhead {
+				s.ahead[p] = s.ask(c[p])
 			}
-			s.taken[p] = e.live()
-			if e != 0 {
-				s.page(p, s.t.pageAt(e))
+		}
+		for i, e := range c {
+			p := &s.ahead[i%pagesAhead]
+			if s.taken[i] = e.live(); e != 0 {
+				s.page(i, *p)
+			}
+			if next := i + pagesAhead; next < chunkPages {
+				*p = s.ask(c[next])
+			} else {
+				*p = s.ask(after[next-chunkPages])
 			}
 		}
 		s.next++
@@ -59,39 +68,29 @@ func (s *Scanner) Next() bool {
 	return s.n > 0
 }
 
-// pagesAhead is how many pages a Scanner asks for before it needs them.
+// pagesAhead is how many pages a Scanner asks for before it needs them. It
+// divides the pages of a chunk.
 const pagesAhead = 8
 
-// prefetch asks for what page reads of a page.
-func (s *Scanner) prefetch(e entry) {
-	if e == 0 {
-		return
-	}
+// ask returns the page of an entry and asks for the memory that page reads.
+func (s *Scanner) ask(e entry) page {
 	p := s.t.pageAt(e)
-	c := &p.lay.cols[s.field]
-	if c.headBytes() > 0 {
-		prefetch.Range(p.data.Byte(0), int(c.head), c.headBytes())
+	if e == 0 {
+		return p
 	}
-	prefetch.Range(p.data.Byte(0), int(c.bit>>3), int(c.width)*pageSize/8)
+	c := &p.lay.cols[s.field]
+	prefetch.Line(p.data.Byte(uint64(c.head)))
+	prefetch.Range(p.data.Byte(uint64(c.bit>>3)), 0, int(c.width)*pageSize/8)
+	return p
 }
 
 // page appends the records of page i of the chunk.
 func (s *Scanner) page(i int, p page) {
 	c := &p.lay.cols[s.field]
-	base, slope := p.head(c)
 	out := (*[pageSize]uint64)(s.bits[s.n:])
-	null, nulls := nullBits(s.kind), uint16(0)
-	pos, width, mask, div := uint64(c.bit), uint64(c.width), c.mask, uint64(c.div)
-	for k := range out {
-		x := p.data.Load(pos, mask)*div + base
-		pos += width
-		base += slope
-		out[k] = x
-		if x == null {
-			nulls |= 1 << k
-		}
-	}
-	taken := s.taken[i] &^ nulls
+	s.expansion.Mask, s.expansion.Unit = c.mask, uint64(c.div)
+	s.expansion.Base, s.expansion.Slope = p.head(c)
+	taken := s.taken[i] &^ p.data.Expand(out, uint64(c.bit>>3), int(c.width), &s.expansion)
 	if taken != 1<<pageSize-1 {
 		s.compact(out, taken)
 		s.taken[i] = taken
@@ -128,9 +127,7 @@ func (s *Scanner) Bits() []uint64 { return s.bits[:s.n] }
 // Longs returns the values of an INT or LONG field. The slice is valid until
 // Next.
 func (s *Scanner) Longs() []int64 {
-	for i, x := range s.bits[:s.n] {
-		s.longs[i] = wire.UnZigZag64(x - 1)
-	}
+	bits.UnZigZag(s.longs[:s.n], s.bits[:s.n])
 	return s.longs[:s.n]
 }
 
