@@ -17,24 +17,22 @@ var ErrIllFormed = errors.New("string is not well-formed Unicode")
 // valid as long as it is held, whatever newer versions do. Field numbers are
 // positions in the type's schema; asking for a field by the wrong type is a
 // programming error with an unspecified answer.
-type Record struct { // three words: it stays in registers
+type Record struct { // four words: it stays in registers
 	t    *Type
+	lay  *layout // of its page
 	data bits.Page
-	at   uint64 // the number of the page's layout, then the ordinal's 32 bits
+	o    Ordinal
 }
 
-// noLayout is in a Record that is not populated: no type has so many.
-const noLayout = 1<<16 - 1
-
 // Ordinal returns the record's ordinal.
-func (r Record) Ordinal() Ordinal { return Ordinal(uint32(r.at)) }
+func (r Record) Ordinal() Ordinal { return r.o }
 
 // Type returns the type, in the state that the record was taken from.
 func (r Record) Type() *Type { return r.t }
 
-func (r Record) slot() int { return int(r.at % pageSize) }
+func (r Record) slot() int { return int(uint32(r.o) % pageSize) }
 
-func (r Record) page() page { return page{r.t.lays[r.at>>32], r.data} }
+func (r Record) page() page { return page{r.lay, r.data} }
 
 // fixed returns the number of a field that is neither STRING nor BYTES.
 func (r Record) fixed(f int) uint64 {

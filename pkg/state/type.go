@@ -62,9 +62,21 @@ func (t *Type) Populated(o Ordinal) bool {
 func (t *Type) Record(o Ordinal) Record {
 	e := t.entry(o)
 	if e == 0 {
-		return Record{t: t, at: noLayout<<32 | uint64(uint32(o))}
+		return Record{t: t, o: o}
 	}
-	return Record{t, t.blocks.Page(e.handle()), uint64(e.layout())<<32 | uint64(uint32(o))}
+	return Record{t, t.lays[e.layout()], t.blocks.Page(e.handle()), o}
+}
+
+// Match is Record, if its field f, which is neither STRING nor BYTES, is what
+// Record.Bits returns as bits. o may be unpopulated: it does not match.
+func (t *Type) Match(o Ordinal, f int, bits uint64) (Record, bool) {
+	e := t.entry(o)
+	if e>>(uint(o)%pageSize)&1 == 0 {
+		return Record{}, false
+	}
+	r := Record{t, t.lays[e.layout()], t.blocks.Page(e.handle()), o}
+	p, c, i := r.cell(f)
+	return r, p.packed(c, i)*uint64(c.div)+p.offset(c, i) == bits
 }
 
 // pageAt returns the page of an entry, the zero page if there is none.

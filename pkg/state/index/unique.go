@@ -211,7 +211,7 @@ func (x *Unique) findNumber(n uint64) (state.Record, bool) {
 	b := blockAt(x.table.group(p.group), p.block)
 	m := matches(b, p.tag)
 	if i := entryOf(m); m != 0 && i < used(b) {
-		if r := x.t.Record(ordinalAt(b, i)); r.Bits(x.number) == n {
+		if r, ok := x.t.Match(ordinalAt(b, i), x.number, n); ok {
 			return r, true
 		}
 	} else if m == 0 && b[usedAt]&passed == 0 {
@@ -224,7 +224,7 @@ func (x *Unique) findNumber(n uint64) (state.Record, bool) {
 func (x *Unique) findNumberIn(p place, n uint64) (state.Record, bool) {
 	w := x.table.walk(x.table.group(p.group), p)
 	for o := w.next(); o != state.NoOrdinal; o = w.next() {
-		if r := x.t.Record(o); r.Bits(x.number) == n {
+		if r, ok := x.t.Match(o, x.number, n); ok {
 			return r, true
 		}
 	}
