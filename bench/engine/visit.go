@@ -61,8 +61,9 @@ type movieVisitor struct {
 	rating, availability, country, genre, person, artKind, artURL *state.Type
 	countries, genres, cast, artwork                              *state.Type
 
-	list    []state.Ordinal // scratch
-	entries []state.Entry
+	countryList, castList, genreList []state.Ordinal // scratch
+	entries                          []state.Entry
+	urls                             []state.Ordinal
 }
 
 func newMovieVisitor(s *state.State) *movieVisitor {
@@ -74,29 +75,44 @@ func newMovieVisitor(s *state.State) *movieVisitor {
 	}
 }
 
+// visit asks for what it will read as soon as it knows it, level by level, so
+// that the waits for memory overlap.
 func (v *movieVisitor) visit(r state.Record) int64 {
+	countries, genres := v.countries.Record(r.Reference(6)), v.genres.Record(r.Reference(7))
+	cast, artwork := v.cast.Record(r.Reference(8)), v.artwork.Record(r.Reference(9))
+	countries.Prefetch()
+	genres.Prefetch()
+	cast.Prefetch()
+	artwork.Prefetch()
 	popularity, _ := r.Float(5)
 	sum := long(r, 0) + 3*integer(r, 2) + 5*integer(r, 3) + int64(math.Float32bits(popularity)) +
 		7*text(r, 1) + 11*text(v.rating.Record(r.Reference(4)), 0)
-	v.list = v.countries.Record(r.Reference(6)).AppendElements(v.list[:0])
-	v.availability.Prefetch(v.list)
-	for _, o := range v.list {
+
+	v.countryList = countries.AppendElements(v.countryList[:0])
+	v.availability.Prefetch(v.countryList)
+	v.castList = cast.AppendElements(v.castList[:0])
+	v.person.Prefetch(v.castList)
+	v.genreList = genres.AppendElements(v.genreList[:0])
+	v.entries = artwork.AppendEntries(v.entries[:0])
+	v.urls = v.urls[:0]
+	for _, e := range v.entries {
+		v.urls = append(v.urls, e.Value)
+	}
+	v.artURL.Prefetch(v.urls)
+
+	for _, o := range v.countryList {
 		a := v.availability.Record(o)
 		sum += text(v.country.Record(a.Reference(0)), 0) + long(a, 1) + 2*long(a, 2) + boolean(a, 3)
 	}
-	v.list = v.genres.Record(r.Reference(7)).AppendElements(v.list[:0])
-	for _, o := range v.list {
-		sum += 13 * text(v.genre.Record(o), 0)
-	}
-	v.list = v.cast.Record(r.Reference(8)).AppendElements(v.list[:0])
-	v.person.Prefetch(v.list)
-	for _, o := range v.list {
+	for _, o := range v.castList {
 		p := v.person.Record(o)
 		sum += long(p, 0) + 17*text(p, 1)
 	}
-	v.entries = v.artwork.Record(r.Reference(9)).AppendEntries(v.entries[:0])
-	for _, e := range v.entries {
-		sum += 19*text(v.artKind.Record(e.Key), 0) + 23*text(v.artURL.Record(e.Value), 0)
+	for _, o := range v.genreList {
+		sum += 13 * text(v.genre.Record(o), 0)
+	}
+	for i, e := range v.entries {
+		sum += 19*text(v.artKind.Record(e.Key), 0) + 23*text(v.artURL.Record(v.urls[i]), 0)
 	}
 	return sum
 }
