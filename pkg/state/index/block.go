@@ -53,8 +53,9 @@ func setLink(g []byte, h arena.Handle) {
 }
 
 // matches marks which entries of a block may have a tag: bit 8*i for entry i of
-// the first eight, bit 8*i+1 for entry 8+i. It has no branch that waits for
-// memory, so that several look-ups can wait for theirs at the same time.
+// the first eight, bit 8*i+1 for entry 8+i. It marks all that do, and some
+// behind one that does. It has no branch that waits for memory, so that several
+// look-ups can wait for theirs at the same time.
 func matches(b *[blockBytes]byte, tag byte) uint64 {
 	pattern := uint64(tag) * 0x0101010101010101
 	first := zeroBytes(binary.LittleEndian.Uint64(b[:]) ^ pattern)
@@ -62,10 +63,10 @@ func matches(b *[blockBytes]byte, tag byte) uint64 {
 	return first>>7 | rest>>6&0x02020202
 }
 
-// zeroBytes sets the highest bit of each byte that is 0, and no other bit.
+// zeroBytes sets the highest bit of each byte that is 0, and of some bytes above
+// one that is 0: a borrow leaves only those.
 func zeroBytes(x uint64) uint64 {
-	const low = 0x7f7f7f7f7f7f7f7f
-	return ^((x&low + low) | x | low) // no carry leaves a byte
+	return (x - 0x0101010101010101) &^ x & 0x8080808080808080
 }
 
 // entryOf returns the entry of the lowest bit of what matches returned.

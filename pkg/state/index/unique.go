@@ -209,12 +209,13 @@ func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
 func (x *Unique) findNumber(n uint64) (state.Record, bool) {
 	p := x.table.placeOf(mix(hashSeed, n))
 	b := blockAt(x.table.group(p.group), p.block)
-	m := matches(b, p.tag)
-	if i := entryOf(m); m != 0 && i < used(b) {
-		if r, ok := x.t.Match(ordinalAt(b, i), x.number, n); ok {
-			return r, true
+	if m := matches(b, p.tag); m != 0 {
+		if i := entryOf(m); i < used(b) {
+			if r, ok := x.t.Match(ordinalAt(b, i), x.number, n); ok {
+				return r, true
+			}
 		}
-	} else if m == 0 && b[usedAt]&passed == 0 {
+	} else if b[usedAt]&passed == 0 {
 		return state.Record{}, false
 	}
 	return x.findNumberIn(p, n)
