@@ -11,8 +11,9 @@ import (
 // Breaking says why those who read with the old declaration would misread
 // records of the new one, sorted: another root or key, a field whose number is
 // gone, or has another type or no presence any more, an enum value that is gone or called otherwise, or
-// whose number means another. Messages and enums are matched by full name.
-// Nothing means that the new declaration only adds.
+// whose number means another. Messages and enums are matched by their names
+// without the package: readers know them by one of ours, see Redeclare. Nothing
+// means that the new declaration only adds.
 func Breaking(old, next *Mapping) []string {
 	var out []string
 	if old.Root() != next.Root() {
@@ -22,15 +23,19 @@ func Breaking(old, next *Mapping) []string {
 		out = append(out, fmt.Sprintf("the key is (%s), it was (%s)", b, a))
 	}
 	enums := map[protoreflect.FullName]bool{} // that were compared
-	for name, plan := range old.plans {
-		now := next.plans[name]
+	plans := map[string]*typePlan{}
+	for _, plan := range next.plans {
+		plans[plan.name] = plan
+	}
+	for _, plan := range old.plans {
+		now := plans[plan.name]
 		if now == nil {
 			continue // the field that used it says so
 		}
 		for _, f := range plan.fields {
 			next := now.desc.Fields().ByNumber(f.desc.Number())
 			if why := changedField(f.desc, next); why != "" {
-				out = append(out, fmt.Sprintf("field %s of %s %s", f.desc.Name(), name, why))
+				out = append(out, fmt.Sprintf("field %s of %s %s", f.desc.Name(), relativeName(plan.desc), why))
 				continue
 			}
 			if a, b := enumOf(f.desc), enumOf(next); a != nil && !enums[a.FullName()] {
@@ -80,19 +85,20 @@ func enumOf(f protoreflect.FieldDescriptor) protoreflect.EnumDescriptor {
 // of aliases the first.
 func changedEnum(old, next protoreflect.EnumDescriptor) []string {
 	var out []string
+	name := relativeName(old)
 	for i := range old.Values().Len() {
 		v := old.Values().Get(i)
 		now, same := next.Values().ByName(v.Name()), next.Values().ByNumber(v.Number())
 		was := old.Values().ByNumber(v.Number()) // of aliases the first
 		switch {
 		case same == nil:
-			out = append(out, fmt.Sprintf("value %s of enum %s is gone (number %d)", v.Name(), old.FullName(), v.Number()))
+			out = append(out, fmt.Sprintf("value %s of enum %s is gone (number %d)", v.Name(), name, v.Number()))
 		case now != nil && now.Number() != v.Number():
-			out = append(out, fmt.Sprintf("value %s of enum %s is now number %d, it was %d", v.Name(), old.FullName(), now.Number(), v.Number()))
+			out = append(out, fmt.Sprintf("value %s of enum %s is now number %d, it was %d", v.Name(), name, now.Number(), v.Number()))
 		case now == nil:
-			out = append(out, fmt.Sprintf("value %s of enum %s is gone, its number %d now means %s", v.Name(), old.FullName(), v.Number(), same.Name()))
+			out = append(out, fmt.Sprintf("value %s of enum %s is gone, its number %d now means %s", v.Name(), name, v.Number(), same.Name()))
 		case v == was && same.Name() != was.Name():
-			out = append(out, fmt.Sprintf("number %d of enum %s is now %s first, it was %s", v.Number(), old.FullName(), same.Name(), was.Name()))
+			out = append(out, fmt.Sprintf("number %d of enum %s is now %s first, it was %s", v.Number(), name, same.Name(), was.Name()))
 		}
 	}
 	return out
@@ -105,9 +111,9 @@ func typeText(f protoreflect.FieldDescriptor) string {
 	text := f.Kind().String()
 	switch {
 	case f.Enum() != nil:
-		text = string(f.Enum().FullName())
+		text = relativeName(f.Enum())
 	case f.Message() != nil:
-		text = string(f.Message().FullName())
+		text = relativeName(f.Message())
 	}
 	if f.IsList() {
 		text = "repeated " + text

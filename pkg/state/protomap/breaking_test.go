@@ -88,3 +88,33 @@ func TestBreakingEnum(t *testing.T) {
 		}
 	}
 }
+
+// TestBreakingPackage changes the package along with what its readers know by
+// their own package's name.
+func TestBreakingPackage(t *testing.T) {
+	declare := func(pkg, rest string) *Mapping {
+		return mustCompile(t, `syntax = "proto3"; package `+pkg+`; import "holdfast/v1/options.proto";
+			message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; `+rest)
+	}
+	const was = "int32 n = 2; N below = 3; E e = 4; N.F f = 5; map<string, N> more = 6; } message N { int64 x = 1; enum F { A = 0; B = 1; } } enum E { X = 0; Y = 1; }"
+	old := declare("acme.v1", was)
+	for _, tc := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{"int32 n = 2;", "int32 n = 2; string more_yet = 7;", ""},
+		{"int32 n = 2;", "", "field n of R is gone (number 2)"},
+		{"int64 x = 1;", "bytes x = 1;", "field x of N is bytes, it was int64"},
+		{"X = 0; Y = 1;", "Y = 0; X = 1;", "value X of enum E is now number 1, it was 0; value Y of enum E is now number 0, it was 1"},
+		{"A = 0; B = 1;", "A = 0; C = 1;", "value B of enum N.F is gone, its number 1 now means C"},
+		{"N below = 3;", "M below = 3;", "field below of R is M, it was N"},
+	} {
+		text := strings.Replace(was, tc.old, tc.new, 1)
+		if strings.Contains(text, " M below") {
+			text += " message M { int64 x = 1; }"
+		}
+		for _, pkg := range []string{"acme.v1", "acme.v2"} {
+			if got := strings.Join(Breaking(old, declare(pkg, text)), "; "); got != tc.want {
+				t.Errorf("%q for %q in %s: %q, want %q", tc.new, tc.old, pkg, got, tc.want)
+			}
+		}
+	}
+}
