@@ -174,6 +174,21 @@ var commands = map[string]func(){
 			})
 		})
 	},
+	"each_twice": func() {
+		logic.Main(func(_ context.Context, s *logic.Session, emit emitFunc) error {
+			for a, err := range decisions(s) {
+				if err = errors.Join(err, emit(a), emit(a)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	},
+	"twice_equal": func() {
+		call(func(ctx context.Context, conn *grpc.ClientConn) {
+			emitAll(ctx, conn, []*holdfastv1.OutputRecord{{Form: &holdfastv1.OutputRecord_Json{Json: `{"feature":"f","region":"R1","totalPercent":61,"available":true}`}}})
+		})
+	},
 	"other_output": func() {
 		call(func(ctx context.Context, conn *grpc.ClientConn) {
 			_, _ = holdfastv1.NewLogicClient(conn).Begin(ctx, &holdfastv1.BeginRequest{Output: "usage"})

@@ -98,15 +98,10 @@ func (l *Logic) populate(ctx context.Context, s *Session) func(protomap.Sink) er
 			}
 		}
 		watch := &watched{reader: s.from}
-		var refused error // once; a logic that goes on must not lose a record
-		err := l.run(ctx, &Session{from: watch, clock: s.clock, seed: s.seed}, func(m proto.Message) error {
-			if refused == nil {
-				_, refused = l.Output.Add(sink, m.ProtoReflect())
-			}
-			return refused
-		})
+		out := &output{mapping: l.Output, sink: sink}
+		err := l.run(ctx, &Session{from: watch, clock: s.clock, seed: s.seed}, out.emit)
 		if err == nil {
-			err = cmp.Or(watch.missed(), refused)
+			err = cmp.Or(watch.missed(), out.refused)
 		}
 		switch {
 		case err == nil:

@@ -217,6 +217,8 @@ func TestFailedLogic(t *testing.T) {
 	}{
 		"fails":               {w.sum(func(func(string, int64) error) error { return wrong }), wrong},
 		"twice":               {w.sum(func(emit func(string, int64) error) error { return emit("a", 7) }), cycle.ErrDuplicateKey},
+		"twice, equal":        {w.sum(func(emit func(string, int64) error) error { return emit("a", 1) }), cycle.ErrDuplicateKey},
+		"twice, goes on":      {w.sum(func(emit func(string, int64) error) error { _ = emit("a", 1); return nil }), cycle.ErrDuplicateKey},
 		"not held":            {w.sum(func(emit func(string, int64) error) error { return emit("x", -1<<63) }), state.ErrNotStorable},
 		"not held, goes on":   {w.sum(func(emit func(string, int64) error) error { _ = emit("x", -1<<63); return nil }), state.ErrNotStorable},
 		"input not there":     {unheld, logic.ErrNotInSession},
