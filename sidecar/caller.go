@@ -162,7 +162,7 @@ func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo
 	c.user = a.user(name)
 	if c.user.conns >= a.limits.MaxCallerConnections {
 		a.refused.Add(1)
-		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller", errLimit, a.limits.MaxCallerConnections)
+		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller (limits.max_caller_connections)", errLimit, a.limits.MaxCallerConnections)
 	}
 	c.user.conns++
 	a.all[c] = &watched{since: time.Now()}

@@ -22,7 +22,7 @@ var (
 	errNotLoaded   = errors.New("dataset is not loaded yet")
 	errNoSchema    = errors.New("dataset cannot be encoded")
 	errNotReadable = errors.New("version cannot be loaded now")
-	errTooStale    = errors.New("data is older than the call allows")
+	errTooStale    = errors.New("data is too old")
 	errBehind      = errors.New("version is not reached yet")
 	errMetadata    = errors.New("bad request metadata")
 	errMalformed   = errors.New("request is malformed")

@@ -212,6 +212,9 @@ func (c Config) Validate() error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: %w", ErrConfig, fmt.Errorf(format, args...)))
 	}
+	if len(c.Datasets) > 0 && c.follow != "" {
+		bad("datasets: they are declared, and everything in the store %s is to be served, too: choose one", c.follow)
+	}
 	if len(c.Datasets) == 0 && c.follow == "" {
 		bad("datasets: declare at least one dataset, or name a store to serve everything in it")
 	}
@@ -274,11 +277,11 @@ func (c Config) validateDatasets(bad func(string, ...any)) {
 		if d.Store == "" {
 			bad("%s.store: dataset %s needs the folder or the URL of its store", at, d.Name)
 		}
-		d.validate(at, bad)
+		d.validate(at, c.Poll, bad)
 	}
 }
 
-func (d DatasetConfig) validate(at string, bad func(string, ...any)) {
+func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, ...any)) {
 	if d.Owner == OwnerHollow && blob.IsURL(d.Store) {
 		bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
 	}
@@ -297,6 +300,8 @@ func (d DatasetConfig) validate(at string, bad func(string, ...any)) {
 	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
 	if needed && d.MaxStaleness <= 0 || d.MaxStaleness < 0 {
 		bad("%s.max_staleness: policy %s needs a positive duration, not %s", at, d.Policy, d.MaxStaleness)
+	} else if needed && d.MaxStaleness <= poll {
+		bad("%s.max_staleness: %s is not more than poll, %s: what is current would be too old between two looks", at, d.MaxStaleness, poll)
 	}
 }
 

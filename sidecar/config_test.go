@@ -100,6 +100,8 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},
 		{func(c *Config) { c.Datasets[0].Policy = "hope" }, `"hope" is not one of serve, mark, refuse`},
 		{func(c *Config) { c.Datasets[0].Policy = PolicyRefuse }, "datasets[0].max_staleness: policy refuse needs"},
+		{func(c *Config) { c.Datasets[0].Policy, c.Datasets[0].MaxStaleness = PolicyMark, c.Poll }, "datasets[0].max_staleness: 1s is not more than poll"},
+		{func(c *Config) { *c = c.FromStore("s") }, "everything in the store s is to be served, too"},
 		{func(c *Config) { c.Datasets[0].Fallback = "none" }, `"none" is not one of snapshot, wait`},
 		{func(c *Config) { c.Sessions = SessionConfig{MaxCount: -1} }, "sessions.max_count: -1"},
 		{func(c *Config) { c.Sessions.MaxLease = 0 }, "sessions.max_lease: 0s"},

@@ -39,6 +39,7 @@ type wanted struct {
 	version    dataset.Version   // None means the newest
 	minVersion dataset.Version
 	maxAge     time.Duration // negative means any
+	byPolicy   bool          // the dataset's policy bounds the age, not the call
 }
 
 // readWanted reads a request's metadata.
@@ -60,8 +61,8 @@ func readWanted(ctx context.Context) (w wanted, err error) {
 		return w, err
 	}
 	if text != "" {
-		if w.maxAge, err = time.ParseDuration(text); err != nil || w.maxAge < 0 {
-			return w, fmt.Errorf("metadata %s: %w: %.40q is no duration such as 5s", keyMaxStaleness, errMetadata, text)
+		if w.maxAge, err = time.ParseDuration(text); err != nil || w.maxAge <= 0 { // a look at a store takes time
+			return w, fmt.Errorf("metadata %s: %w: %.40q is no duration above 0 such as 5s", keyMaxStaleness, errMetadata, text)
 		}
 	}
 	if w.version != dataset.None && w.version < w.minVersion {
@@ -124,7 +125,7 @@ func (s *served) read(ctx context.Context, version string) (reading, error) {
 			return reading{}, fmt.Errorf("version: %w: %w", errMalformed, err)
 		}
 		if w.version != dataset.None && w.version != v {
-			return reading{}, fmt.Errorf("metadata %s: %w: the request names version %s", keyVersion, errMetadata, v)
+			return reading{}, fmt.Errorf("metadata %s: %w: it is %s, the request itself names version %s", keyVersion, errMetadata, w.version, v)
 		}
 		w.version = v
 	}
@@ -177,7 +178,7 @@ func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
 // readNow reads without waiting for a version.
 func (s *served) readNow(ctx context.Context, w wanted) (reading, error) {
 	if s.declared.Policy == PolicyRefuse && w.version == dataset.None && (w.maxAge < 0 || w.maxAge > s.declared.MaxStaleness) {
-		w.maxAge = s.declared.MaxStaleness
+		w.maxAge, w.byPolicy = s.declared.MaxStaleness, true
 	}
 	// Asked before the view is taken, so that the age is never too small.
 	fresh, tooOld := s.fresh(ctx, w)
@@ -206,14 +207,26 @@ func (s *served) fresh(ctx context.Context, w wanted) (replica.Freshness, error)
 		fresh = s.confirm(ctx, w)
 	}
 	if w.tooOld(fresh) {
-		applied := dataset.None
-		if view := s.replica.Current(); view != nil {
-			applied = view.Version()
-		}
-		return fresh, fmt.Errorf("dataset %s: %w: %s since the store last confirmed version %s, at most %s is allowed",
-			s.declared.Name, errTooStale, fresh.Age.Round(time.Millisecond), applied, w.maxAge)
+		return fresh, s.tooStale(fresh, w)
 	}
 	return fresh, nil
+}
+
+// tooStale is errTooStale with how old what is applied is, and who minds.
+func (s *served) tooStale(fresh replica.Freshness, w wanted) error {
+	who := "the call"
+	if w.byPolicy {
+		who = "the dataset's policy"
+	}
+	applied := dataset.None
+	if view := s.replica.Current(); view != nil {
+		applied = view.Version()
+	}
+	since := "the store has not confirmed version %s since the start"
+	if fresh.Age >= 0 {
+		since = fresh.Age.Round(time.Millisecond).String() + " since the store last confirmed version %s"
+	}
+	return fmt.Errorf("dataset %s: %w: "+since+", %s allows %s", s.declared.Name, errTooStale, applied, who, w.maxAge)
 }
 
 // at returns the view of a version that the caller named.
@@ -249,13 +262,21 @@ func (s *served) reach(ctx context.Context, v dataset.Version, end time.Time) er
 			return ctx.Err()
 		case <-changed:
 		case <-timer.C:
-			at := dataset.None
-			if view != nil {
-				at = view.Version()
-			}
-			return fmt.Errorf("dataset %s: %w: %s is wanted, %s is applied", s.declared.Name, errBehind, v, at)
+			return s.behind(v, view)
 		}
 	}
+}
+
+// behind is errBehind for a version that was waited for.
+func (s *served) behind(wanted dataset.Version, view *replica.View) error {
+	at, held := dataset.None, ""
+	if view != nil {
+		at = view.Version()
+	}
+	if pin := s.replica.Status().Pinned; pin != dataset.None && pin < wanted {
+		held = fmt.Sprintf(", and a pin holds the dataset at %s", pin)
+	}
+	return fmt.Errorf("dataset %s: %w: %s is wanted, %s is applied%s", s.declared.Name, errBehind, wanted, at, held)
 }
 
 // timeLeft returns how long a call may wait so that its answer arrives before

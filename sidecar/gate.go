@@ -99,15 +99,15 @@ func (g *gate) enter(from *caller, c class, now time.Time) error {
 	switch c {
 	case classStanding:
 		if !g.standing.enter() {
-			return g.refuse(refusedByCalls, errLimit, "more than %d calls that stay open", g.standing.most)
+			return g.refuse(refusedByCalls, errLimit, "more than %d calls that stay open (limits.max_calls)", g.standing.most)
 		}
 	case classLookup, classHeavy:
 		if !g.calls.enter() {
-			return g.refuse(refusedByCalls, errLimit, "more than %d look-ups under way", g.calls.most)
+			return g.refuse(refusedByCalls, errLimit, "more than %d look-ups under way (limits.max_calls)", g.calls.most)
 		}
 		if c == classHeavy && !g.heavy.enter() {
 			g.calls.leave()
-			return g.refuse(refusedByHeavy, errLimit, "more than %d diffs and lists of versions under way: try again", g.heavy.most)
+			return g.refuse(refusedByHeavy, errLimit, "more than %d diffs and lists of versions under way (limits.max_heavy_calls): try again", g.heavy.most)
 		}
 	}
 	return nil
@@ -116,7 +116,7 @@ func (g *gate) enter(from *caller, c class, now time.Time) error {
 // pace counts a request of a caller, or refuses it.
 func (g *gate) pace(from *caller, c class, now time.Time) error {
 	if !from.allow(c, now) {
-		return g.refuse(refusedByRate, errRate, "more than %d of this caller", g.limits.MaxRate)
+		return g.refuse(refusedByRate, errRate, "more than %d a second of this caller (limits.max_rate)", g.limits.MaxRate)
 	}
 	return g.drained(from)
 }
@@ -125,7 +125,7 @@ func (g *gate) pace(from *caller, c class, now time.Time) error {
 // a call, and again when the answer is there: many calls may have begun at once.
 func (g *gate) drained(from *caller) error {
 	if from.full() {
-		return g.refuse(refusedByPending, errLimit, "more than %d bytes of answers are not read", g.limits.MaxPendingBytes)
+		return g.refuse(refusedByPending, errLimit, "more than %d bytes of answers are not read (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (g *gate) answer(message any, to *caller) (any, error) {
 		return message, nil
 	}
 	if size := proto.Size(m); size > g.limits.MaxAnswerBytes {
-		return nil, toStatus(fmt.Errorf("%w: the answer has %d bytes, at most %d are allowed", errLimit, size, g.limits.MaxAnswerBytes))
+		return nil, toStatus(fmt.Errorf("%w: the answer has %d bytes, at most %d are allowed (limits.max_answer_bytes)", errLimit, size, g.limits.MaxAnswerBytes))
 	}
 	b := buffers.Get(0)
 	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(*b, m)

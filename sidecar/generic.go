@@ -96,7 +96,7 @@ func (r reading) record(record state.Record, most int) (*holdfastv1.Record, erro
 		return nil, err
 	}
 	if size := len(message) + len(text); size > most {
-		return nil, fmt.Errorf("%w: the record has %d bytes, at most %d are allowed", errLimit, size, most)
+		return nil, fmt.Errorf("%w: the record has %d bytes, at most %d are allowed (limits.max_answer_bytes)", errLimit, size, most)
 	}
 	return &holdfastv1.Record{Type: r.view.Root().Schema().Name, Message: message, Json: string(text)}, nil
 }
@@ -106,7 +106,7 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 	limits := g.s.cfg.Limits
 	err = g.look(ctx, kindGenericBatchGet, in.GetDataset(), in.GetVersion(), func(r reading) error {
 		if len(in.GetKeys()) > limits.MaxBatch {
-			return fmt.Errorf("%w: more than %d keys in a batch", errLimit, limits.MaxBatch)
+			return fmt.Errorf("%w: more than %d keys in a batch (limits.max_batch)", errLimit, limits.MaxBatch)
 		}
 		out = &holdfastv1.BatchGetResponse{Version: r.view.Version().String()}
 		size := 0
@@ -119,7 +119,7 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 				return fmt.Errorf("key %d: %w", i+1, err)
 			}
 			if size += len(record.GetMessage()) + len(record.GetJson()); size > limits.MaxAnswerBytes {
-				return fmt.Errorf("%w: the answer exceeds %d bytes", errLimit, limits.MaxAnswerBytes)
+				return fmt.Errorf("%w: the answer exceeds %d bytes (limits.max_answer_bytes)", errLimit, limits.MaxAnswerBytes)
 			}
 			out.Results = append(out.Results, &holdfastv1.BatchGetResult{Record: record})
 		}

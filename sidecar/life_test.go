@@ -158,7 +158,7 @@ func TestStoreOutOfReach(t *testing.T) {
 	until(t, "age", func() bool { return s.Status().Datasets[0].AgeMS > 50 })
 	_, err := c.call(metadata.AppendToOutgoingContext(t.Context(), keyMaxStaleness, "50ms"), "GetUsage", `{"region":"R0"}`)
 	fails(t, "too old", err, codes.FailedPrecondition, "TOO_STALE", v.String())
-	if code, text := fetch(t, s, "/readyz?max_staleness=50ms"); code != 503 || !strings.Contains(text, "older") {
+	if code, text := fetch(t, s, "/readyz?max_staleness=50ms"); code != 503 || !strings.Contains(text, "too old") {
 		t.Errorf("readyz within 50ms: %d %s", code, text)
 	}
 	if code, _ := fetch(t, s, "/readyz"); code != 200 {
@@ -239,7 +239,7 @@ func TestHTTP(t *testing.T) {
 		{"usage/record?Key=R1", "", 400, `"reason": "MALFORMED_REQUEST"`},
 		{"usage/record?key=R1&version=1&version=2", "", 400, `version is given 2 times`},
 		{"usage/record?key=%zz", "", 400, `"reason": "MALFORMED_REQUEST"`},
-		{"usage/record?key=R1", "0s", 412, `"reason": "TOO_STALE"`},
+		{"usage/record?key=R1", "1ns", 412, `"reason": "TOO_STALE"`},
 		{"none/record?key=R1", "", 404, `"reason": "DATASET_NOT_FOUND"`},
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.AdminAddr()+"/datasets/"+x.path, nil)

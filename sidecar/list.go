@@ -19,7 +19,7 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 		records = min(records, limit)
 	}
 	if records > uint64(limits.MaxListRecords) {
-		return fmt.Errorf("%w: the list has %d records, at most %d are allowed", errLimit, records, limits.MaxListRecords)
+		return fmt.Errorf("%w: the list has %d records, at most %d are allowed (limits.max_list_records)", errLimit, records, limits.MaxListRecords)
 	}
 	var sent atomic.Uint64
 	ended := make(chan error, 1)

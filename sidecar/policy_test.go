@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
 // TestPolicy takes the store away from datasets of each policy: after a while
@@ -39,7 +40,7 @@ func TestPolicy(t *testing.T) {
 	}
 	version := s.Replica("refused").Current().Version()
 	_, err := clients[2].call(t.Context(), "GetUsage", `{"region":"R0"}`)
-	fails(t, "refused", err, codes.FailedPrecondition, "TOO_STALE", version.String())
+	fails(t, "refused", err, codes.FailedPrecondition, "TOO_STALE", version.String()+", the dataset's policy allows 2s")
 	exact := metadata.AppendToOutgoingContext(t.Context(), keyVersion, version.String())
 	if _, err := clients[2].call(exact, "GetUsage", `{"region":"R0"}`); err != nil {
 		t.Errorf("a version that is named: %v", err)
@@ -50,6 +51,11 @@ func TestPolicy(t *testing.T) {
 	for path, want := range map[string]int{"?datasets=served": 200, "?datasets=refused": 503, "": 503} {
 		if code, text := fetch(t, s, "/readyz"+path); code != want {
 			t.Errorf("/readyz%s: %d %s", path, code, text)
+		}
+	}
+	for _, query := range []string{"?dataset=served", "?datasets=served&datasets=marked", "?datasets=served&max_staleness=", "?datasets=served&max_staleness=0s", "?%zz"} {
+		if code, text := fetch(t, s, "/readyz"+query); code != 503 || !strings.Contains(text, "request is malformed") {
+			t.Errorf("/readyz%s: %d %s", query, code, text)
 		}
 	}
 	var header metadata.MD
@@ -85,4 +91,31 @@ func TestState(t *testing.T) {
 			t.Errorf("%s, %s, %s: %s, want %s", c.policy, c.state, c.age, got, c.want)
 		}
 	}
+}
+
+// TestRefusedFromCache starts without the store: that it has not confirmed
+// anything is no age.
+func TestRefusedFromCache(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(3, 1)...)
+	cfg := testConfig(store, "usage")
+	cfg.Cache.Dir = t.TempDir()
+	cfg.Datasets[0].Policy, cfg.Datasets[0].MaxStaleness = PolicyRefuse, time.Minute
+	t.Run("fill the cache", func(t *testing.T) { untilReady(t, start(t, cfg)) })
+	away := store.Root() + "-away"
+	if err := os.Rename(store.Root(), away); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, cfg)
+	until(t, "a version from the cache", func() bool { return s.Replica("usage").Current() != nil })
+	const want = "since the start, the dataset's policy allows 1m0s"
+	if err := s.Ready(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("ready: %v, want %s", err, want)
+	}
+	_, err := holdfastv1.NewLookupClient(dial(t, s.Addr())).Get(t.Context(), &holdfastv1.GetRequest{Dataset: "usage", Key: []string{"R0"}})
+	fails(t, "a look-up", err, codes.FailedPrecondition, "TOO_STALE", want)
+	if err := os.Rename(away, store.Root()); err != nil {
+		t.Fatal(err)
+	}
+	untilReady(t, s)
 }

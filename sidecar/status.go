@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -133,8 +134,8 @@ func (s *Sidecar) ready(t *routes, d *served) error {
 	if fresh.State == replica.StateDiverged {
 		return fmt.Errorf("dataset %s: %w: the store was restored or replaced", name, errNotReady)
 	}
-	if d.declared.Policy == PolicyRefuse && (fresh.Age < 0 || fresh.Age > d.declared.MaxStaleness) {
-		return fmt.Errorf("dataset %s: %w: %w: %s old", name, errNotReady, errTooStale, fresh.Age.Round(time.Millisecond))
+	if w := (wanted{maxAge: d.declared.MaxStaleness, byPolicy: true}); d.declared.Policy == PolicyRefuse && w.tooOld(fresh) {
+		return fmt.Errorf("%w: %w", errNotReady, d.tooStale(fresh, w))
 	}
 	p := (*d.plans.Load())[d.schemaID(view)]
 	switch {
@@ -168,24 +169,13 @@ var errNothing = errors.New("nothing is served: the store has no dataset yet; is
 // ?max_staleness=5s bounds their age.
 func (s *Sidecar) readyFor(r *http.Request) error {
 	t := s.routes.Load()
-	query := r.URL.Query()
-	maxAge := time.Duration(-1)
-	if text := query.Get("max_staleness"); text != "" {
-		var err error
-		if maxAge, err = time.ParseDuration(text); err != nil || maxAge < 0 {
-			return fmt.Errorf("max_staleness: %.40q is no duration such as 5s", text)
-		}
-	}
-	var names []dataset.Name
-	for text := range strings.SplitSeq(query.Get("datasets"), ",") {
-		if text != "" {
-			names = append(names, dataset.Name(text))
-		}
-	}
-	if !query.Has("datasets") {
-		if len(t.datasets) == 0 {
-			return errNothing
-		}
+	names, w, err := readinessWanted(r.URL.RawQuery)
+	switch {
+	case err != nil:
+		return err
+	case names == nil && len(t.datasets) == 0:
+		return errNothing
+	case names == nil:
 		for _, name := range slices.Sorted(maps.Keys(t.datasets)) {
 			if t.datasets[name].declared.Required {
 				names = append(names, name)
@@ -200,10 +190,38 @@ func (s *Sidecar) readyFor(r *http.Request) error {
 			continue
 		}
 		err := s.ready(t, d)
-		if age := d.replica.Freshness().Age; err == nil && maxAge >= 0 && (age < 0 || age > maxAge) {
-			err = fmt.Errorf("dataset %s: %w: %s old", name, errTooStale, age.Round(time.Millisecond))
+		if fresh := d.replica.Freshness(); err == nil && w.tooOld(fresh) {
+			err = d.tooStale(fresh, w)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// readinessWanted reads the parameters of a request for readiness; names is nil
+// if it names no datasets. One that is misspelt would ask for less than was
+// meant, and pass.
+func readinessWanted(raw string) (names []dataset.Name, w wanted, err error) {
+	w.maxAge = -1
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, w, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if name != "datasets" && name != "max_staleness" || len(query[name]) > 1 {
+			return nil, w, fmt.Errorf("%w: parameter %q: there are datasets and max_staleness, once each", errMalformed, name)
+		}
+	}
+	if text := query.Get("max_staleness"); query.Has("max_staleness") {
+		if w.maxAge, err = time.ParseDuration(text); err != nil || w.maxAge <= 0 {
+			return nil, w, fmt.Errorf("%w: max_staleness: %.40q is no duration above 0 such as 5s", errMalformed, text)
+		}
+	}
+	if query.Has("datasets") {
+		names = []dataset.Name{}
+		for text := range strings.SplitSeq(query.Get("datasets"), ",") {
+			names = append(names, dataset.Name(text))
+		}
+	}
+	return names, w, nil
 }

@@ -187,7 +187,7 @@ func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) er
 			continue
 		}
 		if n++; n > s.cfg.Limits.MaxBatch {
-			return fmt.Errorf("%w: more than %d keys in a batch", errLimit, s.cfg.Limits.MaxBatch)
+			return fmt.Errorf("%w: more than %d keys in a batch (limits.max_batch)", errLimit, s.cfg.Limits.MaxBatch)
 		}
 		key, _ := protowire.ConsumeBytes(value)
 		var err error
@@ -195,7 +195,7 @@ func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) er
 			return fmt.Errorf("key %d: %w", n, err)
 		}
 		if len(*to) > s.cfg.Limits.MaxAnswerBytes {
-			return fmt.Errorf("%w: the answer exceeds %d bytes", errLimit, s.cfg.Limits.MaxAnswerBytes)
+			return fmt.Errorf("%w: the answer exceeds %d bytes (limits.max_answer_bytes)", errLimit, s.cfg.Limits.MaxAnswerBytes)
 		}
 	}
 	return nil

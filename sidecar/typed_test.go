@@ -151,12 +151,12 @@ func TestFreshness(t *testing.T) {
 	if _, err := ask(keyMaxStaleness, "1h"); err != nil {
 		t.Errorf("within an hour: %v", err)
 	}
-	_, err := ask(keyMaxStaleness, "0s")
-	fails(t, "too stale", err, codes.FailedPrecondition, "TOO_STALE", "at most 0s is allowed")
+	_, err := ask(keyMaxStaleness, "1ns")
+	fails(t, "too stale", err, codes.FailedPrecondition, "TOO_STALE", "the call allows 1ns")
 	_, err = ask(keyVersion, "20010101000000000")
 	fails(t, "unknown version", err, codes.NotFound, "VERSION_NOT_FOUND", "20010101000000000")
 	for _, pair := range [][]string{
-		{keyVersion, "new"}, {keyMinVersion, "-1"}, {keyMaxStaleness, "soon"}, {keyMaxStaleness, "-1s"},
+		{keyVersion, "new"}, {keyMinVersion, "-1"}, {keyMaxStaleness, "soon"}, {keyMaxStaleness, "-1s"}, {keyMaxStaleness, "0s"},
 		{keyVersion, v1.String(), keyVersion, v2.String()}, {keyVersion, v1.String(), keyMinVersion, v2.String()},
 	} {
 		_, err := ask(pair...)

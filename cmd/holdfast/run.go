@@ -17,14 +17,15 @@ func newRun() *cobra.Command {
 	var file, store string
 	var printConfig bool
 	c := &cobra.Command{
-		Use:        "run (--config FILE | --store DIR)",
+		Use:        "run [--config FILE] [--store DIR]",
 		SuggestFor: []string{"serve", "start", "sidecar"},
 		Short:      "Serve datasets to applications, and follow their new versions",
 		Long: `Run is the sidecar: it holds a complete copy of every dataset that its
 configuration declares, follows new versions, and answers typed look-ups over
-gRPC. With --store alone it serves everything in a store. It stops on SIGTERM or
-Ctrl-C, after the calls under way. On SIGHUP it reads the configuration again and
-serves the datasets that are declared then; no call fails because of that.
+gRPC. With --store it serves everything in a store; the configuration, if there
+is one, declares no datasets then. It stops on SIGTERM or Ctrl-C, after the calls
+under way. On SIGHUP it reads the configuration again and serves the datasets that
+are declared then; no call fails because of that.
 
 docs/configuration.md describes the configuration file.`,
 		Example: "  holdfast run --store ./store\n  holdfast run --config sidecar.yaml",
@@ -63,6 +64,9 @@ docs/configuration.md describes the configuration file.`,
 			return err
 		}
 		if printConfig {
+			if store != "" {
+				fmt.Fprintf(c.OutOrStdout(), "# everything in the store %s (flag --store)\n", store)
+			}
 			return origins.Print(c.OutOrStdout(), &cfg)
 		}
 		ctx, stop := context.WithCancel(c.Context())
@@ -87,7 +91,6 @@ docs/configuration.md describes the configuration file.`,
 				log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
 				return
 			}
-			log.Info("declarations are reloaded")
 			warnAbsent(ctx, cfg.Datasets, log)
 		})
 		return s.Run(c.Context())
