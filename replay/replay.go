@@ -54,6 +54,8 @@ type Runner struct {
 	outputs *logic.Opener
 	cycle   *cycle.Cycle
 	checked map[string]compare.Check // by evaluation
+
+	candidate, control string // builds
 }
 
 // snapshotEvery is how many of the candidate's versions have one snapshot.
@@ -71,23 +73,25 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	return &Runner{
+	r := &Runner{
 		cfg: cfg, inputs: logic.NewOpener(cfg.Store), outputs: logic.NewOpener(cfg.Store), cycle: c,
 		checked: map[string]compare.Check{},
-	}, nil
+	}
+	if r.candidate, err = cfg.Candidate.CodeBuild(); err == nil && cfg.Control != nil {
+		r.control, err = cfg.Control.CodeBuild()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	return r, nil
 }
 
 // Candidate returns the name of the build under test.
-func (r *Runner) Candidate() string { return r.cfg.Candidate.Build }
+func (r *Runner) Candidate() string { return r.candidate }
 
 // Control returns the name of the build that PROD's output is made again with,
 // nothing if there is none.
-func (r *Runner) Control() string {
-	if r.cfg.Control == nil {
-		return ""
-	}
-	return r.cfg.Control.Build
-}
+func (r *Runner) Control() string { return r.control }
 
 // Rules returns what is compared and judged by.
 func (r *Runner) Rules() compare.Rules { return r.cfg.Rules }

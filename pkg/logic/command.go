@@ -95,7 +95,7 @@ func (c *Command) Build() (string, error) {
 
 // Logic returns the logic that c is, for an output of that name and schema.
 func (c *Command) Logic(output dataset.Name, m *protomap.Mapping) *Logic {
-	return &Logic{Name: filepath.Base(c.Args[0]), Output: m, Run: func(ctx context.Context, s *Session, emit func(proto.Message) error) error {
+	return &Logic{Name: filepath.Base(c.Args[0]), Output: m, command: c, Run: func(ctx context.Context, s *Session, emit func(proto.Message) error) error {
 		return c.run(ctx, &host{session: s, output: output, mapping: m, emit: emit})
 	}}
 }

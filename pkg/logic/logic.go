@@ -29,7 +29,7 @@ type Func func(ctx context.Context, s *Session, emit func(proto.Message) error) 
 type Logic struct {
 	// Name is the declared name.
 	Name string
-	// Build names the code; see ExecutableBuild.
+	// Build names the code; empty means as CodeBuild has it.
 	Build string
 	// Inputs are the datasets that a session must hold.
 	Inputs []dataset.Name
@@ -40,6 +40,8 @@ type Logic struct {
 	// Sources, if not nil, names the input records that an output record of
 	// this key was computed from, for those who look at a difference.
 	Sources func(key []state.Value) []Source
+
+	command *Command // that it is, nil for a function
 }
 
 // A Source is one record of an input.
@@ -81,12 +83,25 @@ func fileBuild(path string) (string, error) {
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), nil
 }
 
-// evaluation describes a run of l on s, without its output.
-func (l *Logic) evaluation(s *Session) dataset.Evaluation {
-	return dataset.Evaluation{
-		Logic: l.Name, Build: l.Build, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Inputs: s.Inputs(), Clock: s.Clock(), Seed: s.Seed(),
+// CodeBuild names the code: by Build if that is declared, else by a digest, of
+// a command as Command.Build has it, of a function as ExecutableBuild has it.
+func (l *Logic) CodeBuild() (string, error) {
+	switch {
+	case l.Build != "":
+		return l.Build, nil
+	case l.command != nil:
+		return l.command.Build()
 	}
+	return ExecutableBuild()
+}
+
+// evaluation describes a run of l on s, without its output.
+func (l *Logic) evaluation(s *Session) (dataset.Evaluation, error) {
+	build, err := l.CodeBuild()
+	return dataset.Evaluation{
+		Logic: l.Name, Build: build, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Inputs: s.Inputs(), Clock: s.Clock(), Seed: s.Seed(),
+	}, err
 }
 
 // populate returns what feeds a cycle with the records of a run.
@@ -127,7 +142,10 @@ func (l *Logic) run(ctx context.Context, s *Session, emit func(proto.Message) er
 // the versions of. The run is recorded: in the version's manifest, or in the
 // log if the output is that of the version before.
 func (l *Logic) Evaluate(ctx context.Context, s *Session, c *cycle.Cycle) (dataset.Evaluation, cycle.Result, error) {
-	e := l.evaluation(s)
+	e, err := l.evaluation(s) // the build first: a file may be replaced while it runs
+	if err != nil {
+		return e, cycle.Result{}, fmt.Errorf("run logic %s: %w", l.Name, err)
+	}
 	lineage := dataset.Lineage{Producer: c.Author().Name, Evaluation: &e}
 	r, err := c.Run(ctx, lineage, l.populate(ctx, s))
 	if errors.Is(err, cycle.ErrDuplicateKey) {

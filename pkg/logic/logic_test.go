@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -187,6 +189,43 @@ func TestEvaluations(t *testing.T) {
 		if sum, err := got.State.Checksum(); err != nil || sum != want.Manifest.Checksum || !reflect.DeepEqual(w.values(got), w.values(want)) {
 			t.Errorf("made again: %v with checksum %s, was %v with %s, error %v", w.values(got), sum, w.values(want), want.Manifest.Checksum, err)
 		}
+	}
+}
+
+// TestBuildIsRecorded names the code of a logic that declares no build: a
+// command by its program and arguments, a function by this executable.
+func TestBuildIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	left, right := w.publish("left", map[string]int64{"a": 1}), w.publish("right", nil)
+	s := logic.NewSession([]*replica.View{left, right}, clock, 1)
+	own, err := logic.ExecutableBuild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := &logic.Command{Args: []string{self, "nothing"}, Timeout: time.Minute}
+	ofCommand, err := command.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	function := w.sum(nil)
+	function.Build = ""
+	for want, l := range map[string]*logic.Logic{own: function, ofCommand: command.Logic("out", w.mapping)} {
+		e, _, err := l.Evaluate(t.Context(), s, w.cycle("out"))
+		if err != nil || e.Build != want || e.Logic == "" {
+			t.Errorf("evaluation by %q %q, want build %s, error %v", e.Logic, e.Build, want, err)
+		}
+	}
+	all, err := logic.Evaluations(t.Context(), w.store, "out")
+	if err != nil || len(all) != 2 || all[0].Build == "" || all[1].Build == "" || all[0].Build == all[1].Build {
+		t.Errorf("recorded: %+v, error %v", all, err)
+	}
+	lost := &logic.Command{Args: []string{filepath.Join(t.TempDir(), "lost")}}
+	if _, _, err := lost.Logic("out", w.mapping).Evaluate(t.Context(), s, w.cycle("out")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a command that is not there: error %v", err)
 	}
 }
 
