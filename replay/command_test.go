@@ -439,3 +439,27 @@ func TestSelect(t *testing.T) {
 		}
 	}
 }
+
+// TestDoubtsAreShown says where the outputs differ that make a comparison
+// worthless, also in fields that the rules ignore.
+func TestDoubtsAreShown(t *testing.T) {
+	w := newWorld(t, "prod", 20)
+	cfg := w.config("one_field", "clock")
+	cfg.Rules.Ignore = []string{"available", "total_percent"}
+	r := w.replay(cfg)
+	wantVerdict(t, r, compare.Inconclusive, "the control did not reproduce PROD's output: 0 records were added, 0 removed, 1 changed; "+
+		"the candidate is not deterministic: it made another output of the same session: 0 records were added, 0 removed, 20 changed")
+	if r.Check == nil || r.Check.Difference == nil || r.Repeat == nil {
+		t.Fatalf("check %+v, repeat %+v", r.Check, r.Repeat)
+	}
+	if d := r.Check.Difference; d.Changed != 1 || d.Unchanged != 19 || d.Fields["available"] != 1 || len(d.Examples) != 1 || d.Examples[0].Key[1] != "R3" ||
+		string(d.Examples[0].From) == string(d.Examples[0].To) {
+		t.Errorf("the control differs by %+v", d)
+	}
+	if d := r.Repeat; d.Changed != 20 || d.Fields["total_percent"] != 20 || len(d.Examples) != 1 {
+		t.Errorf("the candidate's outputs differ by %+v", d)
+	}
+	if r.Changed != 0 || r.Unchanged != 20 {
+		t.Errorf("the candidate differs by %+v", r.Difference)
+	}
+}

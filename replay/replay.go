@@ -129,7 +129,12 @@ func (r *Runner) Check(ctx context.Context, e dataset.Evaluation) (compare.Check
 		if out.Checksum, err = got.State.Checksum(); err != nil {
 			return out, fmt.Errorf("replay control: %w", err)
 		}
-		out.Reproduced = out.Checksum == want.Manifest.Checksum
+		if out.Reproduced = out.Checksum == want.Manifest.Checksum; !out.Reproduced {
+			out.Difference, err = r.difference(ctx, s, want, got)
+		}
+		if err != nil {
+			return out, fmt.Errorf("replay control: %w", err)
+		}
 	}
 	r.checked[string(key)] = out
 	return out, nil
@@ -196,15 +201,36 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if err != nil {
 		return err
 	}
-	out.Added, out.Removed, out.Changed, out.Unchanged = d.Added, d.Removed, d.Changed, d.Unchanged
-	out.Transitions, out.Fields = d.Transitions, d.Fields
+	shown, err := r.show(s, want, got, d)
+	if err != nil {
+		return err
+	}
+	out.Difference = *shown
+	return r.conclude(ctx, out, judged{e: e, session: s, first: first, want: want, got: got, diff: d, watch: watch})
+}
+
+// difference compares two outputs of one session in all fields, as their
+// checksums do.
+func (r *Runner) difference(ctx context.Context, s *logic.Session, from, to *replica.View) (*compare.Difference, error) {
+	d, err := diff.States(ctx, from.State, to.State, diff.Options{Type: to.Root().Schema().Name, Examples: r.cfg.Examples})
+	if err != nil {
+		return nil, err
+	}
+	return r.show(s, from, to, d)
+}
+
+// show makes of a diff what can be kept.
+func (r *Runner) show(s *logic.Session, from, to *replica.View, d *diff.Result) (*compare.Difference, error) {
+	out := &compare.Difference{
+		Added: d.Added, Removed: d.Removed, Changed: d.Changed, Unchanged: d.Unchanged,
+		Fields: d.Fields, Transitions: d.Transitions,
+	}
 	if out.Fields == nil {
 		out.Fields = map[string]int{}
 	}
-	if out.Examples, err = r.examples(s, want, got, d); err != nil {
-		return err
-	}
-	return r.conclude(ctx, out, judged{e: e, session: s, first: first, want: want, got: got, diff: d, watch: watch})
+	var err error
+	out.Examples, err = r.examples(s, from, to, d)
+	return out, err
 }
 
 // judged is a candidate's first run and what it showed.
@@ -227,7 +253,8 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 		return err
 	})
 	both.Go(func() (err error) {
-		out.Unstable, err = r.unstable(ctx, j.session, j.first, j.got)
+		out.Repeat, err = r.repeat(ctx, j.session, j.first, j.got)
+		out.Unstable = out.Repeat != nil
 		return err
 	})
 	err := both.Wait()
@@ -239,7 +266,7 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 		return err
 	}
 	if out.Unstable {
-		out.Reasons = append(out.Reasons, "the candidate is not deterministic: it made another output of the same session")
+		out.Reasons = append(out.Reasons, "the candidate is not deterministic: it made another output of the same session: "+out.Repeat.String())
 	}
 	intruders, err := j.watch.intruders(ctx)
 	if err != nil {
@@ -255,29 +282,30 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 	return nil
 }
 
-// unstable runs the candidate again and says whether it makes another output.
-func (r *Runner) unstable(ctx context.Context, s *logic.Session, first time.Time, got *replica.View) (bool, error) {
+// repeat runs the candidate again and returns how it makes another output, nil
+// if it does not.
+func (r *Runner) repeat(ctx context.Context, s *logic.Session, first time.Time, got *replica.View) (*compare.Difference, error) {
 	runs := r.cfg.Runs
 	if runs == 0 {
 		runs = 2
 	}
 	for range runs - 1 {
 		if err := wait(ctx, r.cfg.Apart-time.Since(first)); err != nil {
-			return false, err
+			return nil, err
 		}
 		again, err := r.cfg.Candidate.Compute(ctx, s)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		sum, err := again.State.Checksum()
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		if sum != got.Manifest.Checksum {
-			return true, nil
+			return r.difference(ctx, s, got, again)
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {
@@ -299,7 +327,7 @@ func (r *Runner) doubts(check compare.Check) []string {
 	case check.Reason != "":
 		return []string{"the control did not reproduce PROD's output: " + check.Reason}
 	case !check.Reproduced:
-		return []string{"the control did not reproduce PROD's output"}
+		return []string{"the control did not reproduce PROD's output: " + check.Difference.String()}
 	}
 	return nil
 }

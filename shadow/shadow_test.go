@@ -47,8 +47,11 @@ func (f *fake) Replay(_ context.Context, e dataset.Evaluation) (*compare.Report,
 	f.ran = append(f.ran, e.Output)
 	return &compare.Report{
 		Candidate: f.candidate, Control: f.control, Rules: f.rules, Output: e.Output, Evaluation: e,
-		Changed: int(e.Output), Fields: map[string]int{"a.b": 1}, Verdict: f.verdict,
-		Examples: []compare.Example{{Kind: "changed", Key: []string{"k"}, From: []byte(`{"a":1}`)}},
+		Verdict: f.verdict,
+		Difference: compare.Difference{
+			Changed: int(e.Output), Fields: map[string]int{"a.b": 1},
+			Examples: []compare.Example{{Kind: "changed", Key: []string{"k"}, From: []byte(`{"a":1}`)}},
+		},
 	}, nil
 }
 

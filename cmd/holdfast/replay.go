@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -288,15 +289,26 @@ func runReplay(c *cobra.Command, r *replay.Commands, output dataset.Name, chosen
 }
 
 func printReport(w io.Writer, output dataset.Name, r *compare.Report) {
-	fmt.Fprintf(w, "%s@%s, made by %s of", output, r.Output, r.Evaluation.Build)
-	for _, in := range r.Evaluation.Inputs {
-		fmt.Fprintf(w, " %s@%s", in.Dataset, in.Version)
+	fmt.Fprintf(w, "%s@%s, made by %s", output, r.Output, maker(r.Evaluation))
+	if of := inputs(r.Evaluation); of != "" {
+		fmt.Fprintf(w, " of %s", of)
 	}
 	fmt.Fprintln(w)
 	if r.Check != nil && r.Check.Reproduced {
 		fmt.Fprintf(w, "  the control made it again: content checksum %.16s…\n", r.Check.Checksum)
 	}
 	r.Print(w)
+}
+
+// maker says which logic made an output, as far as that was recorded.
+func maker(e dataset.Evaluation) string {
+	switch {
+	case e.Build == "" && e.Logic == "":
+		return "a logic whose name and build were not recorded"
+	case e.Logic == "":
+		return e.Build
+	}
+	return fmt.Sprintf("%s (%s)", e.Logic, cmp.Or(e.Build, "build not recorded"))
 }
 
 func printSum(w io.Writer, out replayResult) {

@@ -175,6 +175,24 @@ func TestShadow(t *testing.T) {
 	}
 }
 
+// TestReportHasNoHoles whatever was recorded of what made an output.
+func TestReportHasNoHoles(t *testing.T) {
+	inputs := []dataset.Input{{Dataset: "fx", Version: 2}}
+	for want, e := range map[string]dataset.Evaluation{
+		"offers@7, made by l (b) of fx@2\n":                                          {Logic: "l", Build: "b", Inputs: inputs},
+		"offers@7, made by l (build not recorded) of fx@2\n":                         {Logic: "l", Inputs: inputs},
+		"offers@7, made by b of fx@2\n":                                              {Build: "b", Inputs: inputs},
+		"offers@7, made by a logic whose name and build were not recorded of fx@2\n": {Inputs: inputs},
+		"offers@7, made by l (b)\n":                                                  {Logic: "l", Build: "b"},
+	} {
+		var b strings.Builder
+		printReport(&b, "offers", &compare.Report{Output: 7, Evaluation: e, Verdict: compare.Inconclusive})
+		if got := strings.TrimSuffix(b.String(), "  verdict: INCONCLUSIVE\n"); got != want {
+			t.Errorf("printed %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSplitWords(t *testing.T) {
 	for text, want := range map[string]string{
 		`./prod --fast`:         `["./prod" "--fast"]`,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -308,7 +309,7 @@ func newShadowShow() *cobra.Command {
 		}
 		w := c.OutOrStdout()
 		fmt.Fprintf(w, "run        %s\ncandidate  %s\ncontrol    %s\noutput     %s, made by %s\nclock      %s\n",
-			shadow.ID(r), r.Candidate, r.Control, r.Output, r.Evaluation.Build, timeText(r.Evaluation.Clock))
+			shadow.ID(r), r.Candidate, cmp.Or(r.Control, "none"), r.Output, maker(r.Evaluation), timeText(r.Evaluation.Clock))
 		for _, in := range r.Evaluation.Inputs {
 			fmt.Fprintf(w, "input      %s@%s\n", in.Dataset, in.Version)
 		}

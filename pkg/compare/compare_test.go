@@ -192,13 +192,15 @@ func TestCheckRules(t *testing.T) {
 // TestPrint shows all that a person needs.
 func TestPrint(t *testing.T) {
 	r := &compare.Report{
-		Added: 1, Removed: 2, Changed: 3, Unchanged: 4, Fields: map[string]int{"b": 2, "a": 1},
-		Transitions: map[string]map[string]int{"ok": {"true → false": 5}},
-		Verdict:     compare.NoGo, Reasons: []string{"ok differs in 5 records"},
-		Examples: []compare.Example{{
-			Kind: "changed", Key: []string{"k", "1"}, From: []byte(`{"a":1}`), To: []byte(`{"a":"` + strings.Repeat("é", 300) + `"}`),
-			Sources: []compare.Source{{Dataset: "in", Version: 7, Key: []string{"k"}, Record: []byte(`{"x":1}`)}},
-		}},
+		Difference: compare.Difference{
+			Added: 1, Removed: 2, Changed: 3, Unchanged: 4, Fields: map[string]int{"b": 2, "a": 1},
+			Transitions: map[string]map[string]int{"ok": {"true → false": 5}},
+			Examples: []compare.Example{{
+				Kind: "changed", Key: []string{"k", "1"}, From: []byte(`{"a":1}`), To: []byte(`{"a":"` + strings.Repeat("é", 300) + `"}`),
+				Sources: []compare.Source{{Dataset: "in", Version: 7, Key: []string{"k"}, Record: []byte(`{"x":1}`)}},
+			}},
+		},
+		Verdict: compare.NoGo, Reasons: []string{"ok differs in 5 records"},
 	}
 	var b strings.Builder
 	r.Print(&b)
@@ -209,5 +211,36 @@ func TestPrint(t *testing.T) {
 	}
 	if strings.ContainsRune(b.String(), '\uFFFD') {
 		t.Errorf("a record was cut within a rune:\n%s", &b)
+	}
+}
+
+// TestPrintDoubts shows first what makes the comparison worthless.
+func TestPrintDoubts(t *testing.T) {
+	differs := func(field string) compare.Difference {
+		return compare.Difference{Changed: 1, Fields: map[string]int{field: 1}, Examples: []compare.Example{{Kind: "changed", Key: []string{"of " + field}}}}
+	}
+	control, repeat := differs("x"), differs("y")
+	r := &compare.Report{
+		Difference: differs("z"), Check: &compare.Check{Difference: &control}, Unstable: true, Repeat: &repeat,
+		Verdict: compare.Inconclusive, Reasons: []string{"because"},
+	}
+	var b strings.Builder
+	r.Print(&b)
+	want := `  the control's output, compared with PROD's:
+  0 added, 0 removed, 1 changed, 0 unchanged
+    x                  differs in 1
+  e.g. changed of x
+  another output of the candidate, compared with its first:
+  0 added, 0 removed, 1 changed, 0 unchanged
+    y                  differs in 1
+  e.g. changed of y
+  the candidate's output, compared with PROD's:
+  0 added, 0 removed, 1 changed, 0 unchanged
+    z                  differs in 1
+  e.g. changed of z
+  verdict: INCONCLUSIVE (because)
+`
+	if b.String() != want {
+		t.Errorf("printed\n%s\nwant\n%s", &b, want)
 	}
 }

@@ -19,10 +19,36 @@ type Check struct {
 	Reproduced bool            `json:"reproduced"`
 	// Reason is why not, if the control did not even make an output.
 	Reason string `json:"reason,omitempty"`
+	// Difference is how the control's output differs from PROD's, of all fields
+	// whatever the rules ignore; nil if it was reproduced, or if Reason says why
+	// there is none.
+	Difference *Difference `json:"difference,omitempty"`
 }
 
-// A Report is what one run of a candidate showed. Counts are of records of the
-// root type, by key.
+// A Difference is what a comparison of two outputs found. Counts are of records
+// of the root type, by key.
+type Difference struct {
+	Added     int `json:"added"`
+	Removed   int `json:"removed"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	// Fields counts changed records by field path, Transitions those of some
+	// fields by "from → to".
+	// Both are nil if nothing could be compared.
+	Fields      map[string]int            `json:"fields"`
+	Transitions map[string]map[string]int `json:"transitions,omitempty"`
+	Examples    []Example                 `json:"examples,omitempty"`
+}
+
+// String says how many records differ.
+func (d *Difference) String() string {
+	if d.Added+d.Removed+d.Changed == 0 {
+		return "no record differs, yet the content checksum does"
+	}
+	return fmt.Sprintf("%d records were added, %d removed, %d changed", d.Added, d.Removed, d.Changed)
+}
+
+// A Report is what one run of a candidate showed.
 type Report struct {
 	// Candidate is the build that ran, Control the one that PROD's output was
 	// made again with; empty if there was none.
@@ -37,21 +63,16 @@ type Report struct {
 	Output     dataset.Version    `json:"output"`
 	Evaluation dataset.Evaluation `json:"evaluation"`
 
-	Added     int `json:"added"`
-	Removed   int `json:"removed"`
-	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"`
-	// Fields counts changed records by field path, Transitions those of some
-	// fields by "from → to".
-	// Both are nil if nothing could be compared.
-	Fields      map[string]int            `json:"fields"`
-	Transitions map[string]map[string]int `json:"transitions,omitempty"`
-	Examples    []Example                 `json:"examples,omitempty"`
+	// Difference is how the candidate's output differs from PROD's.
+	Difference
 
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons,omitempty"`
 	// Unstable says that the candidate made two outputs of one session.
 	Unstable bool `json:"unstable,omitempty"`
+	// Repeat is how another output of the candidate differs from its first, of
+	// all fields; nil unless it is Unstable.
+	Repeat *Difference `json:"repeat,omitempty"`
 	// Seconds is how long the run and the comparison took.
 	Seconds float64 `json:"seconds"`
 }
@@ -107,8 +128,23 @@ const maxLine = 160
 
 // Print writes the report for a person.
 func (r *Report) Print(w io.Writer) {
+	title := ""
+	for _, x := range []struct {
+		title string
+		diff  *Difference
+	}{
+		{"the control's output, compared with PROD's:", r.control()},
+		{"another output of the candidate, compared with its first:", r.Repeat},
+	} {
+		if x.diff != nil {
+			fmt.Fprintf(w, "  %s\n", x.title)
+			x.diff.print(w)
+			title = "  the candidate's output, compared with PROD's:\n"
+		}
+	}
 	if r.Fields != nil { // otherwise nothing was compared
-		r.printDiff(w)
+		fmt.Fprint(w, title)
+		r.Difference.print(w)
 	}
 	fmt.Fprintf(w, "  verdict: %s", r.Verdict)
 	if len(r.Reasons) > 0 {
@@ -117,17 +153,26 @@ func (r *Report) Print(w io.Writer) {
 	fmt.Fprintln(w)
 }
 
-func (r *Report) printDiff(w io.Writer) {
-	fmt.Fprintf(w, "  %d added, %d removed, %d changed, %d unchanged\n", r.Added, r.Removed, r.Changed, r.Unchanged)
-	for _, f := range slices.Sorted(maps.Keys(r.Fields)) {
-		fmt.Fprintf(w, "    %-18s differs in %d\n", f, r.Fields[f])
+// control returns how the control's output differs from PROD's, nil if that is
+// not known or it does not.
+func (r *Report) control() *Difference {
+	if r.Check == nil {
+		return nil
 	}
-	for _, f := range slices.Sorted(maps.Keys(r.Transitions)) {
-		for _, step := range slices.Sorted(maps.Keys(r.Transitions[f])) {
-			fmt.Fprintf(w, "    %-18s %s: %d\n", f, step, r.Transitions[f][step])
+	return r.Check.Difference
+}
+
+func (d *Difference) print(w io.Writer) {
+	fmt.Fprintf(w, "  %d added, %d removed, %d changed, %d unchanged\n", d.Added, d.Removed, d.Changed, d.Unchanged)
+	for _, f := range slices.Sorted(maps.Keys(d.Fields)) {
+		fmt.Fprintf(w, "    %-18s differs in %d\n", f, d.Fields[f])
+	}
+	for _, f := range slices.Sorted(maps.Keys(d.Transitions)) {
+		for _, step := range slices.Sorted(maps.Keys(d.Transitions[f])) {
+			fmt.Fprintf(w, "    %-18s %s: %d\n", f, step, d.Transitions[f][step])
 		}
 	}
-	for _, e := range r.Examples {
+	for _, e := range d.Examples {
 		e.print(w)
 	}
 }
