@@ -46,7 +46,7 @@ func TestAdoptCommand(t *testing.T) {
 		}
 		for _, c := range []struct{ command, want string }{
 			{"versions movies", last.String()},
-			{"verify " + store, "movies: ok: 1 versions"},
+			{"verify " + store, "movies: ok: 1 version,"},
 			{"export movies", "{"},
 		} {
 			args := strings.Fields(c.command)
@@ -64,7 +64,7 @@ func TestAdoptCommand(t *testing.T) {
 		if text, err := command(t, adopt...); !errors.Is(err, cycle.ErrNothingToAdopt) {
 			t.Errorf("adopt again: %s, error %v", text, err)
 		}
-		if text, err := command(t, publish...); err != nil || !strings.Contains(text, "1 records") {
+		if text, err := command(t, publish...); err != nil || !strings.Contains(text, "1 record,") {
 			t.Errorf("publish: %s, error %v", text, err)
 		}
 		if got, err := command(t, "verify", store); err != nil || !strings.Contains(got, "movies: ok: 2 versions") {

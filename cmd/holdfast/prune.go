@@ -132,7 +132,7 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 	for _, key := range plan.Damaged {
 		fmt.Fprintf(c.OutOrStdout(), "%s is lost or damaged: what stands in for it is kept\n", key)
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s %d files, %d bytes; %d versions kept, the horizon is %s\n",
-		p.Dataset, map[bool]string{true: "would delete", false: "deleted"}[o.dryRun], len(out.Keys), out.Bytes, len(plan.Kept), text(plan.Horizon))
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s %s, %s; %s kept, the horizon is %s\n",
+		p.Dataset, map[bool]string{true: "would delete", false: "deleted"}[o.dryRun], count(len(out.Keys), "file"), count(out.Bytes, "byte"), count(len(plan.Kept), "version"), text(plan.Horizon))
 	return err
 }

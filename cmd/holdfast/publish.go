@@ -99,7 +99,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 }
 
 func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
-	show, done := progress(c, "records read")
+	show, done := progress(c, "record", "read")
 	cfg.Progress = show
 	r, err := producer.Publish(c.Context(), cfg)
 	done(err)
@@ -126,22 +126,23 @@ func sources(c *cobra.Command, paths []string) []producer.File {
 func printResult(c *cobra.Command, r cycle.Result) error {
 	w := c.OutOrStdout()
 	if !r.Published {
-		_, err := fmt.Fprintf(w, "%s: nothing changed, still at %s (%d records)\n", r.Dataset, r.Version, r.Records)
+		_, err := fmt.Fprintf(w, "%s: nothing changed, still at %s (%s)\n", r.Dataset, r.Version, count(r.Records, "record"))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: published %s: %d records, %d added, %d removed, %d changed, %d unchanged\n",
-		r.Dataset, r.Version, r.Records, r.Added, r.Removed, r.Changed, r.Unchanged)
+	_, err := fmt.Fprintf(w, "%s: published %s: %s, %d added, %d removed, %d changed, %d unchanged\n",
+		r.Dataset, r.Version, count(r.Records, "record"), r.Added, r.Removed, r.Changed, r.Unchanged)
 	return err
 }
 
-// progress returns what shows a growing count on standard error: on one line if
-// that is a terminal, else once, at the end, if that is a good one.
-func progress(c *cobra.Command, what string) (show func(int), done func(error)) {
+// progress returns what shows a growing count of things on standard error, and
+// what was done with them: on one line if that is a terminal, else once, at the
+// end, if that is a good one.
+func progress(c *cobra.Command, thing, done string) (show func(int), end func(error)) {
 	last := 0
 	if file, ok := c.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		show = func(n int) {
 			last = n
-			fmt.Fprintf(file, "\r%d %s", n, what)
+			fmt.Fprintf(file, "\r%s %s", count(n, thing), done)
 		}
 		return show, func(error) {
 			if last > 0 {
@@ -151,7 +152,7 @@ func progress(c *cobra.Command, what string) (show func(int), done func(error)) 
 	}
 	return func(n int) { last = n }, func(err error) {
 		if err == nil {
-			fmt.Fprintf(c.ErrOrStderr(), "%d %s\n", last, what)
+			fmt.Fprintf(c.ErrOrStderr(), "%s %s\n", count(last, thing), done)
 		}
 	}
 }

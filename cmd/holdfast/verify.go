@@ -23,7 +23,8 @@ func newVerify() *cobra.Command {
 		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
 Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
-behind are listed; they are no error. So is each delta across a change of schemas
+behind are listed; they are no error, and prune deletes them. Schemas that no
+version names, or none any more, are listed, too; they stay. So is each delta across a change of schemas
 that leads to another state than the snapshot of its version: a Hollow consumer
 that goes by it keeps the schemas that it began with. It exits with 1 if something
 is wrong.
@@ -181,7 +182,7 @@ func verifyStore(c *cobra.Command, store blob.Store, names ...dataset.Name) ([]*
 }
 
 func verifyDataset(ctx context.Context, c *cobra.Command, store blob.Store, n dataset.Name) (*replica.Verification, error) {
-	show, done := progress(c, fmt.Sprintf("versions of %s verified", n))
+	show, done := progress(c, "version", fmt.Sprintf("of %s verified", n))
 	v, err := replica.Verify(ctx, store, n, func(version, _ int) { show(version) })
 	done(err)
 	return v, err
@@ -202,7 +203,7 @@ func printVerifications(c *cobra.Command, list []*replica.Verification, verbose 
 		if len(v.Problems) > 0 {
 			verdict = "BAD"
 		}
-		fmt.Fprintf(w, "%s: %s: %d versions, %d blobs, %d bytes\n", v.Dataset, verdict, v.Versions, v.Blobs, v.Bytes)
+		fmt.Fprintf(w, "%s: %s: %s, %s, %s\n", v.Dataset, verdict, count(v.Versions, "version"), count(v.Blobs, "blob"), count(v.Bytes, "byte"))
 		for _, p := range v.Problems {
 			fmt.Fprintf(w, "  problem: %s\n", p)
 		}
@@ -217,6 +218,13 @@ func printVerifications(c *cobra.Command, list []*replica.Verification, verbose 
 			fmt.Fprintf(w, "  %d orphans of failed cycles: %s, …; -v names all\n", n, strings.Join(v.Orphans[:fewOrphans], ", "))
 		} else if n > 0 {
 			fmt.Fprintf(w, "  orphans of failed cycles: %s\n", strings.Join(v.Orphans, ", "))
+		}
+		if n := len(v.UnusedSchemas); n > 0 && !verbose {
+			fmt.Fprintf(w, "  %s that no version names; -v names them\n", count(n, "schema"))
+		} else if n > 0 {
+			for _, key := range v.UnusedSchemas {
+				fmt.Fprintf(w, "  schema that no version names: %s\n", key)
+			}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"maps"
 	"slices"
@@ -29,21 +28,6 @@ var (
 	ErrEmpty = errors.New("dataset has no version yet")
 )
 
-// A LostError says that manifests of announced versions are gone or damaged.
-type LostError struct {
-	// Versions are those versions, ascending.
-	Versions []dataset.Version
-	err      error // of the first one
-}
-
-// Error implements error.
-func (e *LostError) Error() string {
-	return fmt.Sprintf("manifests of %d versions are lost, the first of %s: %v", len(e.Versions), e.Versions[0], e.err)
-}
-
-// Unwrap returns how the first one is lost.
-func (e *LostError) Unwrap() error { return e.err }
-
 // prunedError is the type of ErrPruned.
 type prunedError struct{}
 
@@ -65,6 +49,7 @@ type Catalog struct {
 	strict   bool                         // never go round a delta
 	detour   func(dataset.Version, error) // told of what is gone round; may be nil
 	fetches  *Fetches                     // may be nil
+	log      log                          // says what was pruned; nil if nothing does
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
@@ -75,7 +60,7 @@ type Catalog struct {
 // NewCatalog returns the catalog of a dataset. It reads nothing yet.
 func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 	return &Catalog{
-		store: store, name: name, logger: slog.New(slog.DiscardHandler),
+		store: store, name: name, logger: slog.New(slog.DiscardHandler), log: announce.Open(store, name),
 		manifests: map[dataset.Digest]*blob.Manifest{},
 		mappings:  map[dataset.Digest]*protomap.Mapping{},
 		failures:  map[blob.Ref]int{},
@@ -183,47 +168,9 @@ func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) 
 		}
 	}
 	if v < f.Horizon && v < oldest {
-		return Point{}, fmt.Errorf("dataset %s, version %s, below the horizon %s: %w", c.name, v, f.Horizon, ErrPruned)
+		return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, prunedBelow(f))
 	}
 	return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
-}
-
-func (c *Catalog) walk(ctx context.Context, f announce.Fold) iter.Seq2[announce.Link, error] {
-	return announce.Open(c.store, c.name).Walk(ctx, f, c.Manifest)
-}
-
-// Chain returns all announced versions that were not pruned, oldest first, also
-// those whose manifests are lost.
-func (c *Catalog) Chain(ctx context.Context, f announce.Fold) ([]announce.Link, error) {
-	var out []announce.Link
-	var err error
-	for at, walkErr := range c.walk(ctx, f) {
-		if err = walkErr; err == nil {
-			out = append(out, at)
-		}
-	}
-	slices.Reverse(out)
-	return out, err
-}
-
-// History returns all announced versions that were not pruned, oldest first. If
-// manifests are lost, it returns the others, and a LostError.
-func (c *Catalog) History(ctx context.Context, f announce.Fold) ([]Point, error) {
-	links, err := c.Chain(ctx, f)
-	var out []Point
-	lost := &LostError{}
-	for _, at := range links {
-		if at.Lost == nil {
-			out = append(out, Point{at.Manifest, at.Digest})
-			continue
-		}
-		lost.Versions = append(lost.Versions, at.Version)
-		lost.err = cmp.Or(lost.err, at.Lost)
-	}
-	if err == nil && lost.err != nil {
-		err = lost
-	}
-	return out, err
 }
 
 // Mapping returns the schema of that digest, nil for the zero digest.
@@ -256,7 +203,8 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 // Load returns the view of a version. It starts from current, if that is not
 // nil and deltas lead from it, and leaves it as it is. A blob that is missing or
 // damaged is passed over if there is another way, at worst from an older
-// snapshot.
+// snapshot. It fails with ErrPruned if blobs that it needs are gone, and the log
+// says that they may be.
 func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View, error) {
 	s, err := c.load(ctx, current, target)
 	if err != nil {
@@ -280,25 +228,7 @@ func (c *Catalog) LoadAt(ctx context.Context, f announce.Fold, v dataset.Version
 	if err != nil {
 		return nil, err
 	}
-	view, err := c.Load(ctx, current, at)
-	return view, pruned(f, v, err)
-}
-
-// pruned adds to an error of Load that v's blobs may be gone by intention.
-func pruned(f announce.Fold, v dataset.Version, err error) error {
-	if err != nil && v < f.Horizon && (errors.Is(err, ErrNoPath) || errors.Is(err, blob.ErrNotFound)) {
-		return fmt.Errorf("%w: %w: the horizon is %s", err, ErrPruned, f.Horizon)
-	}
-	return err
-}
-
-// whyGone returns err, why v could not be loaded, with what the log says now.
-func (r *Replica) whyGone(ctx context.Context, v dataset.Version, err error) error {
-	f, logErr := r.log.Refresh(ctx)
-	if logErr != nil {
-		return err
-	}
-	return pruned(f, v, err)
+	return c.Load(ctx, current, at)
 }
 
 // load tries one plan after the other, each without the blobs that were found
@@ -321,12 +251,12 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 		}
 		steps, err := Plan(from, without(target.Manifest, broken), before)
 		if err != nil {
-			return nil, cmp.Or(first, err)
+			return nil, c.whyGone(ctx, target.Manifest.Version, cmp.Or(first, err))
 		}
-		for _, step := range steps {
+		var step Step
+		for _, step = range steps {
 			if s, err = c.apply(ctx, s, step); err != nil {
 				err = fmt.Errorf("%s of %s: %w", step.Kind, step.Of, err)
-				first = cmp.Or(first, err)
 				broken[step.Blob] = true
 				break
 			}
@@ -334,6 +264,10 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 		if err == nil {
 			return s, nil
 		}
+		if ctx.Err() == nil && errors.Is(err, blob.ErrNotFound) && c.below(ctx, step.Of) {
+			continue // pruned: that is as it should be
+		}
+		first = cmp.Or(first, err)
 		if ctx.Err() != nil || errors.Is(err, errUnreadable) || errors.Is(err, ErrMemory) || c.strict && from != nil {
 			return nil, err
 		}

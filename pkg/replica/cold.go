@@ -73,7 +73,7 @@ func (r *Replica) loadCold(ctx context.Context, f announce.Fold) (*View, error) 
 		return nil, ErrEmpty
 	}
 	c := NewCatalog(cachedStore{cache: r.cfg.Cache}, r.cfg.Dataset).Declare(r.cfg.Declared)
-	c.fetches = r.cfg.Fetches
+	c.fetches, c.log = r.cfg.Fetches, nil // it has no log
 	m, err := c.Manifest(ctx, v, digest)
 	if err != nil {
 		return nil, err

@@ -199,7 +199,7 @@ func TestPruneBesidePausedProducer(t *testing.T) {
 					t.Errorf("paused at Put %d: %s came back", n, f.Key)
 				}
 			}
-			if v := verify(t, store); len(v.Problems) > 0 || slices.ContainsFunc(v.Orphans, func(s string) bool { return !strings.HasPrefix(s, "schemas/") }) {
+			if v := verify(t, store); len(v.Problems) > 0 || len(v.Orphans) > 0 {
 				t.Errorf("paused at Put %d: %+v", n, v)
 			}
 			w.kept(last)
@@ -348,4 +348,82 @@ func TestPruneManyKeys(t *testing.T) {
 		t.Errorf("%d files went in %d entries", len(plan.Files), prunes)
 	}
 	w.kept(plan)
+}
+
+// TestPruneGap prunes versions between one that is kept as an input and the
+// newest, whose manifests stay. They are listed nowhere; who asks for one learns
+// that it was pruned, and nothing is said of damage.
+func TestPruneGap(t *testing.T) {
+	for _, every := range []int{1, 2, 9} {
+		store := blob.NewMemory()
+		w := newWorld(t, store, every)
+		w.grow(2)
+		behind := open(store, func(c *replica.Config) { c.NoFallback = true })
+		refresh(t, behind, w.last())
+		w.grow(5)
+		output(t, store, 1, w.versions[2])
+		ahead := replica.Config{}
+		var said strings.Builder
+		logged := func(c *replica.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&said, nil))
+			ahead = *c
+		}
+		follower := open(store, logged)
+		refresh(t, follower, w.last())
+		w.kept(prune(t, store, 1))
+
+		var can, listed []dataset.Version
+		for _, v := range w.versions {
+			// From nothing, and from the newest, whose reverse delta stays.
+			_, err := replica.Open(ahead).At(t.Context(), v)
+			if _, near := follower.At(t.Context(), v); err == nil {
+				can = append(can, v)
+				if near != nil {
+					t.Errorf("snapshot every %d, version %s: from the newest: %v", every, v, near)
+				}
+			} else if !errors.Is(err, replica.ErrPruned) || errors.Is(err, blob.ErrNotFound) || strings.Count(err.Error(), v.String()) != 1 {
+				t.Errorf("snapshot every %d, version %s: %v", every, v, err)
+			}
+		}
+		for _, p := range history(t, store) {
+			listed = append(listed, p.Manifest.Version)
+		}
+		if !slices.Equal(listed, can) {
+			t.Errorf("snapshot every %d: listed are %v, what can be read are %v", every, listed, can)
+		}
+		if v := verify(t, store); v.Versions != len(can) || len(v.Problems) > 0 {
+			t.Errorf("snapshot every %d: verify counts %d versions, want %d; problems %q", every, v.Versions, len(can), v.Problems)
+		}
+		// A delta that was pruned is not waited for.
+		w.check(refresh(t, behind, w.last()))
+		if said.Len() > 0 || follower.Status().Detours != 0 {
+			t.Errorf("snapshot every %d: %d detours, it logs\n%s", every, follower.Status().Detours, &said)
+		}
+	}
+}
+
+// TestPruneSchema: a schema stays when the versions that name it go, and is no
+// orphan, because no cycle failed.
+func TestPruneSchema(t *testing.T) {
+	store := blob.NewMemory()
+	w := newWorld(t, store, 1)
+	w.grow(1)
+	schema := history(t, store)[0].Manifest.Schema
+	w.fields = wider
+	w.grow(2)
+	if v := verify(t, store); len(v.UnusedSchemas) > 0 {
+		t.Errorf("before the prune schemas %q are unused", v.UnusedSchemas)
+	}
+	prune(t, store, 1)
+	v := verify(t, store)
+	if want := []string{"schemas/" + schema.String()}; len(v.Orphans) > 0 || len(v.Problems) > 0 || !slices.Equal(v.UnusedSchemas, want) {
+		t.Errorf("orphans %q, problems %q, unused schemas %q, want %q", v.Orphans, v.Problems, v.UnusedSchemas, want)
+	}
+
+	// What a manifest that is lost named nobody knows.
+	newest := history(t, store)[0]
+	spoil(t, store, blob.ManifestKey("n", newest.Manifest.Version, newest.Digest), true)
+	if v := verify(t, store); len(v.UnusedSchemas) > 0 || len(v.Problems) == 0 {
+		t.Errorf("a manifest is lost: problems %q, unused schemas %q", v.Problems, v.UnusedSchemas)
+	}
 }

@@ -129,7 +129,8 @@ func Open(cfg Config) *Replica {
 	} else {
 		c := NewCatalog(cfg.useCache(), cfg.Dataset).Declare(cfg.Declared).LogTo(cfg.Logger)
 		c.strict, c.detour, c.fetches = cfg.NoFallback, r.detour, cfg.Fetches
-		r.catalog, r.log = c, announce.Open(cfg.Store, cfg.Dataset)
+		c.log = announce.Open(cfg.Store, cfg.Dataset)
+		r.catalog, r.log = c, c.log
 	}
 	r.detours.Store(&detours{})
 	r.live.Store(&liveSet{})
@@ -208,7 +209,7 @@ func (r *Replica) load(ctx context.Context, v dataset.Version) (*View, error) {
 	}
 	view, err := r.catalog.Load(ctx, set.nearest(v), at)
 	if err != nil {
-		return nil, r.whyGone(ctx, v, err)
+		return nil, err
 	}
 	if !r.keep(set.store, view) {
 		return nil, fmt.Errorf("load %s@%s: %w", r.cfg.Dataset, v, announce.ErrDiverged)

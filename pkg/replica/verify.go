@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -16,13 +17,18 @@ import (
 
 // A Verification is what a check of a dataset found.
 type Verification struct {
-	Dataset  string `json:"dataset"`
-	Versions int    `json:"versions"`
-	Blobs    int    `json:"blobs"`
-	Bytes    int64  `json:"bytes"`
+	Dataset string `json:"dataset"`
+	// Versions counts those that were not pruned.
+	Versions int   `json:"versions"`
+	Blobs    int   `json:"blobs"`
+	Bytes    int64 `json:"bytes"`
 	// Orphans are files that no announced version names: cycles that failed
-	// leave them. They do no harm.
+	// leave them, and a prune that was interrupted. They do no harm, and the next
+	// prune that comes past their versions deletes them.
 	Orphans []string `json:"orphans"`
+	// UnusedSchemas are schemas that no version names, or none any more. A
+	// producer may be about to name one that is there, so none is ever deleted.
+	UnusedSchemas []string `json:"unused_schemas"`
 	// PathDependent says which deltas and reverse deltas lead to another state
 	// than a reader has that starts at their version, because the schemas
 	// changed: who goes by one keeps the schemas that it began with. That is how
@@ -33,7 +39,7 @@ type Verification struct {
 }
 
 func newVerification(name string) *Verification {
-	return &Verification{Dataset: name, Orphans: []string{}, PathDependent: []string{}, Problems: []string{}}
+	return &Verification{Dataset: name, Orphans: []string{}, UnusedSchemas: []string{}, PathDependent: []string{}, Problems: []string{}}
 }
 
 // pathDependent notes that t leads to another state than the snapshot of its
@@ -99,6 +105,7 @@ type verifier struct {
 	late      map[dataset.Version][]blob.Ref // snapshots that were announced later
 	pruned    map[string]bool                // keys that the log allows to be gone
 	lost      map[dataset.Version]bool       // whose manifests are
+	unsure    bool                           // whether one of those named a schema
 	read      announce.Fold                  // of all of the log that was read
 
 	adopted  dataset.Version // the first one, if a Java producer made it
@@ -166,8 +173,12 @@ func (w *verifier) version(p Point) {
 		w.cross(dataset.Transition{From: w.prev.Version, To: m.Version}, delta, across, now, m.Snapshot != nil)
 		w.cross(dataset.Transition{From: m.Version, To: w.prev.Version}, reverse, now, across, w.prev.Snapshot != nil)
 	}
-	if now == nil && len(w.out.Problems) == before && hadPrevious && m.Version >= w.read.Horizon {
+	quiet := now == nil && len(w.out.Problems) == before
+	if quiet && hadPrevious && m.Version >= w.read.Horizon {
 		w.out.problem("%s: no blob leads to it", m.Version)
+	}
+	if !quiet || m.Version >= w.read.Horizon { // else it was pruned, up to its manifest
+		w.out.Versions++
 	}
 	w.prev, w.previous = m, now
 }
@@ -244,18 +255,23 @@ func keyVersion(key string) dataset.Version {
 	return v
 }
 
-// orphans lists the blobs and manifests that the chain does not name.
+// orphans lists the blobs, manifests and schemas that the chain does not name.
 func (w *verifier) orphans() error {
-	for _, folder := range []string{"blobs", "versions", "schemas"} {
+	lists := map[string]*[]string{"blobs": &w.out.Orphans, "versions": &w.out.Orphans, "schemas": &w.out.UnusedSchemas}
+	if w.unsure {
+		delete(lists, "schemas")
+	}
+	for folder, list := range lists {
 		infos, err := w.store.List(w.ctx, string(w.c.name)+"/"+folder+"/")
 		if err != nil {
 			return err
 		}
 		for _, info := range infos {
 			if !w.known[info.Key] && !w.lost[keyVersion(info.Key)] {
-				w.out.Orphans = append(w.out.Orphans, strings.TrimPrefix(info.Key, string(w.c.name)+"/"))
+				*list = append(*list, strings.TrimPrefix(info.Key, string(w.c.name)+"/"))
 			}
 		}
 	}
+	slices.Sort(w.out.Orphans)
 	return nil
 }

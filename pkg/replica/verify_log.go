@@ -125,7 +125,7 @@ func (w *verifier) gaps(last int64) error {
 // points returns the versions whose manifests are there. Others are problems,
 // unless they were pruned.
 func (w *verifier) points(f announce.Fold) ([]Point, error) {
-	links, err := w.c.Chain(w.ctx, f)
+	links, err := w.c.manifested(w.ctx, f)
 	var out []Point
 	for _, at := range links {
 		key := blob.ManifestKey(w.c.name, at.Version, at.Digest)
@@ -135,6 +135,7 @@ func (w *verifier) points(f announce.Fold) ([]Point, error) {
 			continue
 		case !w.gone(key, at.Lost):
 			w.out.problem("%s: manifest: %v", at.Version, at.Lost)
+			w.unsure = true
 		}
 		w.lost[at.Version], w.known[key] = true, true
 	}
@@ -144,7 +145,6 @@ func (w *verifier) points(f announce.Fold) ([]Point, error) {
 
 // chain compares what the log announced with the manifests.
 func (w *verifier) chain(points []Point) {
-	w.out.Versions = len(points)
 	digests := map[dataset.Version]dataset.Digest{}
 	for _, p := range points {
 		w.versions[p.Manifest.Version] = true
