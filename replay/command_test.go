@@ -417,19 +417,28 @@ func TestBuilds(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	all := []dataset.Evaluation{{Output: 1, Seed: 1}, {Output: 2, Seed: 2}, {Output: 2, Seed: 3}, {Output: 3, Seed: 4}}
+	var all []logic.Past
+	for i, output := range []dataset.Version{1, 2, 2, 3, 4} {
+		all = append(all, logic.Past{Evaluation: dataset.Evaluation{Output: output, Seed: dataset.Seed(i + 1)}})
+	}
+	all[0].Lost, all[3].Lost, all[4].Lost = replica.ErrPruned, blob.ErrNotFound, replica.ErrPruned
 	for _, x := range []struct {
+		all  []logic.Past
 		v    dataset.Version
 		n    int
 		want []dataset.Seed
 	}{
-		{dataset.None, 1, []dataset.Seed{4}},
-		{dataset.None, 9, []dataset.Seed{1, 2, 3, 4}},
-		{2, 1, []dataset.Seed{2}},
-		{2, 2, []dataset.Seed{1, 2}},
-		{4, 1, nil},
+		{all, dataset.None, 1, []dataset.Seed{4}}, // which is damaged
+		{all, dataset.None, 9, []dataset.Seed{1, 2, 3, 4}},
+		{all, 2, 1, []dataset.Seed{2}},
+		{all, 2, 2, []dataset.Seed{1, 2}},
+		{all, 1, 2, []dataset.Seed{1}},
+		{all, 4, 1, []dataset.Seed{5}},
+		{all, 5, 1, nil},
+		{all[:1], dataset.None, 1, nil},
+		{nil, dataset.None, 1, nil},
 	} {
-		got, err := replay.Select(all, x.v, x.n)
+		got, err := replay.Select(x.all, x.v, x.n)
 		var seeds []dataset.Seed
 		for _, e := range got {
 			seeds = append(seeds, e.Seed)

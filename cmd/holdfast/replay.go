@@ -202,6 +202,9 @@ type replayResult struct {
 	Verdict compare.Verdict   `json:"verdict"`
 	Reasons []string          `json:"reasons,omitempty"`
 	Reports []*compare.Report `json:"reports"`
+	// Asked is how many evaluations were to be replayed, if no more than those in
+	// Reports were ever made.
+	Asked int `json:"asked,omitempty"`
 }
 
 func newReplay() *cobra.Command {
@@ -229,7 +232,7 @@ ones if it limits neither a field nor those.
 	j.add(c)
 	f := c.Flags()
 	f.StringVar(&j.output, "output", "", "the dataset, and perhaps the version, that PROD's logic made (required)")
-	f.IntVar(&last, "last", 1, "how many evaluations to replay, the last one being that of the version")
+	f.IntVar(&last, "last", 1, "how many evaluations to replay, the last one being that of the version; one that is gone is INCONCLUSIVE")
 	f.StringVar(&keep, "keep", "", "folder to keep the candidate's outputs in, one store for each build and schema (default: they are removed)")
 	_ = c.MarkFlagRequired("output")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -251,7 +254,7 @@ ones if it limits neither a field nor those.
 		if err != nil {
 			return err
 		}
-		all, err := logic.Evaluations(c.Context(), store, t.name)
+		all, err := logic.History(c.Context(), store, t.name)
 		if err != nil {
 			return err
 		}
@@ -259,22 +262,33 @@ ones if it limits neither a field nor those.
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", j.output, err)
 		}
-		return runReplay(c, r, t.name, chosen, j.format)
+		return runReplay(c, r, replayOrder{t.name, chosen, last}, j.format)
 	}
 	return c
 }
 
-func runReplay(c *cobra.Command, r *replay.Commands, output dataset.Name, chosen []dataset.Evaluation, format string) error {
+// replayOrder is what to replay, and how many evaluations were asked for.
+type replayOrder struct {
+	output dataset.Name
+	chosen []logic.Past
+	asked  int
+}
+
+func runReplay(c *cobra.Command, r *replay.Commands, o replayOrder, format string) error {
 	var out replayResult
-	for i, e := range chosen {
-		fmt.Fprintf(c.ErrOrStderr(), "replaying %d of %d: %s@%s\n", i+1, len(chosen), output, e.Output)
-		report, err := r.Replay(c.Context(), e)
+	if len(o.chosen) < o.asked {
+		out.Asked = o.asked
+		fmt.Fprintf(c.ErrOrStderr(), "--last %d: only %d evaluations were ever made up to that one\n", o.asked, len(o.chosen))
+	}
+	for i, past := range o.chosen {
+		fmt.Fprintf(c.ErrOrStderr(), "replaying %d of %d: %s@%s\n", i+1, len(o.chosen), o.output, past.Output)
+		report, err := r.ReplayPast(c.Context(), past)
 		if err != nil {
 			return err
 		}
 		out.Reports = append(out.Reports, report)
 		if format == "table" {
-			printReport(c.OutOrStdout(), output, report)
+			printReport(c.OutOrStdout(), o.output, report)
 		}
 	}
 	out.Verdict, out.Reasons = compare.Sum(out.Reports)
@@ -289,8 +303,12 @@ func runReplay(c *cobra.Command, r *replay.Commands, output dataset.Name, chosen
 }
 
 func printReport(w io.Writer, output dataset.Name, r *compare.Report) {
-	fmt.Fprintf(w, "%s@%s, made by %s", output, r.Output, maker(r.Evaluation))
-	if of := inputs(r.Evaluation); of != "" {
+	fmt.Fprintf(w, "%s@%s", output, r.Output)
+	of := inputs(r.Evaluation)
+	if of != "" || r.Evaluation.Logic+r.Evaluation.Build != "" { // what made it is known
+		fmt.Fprintf(w, ", made by %s", maker(r.Evaluation))
+	}
+	if of != "" {
 		fmt.Fprintf(w, " of %s", of)
 	}
 	fmt.Fprintln(w)
@@ -312,8 +330,12 @@ func maker(e dataset.Evaluation) string {
 }
 
 func printSum(w io.Writer, out replayResult) {
-	if len(out.Reports) > 1 {
-		fmt.Fprintf(w, "verdict on %d evaluations: %s\n", len(out.Reports), out.Verdict)
+	if len(out.Reports) > 1 || out.Asked > 0 {
+		few := ""
+		if out.Asked > 0 {
+			few = fmt.Sprintf(", all that were ever made of the %d asked for", out.Asked)
+		}
+		fmt.Fprintf(w, "verdict on %d evaluations%s: %s\n", len(out.Reports), few, out.Verdict)
 		for _, reason := range out.Reasons {
 			fmt.Fprintf(w, "  %s\n", reason)
 		}

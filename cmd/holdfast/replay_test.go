@@ -10,9 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/compare"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/logic"
 )
 
 // exitCode returns the exit code of a command that ended with err.
@@ -97,6 +101,71 @@ func TestJudge(t *testing.T) {
 				t.Errorf("verdict %s of %d reports because of %q, want %s of %d", got.Verdict, len(got.Reports), got.Reasons, x.verdict, x.reports)
 			}
 		})
+	}
+}
+
+// TestReplayOfWhatIsGone says INCONCLUSIVE of versions that PROD's logic made and
+// that were pruned or damaged since, and why.
+func TestReplayOfWhatIsGone(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	dir := demoStore(t)
+	store, err := blob.OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := logic.Evaluations(t.Context(), store, "availability")
+	if err != nil || len(all) != 4 {
+		t.Fatalf("%d evaluations, error %v", len(all), err)
+	}
+	later := func() time.Time { return time.Now().Add(time.Hour) }
+	for _, n := range []dataset.Name{"availability", "usage"} {
+		p := announce.Pruner{Store: store, Dataset: n, Policy: blob.PrunePolicy{Keep: 1}, Now: later}
+		if _, err := p.Run(t.Context(), announce.Author{Name: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(output, last string) (replayResult, int) {
+		t.Helper()
+		text, err := command(t, "replay", "--store", dir, "--output", output, "--last", last, "-o", "json",
+			"--control", "featuregate-prod", "--", "featuregate-prod")
+		var got replayResult
+		if text != "" {
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return got, exitCode(err)
+	}
+	pruned := "availability@" + all[0].Output.String()
+	got, code := run(pruned, "1")
+	if code != exitInconclusive || len(got.Reports) != 1 || !strings.Contains(strings.Join(got.Reasons, ""), pruned+": version was pruned") {
+		t.Errorf("pruned: exit code %d, %+v", code, got)
+	}
+	text, _ := command(t, "replay", "--store", dir, "--output", pruned, "--", "featuregate-prod")
+	if !strings.HasPrefix(text, pruned+"\n  verdict: INCONCLUSIVE (") {
+		t.Errorf("pruned, for a person: %s", text)
+	}
+	if got, code = run("availability", "1"); code != exitYes || len(got.Reports) != 1 || got.Asked != 0 {
+		t.Errorf("the newest: exit code %d, %+v", code, got)
+	}
+	if got, code = run("availability", "3"); code != exitInconclusive || len(got.Reports) != 3 || got.Reports[2].Verdict != compare.Same || got.Asked != 0 {
+		t.Errorf("some are pruned: exit code %d, %+v", code, got)
+	}
+	if got, code = run("availability", "9"); code != exitInconclusive || got.Asked != 9 {
+		t.Errorf("more than were ever made: exit code %d, %+v", code, got)
+	}
+	if _, code = run("usage", "1"); code != exitError {
+		t.Errorf("not made by a logic, and mostly pruned: exit code %d", code)
+	}
+	manifests, err := filepath.Glob(filepath.Join(dir, "availability", "versions", all[3].Output.String()+"-*"))
+	if err != nil || len(manifests) != 1 {
+		t.Fatalf("manifests %v, error %v", manifests, err)
+	}
+	if err := os.Remove(manifests[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got, code = run("availability", "1"); code != exitInconclusive || !strings.Contains(strings.Join(got.Reasons, ""), all[3].Output.String()) {
+		t.Errorf("lost: exit code %d, %+v", code, got)
 	}
 }
 

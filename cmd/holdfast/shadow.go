@@ -177,6 +177,9 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	}
 	if !s.looked && s.last > 0 {
 		s.skip = max(0, len(all)-s.last)
+		if len(all) < s.last {
+			fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %d evaluations are there, all others were pruned or never made\n", s.last, len(all))
+		}
 	}
 	s.looked = true // an outage does not choose the first evaluation again
 	reports, err := shadow.Follow(ctx, presence{s.replayer, s, position}, all[min(s.skip, len(all)):], s.runs, s.show)

@@ -59,9 +59,9 @@ type Report struct {
 	// Rules are what was compared and judged by.
 	Rules Rules `json:"rules,omitzero"`
 	// Output is PROD's version that the candidate's output was compared with,
-	// Evaluation the run that made it.
+	// Evaluation the run that made it; zero if that is not known any more.
 	Output     dataset.Version    `json:"output"`
-	Evaluation dataset.Evaluation `json:"evaluation"`
+	Evaluation dataset.Evaluation `json:"evaluation,omitzero"`
 
 	// Difference is how the candidate's output differs from PROD's.
 	Difference
