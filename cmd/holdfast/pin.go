@@ -18,7 +18,11 @@ func newPin() *cobra.Command {
 		Short: "Hold all consumers of a dataset at a version",
 		Long: `Pin holds every consumer of a dataset at an announced version, whatever is
 announced later, until unpin. That is how bad content is taken out of service:
-pin the good version, publish the old content as a new version, unpin.`,
+pin the good version, publish the old content as a new version, unpin.
+
+Versions below the horizon, up to which prune has come, cannot be pinned, not
+even one that was kept because an output was made from it. Export such a version
+and publish it as a new one instead.`,
 		Example: `  holdfast pin usage@20260102150405000 --store ./store --reason "June's figures are wrong"`,
 		Args:    cobra.ExactArgs(1),
 	}

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +26,10 @@ func newPrune() *cobra.Command {
 		Long: `Prune deletes blobs and manifests of old versions of a dataset. It keeps the
 newest --keep versions, all that were in use within --keep-for, the pinned
 version, the inputs of every output that is kept in this store and in those of
---inputs-of, and what is needed to load any of these. What goes is made known in
-the announcement log first. Producers and consumers may go on meanwhile.
+--inputs-of, and what is needed to load any of these. While a version is pinned,
+all after it stay, too: consumers go on by them after unpin. What goes is made
+known in the announcement log first. Producers and consumers may go on meanwhile.
+With --dry-run and in JSON there is a reason for each version that stays.
 
 What Prune builds on is read first: if a blob of a version that stays is
 damaged, the way round it stays, too, and Prune names the blob.
@@ -85,8 +90,10 @@ type prunedFiles struct {
 	DryRun  bool              `json:"dry_run"`
 	Horizon dataset.Version   `json:"horizon"`
 	Kept    []dataset.Version `json:"kept"`
-	Keys    []string          `json:"keys"`
-	Bytes   int64             `json:"bytes"`
+	// Why has the reasons for which each of Kept stays.
+	Why   map[dataset.Version][]string `json:"why"`
+	Keys  []string                     `json:"keys"`
+	Bytes int64                        `json:"bytes"`
 	// Lost are versions whose manifests are gone or damaged, Damaged blobs whose
 	// digests are wrong.
 	Lost    []dataset.Version `json:"lost,omitempty"`
@@ -108,8 +115,13 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 		return err
 	}
 	out := prunedFiles{
-		Dataset: p.Dataset, DryRun: o.dryRun, Horizon: plan.Horizon, Kept: plan.Kept,
+		Dataset: p.Dataset, DryRun: o.dryRun, Horizon: plan.Horizon, Kept: plan.Kept, Why: map[dataset.Version][]string{},
 		Keys: []string{}, Bytes: plan.Bytes(), Lost: plan.Lost, Damaged: plan.Damaged,
+	}
+	for v, reasons := range plan.Why {
+		for _, r := range reasons {
+			out.Why[v] = append(out.Why[v], r.String())
+		}
 	}
 	for _, f := range plan.Files {
 		out.Keys = append(out.Keys, f.Key)
@@ -118,21 +130,67 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 		return printJSON(c.OutOrStdout(), out)
 	}
 	if o.dryRun {
-		rows := [][]string{{"FILE", "BYTES"}}
-		for _, f := range plan.Files {
-			rows = append(rows, []string{f.Key, strconv.FormatInt(f.Size, 10)})
-		}
-		if err := printTable(c.OutOrStdout(), rows); err != nil {
+		if err := printDryRun(c, plan, out); err != nil {
 			return err
 		}
 	}
+	return printPruned(c, plan, out)
+}
+
+// printDryRun names what would go, and says why what stays does.
+func printDryRun(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
+	rows := [][]string{{"FILE", "BYTES"}}
+	for _, f := range plan.Files {
+		rows = append(rows, []string{f.Key, strconv.FormatInt(f.Size, 10)})
+	}
+	if err := printTable(c.OutOrStdout(), rows); err != nil {
+		return err
+	}
+	rows = [][]string{{"KEPT", "WHY"}}
+	for _, v := range out.Kept {
+		rows = append(rows, []string{v.String(), strings.Join(out.Why[v], ", ")})
+	}
+	return printTable(c.OutOrStdout(), rows)
+}
+
+func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
+	w := c.OutOrStdout()
 	for _, v := range plan.Lost {
-		fmt.Fprintf(c.OutOrStdout(), "the manifest of version %s is lost or damaged: passed over\n", v)
+		fmt.Fprintf(w, "the manifest of version %s is lost or damaged: passed over\n", v)
 	}
 	for _, key := range plan.Damaged {
-		fmt.Fprintf(c.OutOrStdout(), "%s is lost or damaged: what stands in for it is kept\n", key)
+		fmt.Fprintf(w, "%s is lost or damaged: what stands in for it is kept\n", key)
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %s %s, %s; %s kept, the horizon is %s\n",
-		p.Dataset, map[bool]string{true: "would delete", false: "deleted"}[o.dryRun], count(len(out.Keys), "file"), count(out.Bytes, "byte"), count(len(plan.Kept), "version"), text(plan.Horizon))
+	kinds, pin := keptBy(plan)
+	if kinds[blob.AfterPin] > 0 {
+		fmt.Fprintf(w, "%s is pinned, so what was announced after it stays: consumers go on by it after unpin\n", pin)
+	}
+	var why []string
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		why = append(why, fmt.Sprintf("%d %s", kinds[kind], kind))
+	}
+	reasons := ""
+	if len(why) > 0 {
+		reasons = " (" + strings.Join(why, ", ") + ")"
+	}
+	verb := "deleted"
+	if out.DryRun {
+		verb = "would delete"
+	}
+	_, err := fmt.Fprintf(w, "%s: %s %s, %s; %s kept%s, the horizon is %s\n", out.Dataset, verb,
+		count(len(out.Keys), "file"), count(out.Bytes, "byte"), count(len(out.Kept), "version"), reasons, text(out.Horizon))
 	return err
+}
+
+// keptBy counts the versions that stay by the first reason of each, and returns
+// the pinned one.
+func keptBy(plan blob.PrunePlan) (kinds map[blob.ReasonKind]int, pin dataset.Version) {
+	kinds = map[blob.ReasonKind]int{}
+	for v, reasons := range plan.Why {
+		kinds[reasons[0].Kind]++
+		if slices.ContainsFunc(reasons, func(r blob.Reason) bool { return r.Kind == blob.Pinned }) {
+			pin = v
+		}
+	}
+	return kinds, pin
 }

@@ -20,7 +20,17 @@ var (
 	// ErrNotAnnounced says that a version is not in the chain of announced
 	// versions, or was pruned.
 	ErrNotAnnounced = errors.New("version is not announced")
+	// ErrBelowHorizon says that a version is below the horizon, so that it
+	// cannot be pinned, even if all its files are still there. It is an
+	// ErrNotAnnounced, too.
+	ErrBelowHorizon error = horizonError{}
 )
+
+// horizonError is the type of ErrBelowHorizon.
+type horizonError struct{}
+
+func (horizonError) Error() string        { return "version is below the horizon" }
+func (horizonError) Is(target error) bool { return target == ErrNotAnnounced }
 
 // errDone ends an Append whose intent is already in the log.
 var errDone = errors.New("done already")
@@ -164,7 +174,8 @@ func (l *Log) Prune(ctx context.Context, who Author, p Prune) (Fold, error) {
 	return l.intend(ctx, who, func(Fold) (Body, error) { return p, nil })
 }
 
-// Pin holds consumers at v, an announced version (else ErrNotAnnounced).
+// Pin holds consumers at v, an announced version (else ErrNotAnnounced) that is
+// not below the horizon (else ErrBelowHorizon).
 func (l *Log) Pin(ctx context.Context, who Author, v dataset.Version) (Fold, error) {
 	return l.intend(ctx, who, func(f Fold) (Body, error) {
 		d, err := l.manifest(ctx, f, v)
@@ -192,15 +203,29 @@ func (l *Log) Unpin(ctx context.Context, who Author) (Fold, error) {
 // head.
 func (l *Log) manifest(ctx context.Context, f Fold, v dataset.Version) (dataset.Digest, error) {
 	for at, err := range l.Walk(ctx, f, l.manifests) {
-		if at.Version < v || v < f.Horizon {
+		if at.Version < v {
 			break
 		}
 		if err != nil {
 			return dataset.Digest{}, err
 		}
+		if at.Version == v && v < f.Horizon {
+			return dataset.Digest{}, belowHorizon(f, "it was announced")
+		}
 		if at.Version == v {
 			return at.Digest, at.Lost
 		}
 	}
-	return dataset.Digest{}, fmt.Errorf("%w: the head is %s, the horizon %s", ErrNotAnnounced, f.Head, f.Horizon)
+	if v < f.Horizon {
+		return dataset.Digest{}, belowHorizon(f, "it was pruned, if it was announced at all")
+	}
+	return dataset.Digest{}, fmt.Errorf("%w: the newest is %s", ErrNotAnnounced, f.Head)
+}
+
+// belowHorizon says what can be done instead of pinning a version of which what
+// is known. Whether its files are there does not matter: a prune that is under
+// way may have named them, and a fold, by which a pin counts, does not know.
+func belowHorizon(f Fold, what string) error {
+	return fmt.Errorf("%w %s (%s): what was announced from %s to %s can be pinned; to go back to older content that can still be read, export it and publish it as a new version",
+		ErrBelowHorizon, f.Horizon, what, f.Horizon, f.Head)
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -335,6 +336,24 @@ func TestIntents(t *testing.T) {
 	}
 	if _, err := log.Pin(ctx, who, chain[0].Version); !errors.Is(err, announce.ErrNotAnnounced) {
 		t.Errorf("pin below the horizon = %v, want ErrNotAnnounced", err)
+	}
+	for v, want := range map[dataset.Version]string{
+		chain[0].Version:     "it was announced",           // and its manifest is still there
+		chain[0].Version - 1: "if it was announced at all", // nobody knows
+		chain[2].Version + 1: "the newest is " + f.Head.String(),
+		chain[2].Version:     "",
+	} {
+		_, err := announce.Open(store, usage).Pin(ctx, who, v)
+		below := v < f.Horizon
+		if errors.Is(err, announce.ErrBelowHorizon) != below || errors.Is(err, announce.ErrNotAnnounced) != (want != "") || want != "" && !strings.Contains(err.Error(), want) {
+			t.Errorf("Pin(%s) = %v, want %q", v, err, want)
+		}
+		if span := "from " + f.Horizon.String() + " to " + f.Head.String(); below && !strings.Contains(err.Error(), span) {
+			t.Errorf("Pin(%s) = %v, which does not say %q", v, err, span)
+		}
+	}
+	if f, err = log.Unpin(ctx, who); err != nil {
+		t.Fatal(err)
 	}
 	late := announce.Snapshot{Version: chain[1].Version, Manifest: chain[2].PreviousManifest, Blob: blob.RefOf(nil)}
 	if f, err = log.Snapshot(ctx, who, late); err != nil || f.Snapshot == nil || *f.Snapshot != late {

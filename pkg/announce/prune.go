@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,7 +83,8 @@ func (r *pruning) step(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return nil, err
 		}
-		r.done.Horizon, r.done.Kept, r.done.Lost, r.done.Damaged = plan.Horizon, plan.Kept, plan.Lost, plan.Damaged
+		r.done.Horizon, r.done.Lost, r.done.Damaged = plan.Horizon, plan.Lost, plan.Damaged
+		r.done.Kept, r.done.Why = plan.Kept, plan.Why
 		files = slices.DeleteFunc(plan.Files, func(f blob.Info) bool { return r.deleted[f.Key] })
 		files = files[:min(len(files), maxPruneKeys)]
 		if len(files) == 0 {
@@ -200,13 +200,15 @@ func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err err
 	if in.Chain, in.Lost, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
 		return in, err
 	}
-	in.Inputs = map[dataset.Version]bool{}
+	in.Inputs = map[dataset.Version][]string{}
 	for _, store := range append([]blob.Store{p.Store}, p.InputsOf...) {
 		inputs, err := inputsOf(ctx, store, p.Dataset)
 		if err != nil {
 			return in, err
 		}
-		maps.Copy(in.Inputs, inputs)
+		for v, outputs := range inputs {
+			in.Inputs[v] = append(in.Inputs[v], outputs...)
+		}
 	}
 	return in, nil
 }
@@ -231,13 +233,14 @@ func chain(ctx context.Context, store blob.Store, n dataset.Name, f Fold) (out [
 }
 
 // inputsOf returns the versions of dataset n that outputs in store were made
-// from, as far as those are not below the horizon of their own log.
-func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[dataset.Version]bool, error) {
+// from, with those outputs, as far as they are not below the horizon of their
+// own log.
+func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[dataset.Version][]string, error) {
 	names, err := blob.Datasets(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	out := map[dataset.Version]bool{}
+	out := map[dataset.Version][]string{}
 	for _, name := range names {
 		f, err := Open(store, name).Refresh(ctx)
 		if err != nil {
@@ -253,7 +256,7 @@ func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[datase
 			}
 			for _, in := range o.Lineage.Evaluation.Inputs {
 				if in.Dataset == n {
-					out[in.Version] = true
+					out[in.Version] = append(out[in.Version], fmt.Sprintf("%s@%s", name, o.Version))
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -37,8 +38,9 @@ type Prunable struct {
 	Pin dataset.Version
 	// Horizon is the version below which files may be gone already.
 	Horizon dataset.Version
-	// Inputs are the versions that kept outputs of others were made from.
-	Inputs map[dataset.Version]bool
+	// Inputs are the versions that kept outputs of others were made from, with
+	// those outputs, as DATASET@VERSION.
+	Inputs map[dataset.Version][]string
 	// Snapshot is the key of the newest snapshot that the log names, if any.
 	Snapshot string
 	// Files are the dataset's files in blobs/ and versions/.
@@ -59,8 +61,10 @@ type PrunePlan struct {
 	// Horizon. Their keys are relative to the dataset's folder.
 	Files []Info
 	// Kept are the versions that can still be had, oldest first, as far as is
-	// known: of those after the first one only the newest is examined.
+	// known: of those after the first one only the newest is examined. Why says of
+	// each why it stays; it is never empty for one that is kept.
 	Kept []dataset.Version
+	Why  map[dataset.Version][]Reason
 	// Needs are the blobs that must be as their digests say before Files go,
 	// because Files could stand in for them: if one is not, plan again with it
 	// among Damaged.
@@ -109,20 +113,25 @@ func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
 	}
 	plan.Horizon = max(plan.Horizon, p.Horizon)
 	oldest := first
+	plan.Why = map[dataset.Version][]Reason{}
 	for i, m := range slices.Backward(p.Chain) {
-		if i >= first || m.Version >= plan.Horizon || m.Version == p.Pin || p.Inputs[m.Version] {
-			if base, ok := r.base(i); ok {
-				// What is kept after first needs nothing from before it but by
-				// way of first; the newest one is the last that may be lost.
-				if needs := r.keep(i, base); i <= first || len(plan.Kept) == 0 {
-					plan.Needs = append(plan.Needs, needs...)
-				}
-				oldest = min(oldest, base)
-				plan.Kept = append(plan.Kept, m.Version)
-			}
+		why := r.why(i, first)
+		base, ok := r.base(i)
+		if len(why) == 0 || !ok {
+			continue
+		}
+		// What is kept after first needs nothing from before it but by way of
+		// first; the newest one is the last that may be lost.
+		if needs := r.keep(i, base); i <= first || len(plan.Why) == 0 {
+			plan.Needs = append(plan.Needs, needs...)
+		}
+		oldest = min(oldest, base)
+		plan.Why[m.Version] = why
+		for _, on := range p.Chain[base:i] { // nearer ones come later
+			plan.Why[on.Version] = []Reason{{OnTheWay, m.Version.String()}}
 		}
 	}
-	slices.Reverse(plan.Kept)
+	plan.Kept = slices.Sorted(maps.Keys(plan.Why))
 	for _, m := range p.Chain[oldest:] {
 		r.needed[ManifestKey(m.Dataset, m.Version, m.Digest)] = true
 	}
@@ -135,6 +144,39 @@ func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
 	}
 	slices.SortFunc(plan.Files, func(a, b Info) int { return cmp.Compare(a.Key, b.Key) })
 	return plan
+}
+
+// A Reason is why a version stays.
+type Reason struct {
+	Kind ReasonKind
+	// Of is the output that an Input was made into, the first of several, or the
+	// version that is reached OnTheWay; else empty.
+	Of string
+}
+
+// A ReasonKind is what a Reason is about, in words.
+type ReasonKind string
+
+// The kinds of reasons.
+const (
+	Newest    ReasonKind = "newest"          // one of the newest that the policy keeps
+	Pinned    ReasonKind = "pinned"          // consumers are held at it
+	Input     ReasonKind = "input"           // of a kept output
+	Young     ReasonKind = "in use recently" // within the time that the policy keeps
+	Reachable ReasonKind = "newest readable" // the newest that can be had, or after that
+	AfterPin  ReasonKind = "after the pin"   // no entry of the log may name it until the unpin
+	OnTheWay  ReasonKind = "on the way"      // its blobs lead to one that stays
+)
+
+// String returns a phrase for a person.
+func (r Reason) String() string {
+	switch r.Kind {
+	case Input:
+		return "input of " + r.Of
+	case OnTheWay:
+		return "leads to " + r.Of
+	}
+	return string(r.Kind)
 }
 
 // pruner gathers the keys that a plan must keep.
@@ -154,6 +196,30 @@ func (r *pruner) first() int {
 		}
 	}
 	return first
+}
+
+// why returns why version i stays, if it does; first is the oldest of those that
+// stay with all after them.
+func (r *pruner) why(i, first int) (out []Reason) {
+	v := r.Chain[i].Version
+	add := func(is bool, kind ReasonKind, of string) {
+		if is {
+			out = append(out, Reason{kind, of})
+		}
+	}
+	add(i >= len(r.Chain)-max(r.policy.Keep, 1), Newest, "")
+	add(v == r.Pin, Pinned, "")
+	if outputs := r.Inputs[v]; len(outputs) > 0 {
+		of := outputs[0]
+		if more := len(outputs) - 1; more > 0 {
+			of = fmt.Sprintf("%s and %d more", of, more)
+		}
+		add(true, Input, of)
+	}
+	add(i+1 < len(r.Chain) && r.young(r.Chain[i+1].Created), Young, "")
+	add(r.Pin != dataset.None && v > r.Pin && v >= r.Horizon && len(out) == 0, AfterPin, "")
+	add(i >= first && len(out) == 0, Reachable, "")
+	return out
 }
 
 // reachable returns first, or the newest version before it that can be had if

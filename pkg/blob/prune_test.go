@@ -20,7 +20,7 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 // are its blobs, | in front begins a schema segment; version i was made i hours
 // after noon. All files are there.
 func prunable(words ...string) blob.Prunable {
-	p := blob.Prunable{Inputs: map[dataset.Version]bool{}}
+	p := blob.Prunable{Inputs: map[dataset.Version][]string{}}
 	for i, word := range words {
 		v := dataset.Version(i + 1)
 		m := &blob.Manifest{Dataset: "n", Version: v, Previous: v - 1, Segment: 1, Created: noon.Add(time.Duration(v) * time.Hour)}
@@ -103,8 +103,8 @@ func TestPlanPrune(t *testing.T) {
 		}, "1ms 2dmrs"},
 		{"a pin bounds the horizon", "s sdr sdr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Pin = 3 }, "1ms 2dmrs"},
 		{"a pin and the way to it", "s dr dr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Pin = 3 }, "2r"},
-		{"an input keeps itself and the manifests", "s sdr sdr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[2] = true }, "1ms 3drs 4drs"},
-		{"an input that is gone", "s sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[7] = true }, "1ms"},
+		{"an input keeps itself and the manifests", "s sdr sdr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[2] = []string{"out@9"} }, "1ms 3drs 4drs"},
+		{"an input that is gone", "s sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[7] = []string{"out@9"} }, "1ms"},
 		{"segments are crossed by snapshot", "s |sdr dr", nil, "1ms 2dr"},
 		{"a snapshot that is lost is no way", "s sdr dr", func(p *blob.Prunable, _ *blob.PrunePolicy) {
 			key := blob.BlobKey("n", 2, p.Chain[1].Snapshot.Digest)
@@ -143,6 +143,44 @@ func TestPlanPrune(t *testing.T) {
 	}
 }
 
+// TestPlanPruneWhy gives a reason for each version that stays.
+func TestPlanPruneWhy(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		chain string
+		edit  func(*blob.Prunable, *blob.PrunePolicy)
+		want  string
+	}{
+		{"the newest", "s sdr sdr sdr", func(_ *blob.Prunable, o *blob.PrunePolicy) { o.Keep = 2 }, "3 newest, 4 newest"},
+		{"a pin", "s sdr sdr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Pin = 2 }, "2 pinned, 3 after the pin, 4 after the pin, 5 newest"},
+		{"a pin of the newest", "s sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Pin = 2 }, "2 newest + pinned"},
+		{"an input", "s sdr sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[2] = []string{"out@8"} }, "2 input of out@8, 4 newest"},
+		{"inputs", "s sdr sdr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[1] = []string{"out@8", "out@9", "x@3"} }, "1 input of out@8 and 2 more, 3 newest"},
+		{"young", "s sdr sdr sdr", func(_ *blob.Prunable, o *blob.PrunePolicy) {
+			o.Now, o.KeepFor = noon.Add(4*time.Hour), 90*time.Minute // version 3 came an hour ago, until then 2 was in use
+		}, "2 in use recently, 3 in use recently, 4 newest"},
+		{"the way", "s dr sdr dr dr", func(p *blob.Prunable, _ *blob.PrunePolicy) { p.Inputs[2] = []string{"out@8"} }, "1 leads to 2, 2 input of out@8, 3 leads to 5, 4 leads to 5, 5 newest"},
+		{"the newest is lost", "s sdr |s", damagedSnapshot(3), "2 newest readable"},
+		{"nothing can be had", "s", damagedSnapshot(1), ""},
+	} {
+		p := prunable(strings.Split(c.chain, " ")...)
+		policy := blob.PrunePolicy{Keep: 1, Now: noon.Add(100 * time.Hour)}
+		c.edit(&p, &policy)
+		plan := blob.PlanPrune(p, policy)
+		var got []string
+		for _, v := range plan.Kept {
+			var why []string
+			for _, r := range plan.Why[v] {
+				why = append(why, r.String())
+			}
+			got = append(got, strings.TrimLeft(v.String(), "0")+" "+strings.Join(why, " + "))
+		}
+		if got := strings.Join(got, ", "); got != c.want || len(plan.Why) != len(plan.Kept) {
+			t.Errorf("%s: %q keeps %q, want %q", c.name, c.chain, got, c.want)
+		}
+	}
+}
+
 // TestPlanPruneOrphans deletes what no announced version names, below the
 // horizon only.
 func TestPlanPruneOrphans(t *testing.T) {
@@ -178,7 +216,7 @@ func TestPlanPruneModel(t *testing.T) {
 		}
 		p.Pin = dataset.Version(rapid.IntRange(0, n).Draw(t, "pin"))
 		for _, v := range rapid.SliceOf(rapid.IntRange(1, n)).Draw(t, "inputs") {
-			p.Inputs[dataset.Version(v)] = true
+			p.Inputs[dataset.Version(v)] = []string{"out@9"}
 		}
 		p.Files = slices.DeleteFunc(p.Files, func(blob.Info) bool { return rapid.IntRange(0, 9).Draw(t, "lost") == 0 })
 		plan := blob.PlanPrune(p, policy)
@@ -258,7 +296,7 @@ func checkPlan(t *rapid.T, p blob.Prunable, policy blob.PrunePolicy, plan blob.P
 // naiveKept says whether the policy or somebody else keeps v.
 func naiveKept(p blob.Prunable, policy blob.PrunePolicy, v dataset.Version) bool {
 	head := p.Chain[len(p.Chain)-1].Version
-	if v == head || v > head-dataset.Version(policy.Keep) || v == p.Pin || p.Inputs[v] {
+	if v == head || v > head-dataset.Version(policy.Keep) || v == p.Pin || p.Inputs[v] != nil {
 		return true
 	}
 	next := p.Chain[v] // the one after v

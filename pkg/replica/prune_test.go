@@ -32,11 +32,19 @@ func prune(t testing.TB, store blob.Store, keep int, others ...blob.Store) blob.
 	return plan
 }
 
-// kept checks that exactly the versions of plan can be had, with their content.
+// kept checks that exactly the versions of plan can be had, with their content,
+// and are listed.
 func (w *world) kept(plan blob.PrunePlan) {
 	w.t.Helper()
 	if v := verify(w.t, w.store); len(v.Problems) > 0 {
 		w.t.Errorf("verify: %q", v.Problems)
+	}
+	var listed []dataset.Version
+	for _, p := range history(w.t, w.store) {
+		listed = append(listed, p.Manifest.Version)
+	}
+	if !slices.Equal(listed, plan.Kept) {
+		w.t.Errorf("listed are %v, kept are %v", listed, plan.Kept)
 	}
 	for _, version := range w.versions {
 		view, err := open(w.store, nil).At(w.t.Context(), version)
@@ -75,7 +83,7 @@ func TestPrune(t *testing.T) {
 	refresh(t, open(dir, nil), w.versions[6])
 	pin(t.Context(), t, dir, dataset.None)
 	plan = prune(t, dir, 2)
-	if want := w.versions[len(w.versions)-2:]; plan.Horizon != want[0] || !slices.Equal(plan.Kept, want) {
+	if want := w.versions[len(w.versions)-3:]; plan.Horizon != want[1] || !slices.Equal(plan.Kept, want) { // the first leads to the others
 		t.Errorf("the horizon is %s, kept are %v, want %v", plan.Horizon, plan.Kept, want)
 	}
 	w.kept(plan)
@@ -266,14 +274,14 @@ func TestPruneInputs(t *testing.T) {
 	w.grow(8)
 	output(t, store, 1, w.versions[1])
 	output(t, elsewhere, 1, w.versions[4])
-	want := []dataset.Version{w.versions[1], w.versions[4], w.last()}
-	plan := prune(t, store, 1, elsewhere)
+	want := []dataset.Version{w.versions[0], w.versions[1], w.versions[3], w.versions[4], w.versions[6], w.last()}
+	plan := prune(t, store, 1, elsewhere) // two of three versions need the one before
 	if !slices.Equal(plan.Kept, want) {
 		t.Errorf("kept are %v, want %v", plan.Kept, want)
 	}
 	w.kept(plan)
 	plan = prune(t, store, 1)
-	if !slices.Equal(plan.Kept, []dataset.Version{want[0], want[2]}) {
+	if !slices.Equal(plan.Kept, slices.Delete(want, 2, 4)) {
 		t.Errorf("without the other store kept are %v", plan.Kept)
 	}
 	w.kept(plan)
