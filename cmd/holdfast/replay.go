@@ -24,8 +24,8 @@ import (
 
 const verdictHelp = `
 The verdict is SAME or DIFFERENT, with a gate GO or NO-GO, and INCONCLUSIVE if it
-cannot be known: an input version is missing, there is no control or it does not
-make PROD's output again, the candidate fails, is killed by --timeout, reads what
+cannot be known: an input or PROD's output is gone, there is no control or it does
+not make PROD's output again, the candidate fails, is killed by --timeout, reads what
 it was not given, writes what is not its output, or makes two outputs of the same
 inputs, or there are too few records. Exit codes: 0 SAME or GO, 1 DIFFERENT or
 NO-GO, 3 INCONCLUSIVE, 2 if the comparison itself could not be made.`

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -24,12 +25,18 @@ import (
 )
 
 // usageSession is a session with two records of dataset usage.
-func usageSession(t *testing.T) *logic.Session {
+func usageSession(t testing.TB) *logic.Session {
 	t.Helper()
 	mapping, err := featuregate.Mapping(featuregate.Usage)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sessionOf(t, mapping, &pb.Usage{Region: "KR", Name: "Korea"}, &pb.Usage{Region: "KE", Name: "Kenya"})
+}
+
+// sessionOf is a session with records of dataset usage, as it is declared there.
+func sessionOf(t testing.TB, mapping *protomap.Mapping, records ...proto.Message) *logic.Session {
+	t.Helper()
 	c, err := cycle.Open(t.Context(), cycle.Config{
 		Dataset: featuregate.Usage, Store: blob.NewMemory(), Mapping: mapping, Author: announce.Author{Name: "test"}, SnapshotEvery: 1,
 		Now: func() time.Time { return time.Date(2026, 1, 2, 15, 4, 5, 0, time.UTC) }, Logger: slog.New(slog.DiscardHandler),
@@ -38,7 +45,7 @@ func usageSession(t *testing.T) *logic.Session {
 		t.Fatal(err)
 	}
 	_, err = c.Run(t.Context(), dataset.Lineage{}, func(sink protomap.Sink) error {
-		for _, u := range []*pb.Usage{{Region: "KR", Name: "Korea"}, {Region: "KE", Name: "Kenya"}} {
+		for _, u := range records {
 			if _, err := mapping.Add(sink, u.ProtoReflect()); err != nil {
 				return err
 			}
@@ -52,7 +59,12 @@ func usageSession(t *testing.T) *logic.Session {
 }
 
 // runCommand runs one of commands and returns what it printed.
-func runCommand(t *testing.T, name string) (said string, out *replica.View, err error) {
+func runCommand(t testing.TB, name string) (said string, out *replica.View, err error) {
+	t.Helper()
+	return runCommandOn(t, name, usageSession(t))
+}
+
+func runCommandOn(t testing.TB, name string, s *logic.Session) (said string, out *replica.View, err error) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -64,7 +76,7 @@ func runCommand(t *testing.T, name string) (said string, out *replica.View, err 
 	}
 	var printed strings.Builder
 	c := &logic.Command{Args: []string{self, name}, Timeout: time.Minute, Print: &printed}
-	out, err = c.Logic(featuregate.Output, mapping).Compute(t.Context(), usageSession(t))
+	out, err = c.Logic(featuregate.Output, mapping).Compute(t.Context(), s)
 	return printed.String(), out, err
 }
 
@@ -96,6 +108,7 @@ func TestCommandBySDK(t *testing.T) {
 	want := `2026-01-02 03:04:05.000000006 +0000 UTC 255 usage
 2 Korea <nil>
 true <nil>
+900 Kenya true Korea <nil>
 read dataset usage: a command has no view: read with Records and Get
 `
 	if d := cmp.Diff(want, said); d != "" || out.Root().Len() != 1 {

@@ -102,9 +102,11 @@ func (h *host) Begin(_ context.Context, in *holdfastv1.BeginRequest) (*holdfastv
 		DescriptorSet: h.mapping.DescriptorSet(), Message: string(h.mapping.Message().FullName()),
 	}
 	for _, x := range h.session.Inputs() {
-		out.Inputs = append(out.Inputs, &holdfastv1.SessionInput{
-			Dataset: string(x.Dataset), Version: x.Version.String(), Checksum: x.Checksum.String(),
-		})
+		in := &holdfastv1.SessionInput{Dataset: string(x.Dataset), Version: x.Version.String(), Checksum: x.Checksum.String()}
+		if v, err := h.session.View(x.Dataset); err == nil && v.Mapping != nil {
+			in.DescriptorSet, in.Message = v.Mapping.DescriptorSet(), string(v.Mapping.Message().FullName())
+		}
+		out.Inputs = append(out.Inputs, in)
 	}
 	return out, nil
 }

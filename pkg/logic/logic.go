@@ -112,11 +112,11 @@ func (l *Logic) populate(ctx context.Context, s *Session) func(protomap.Sink) er
 				return fmt.Errorf("run logic %s: %w", l.Name, err)
 			}
 		}
-		watch := &watched{reader: s.from}
+		own := &Session{from: s.from, clock: s.clock, seed: s.seed} // for what this run is refused
 		out := &output{mapping: l.Output, sink: sink}
-		err := l.run(ctx, &Session{from: watch, clock: s.clock, seed: s.seed}, out.emit)
+		err := l.run(ctx, own, out.emit)
 		if err == nil {
-			err = cmp.Or(watch.missed(), out.refused)
+			err = cmp.Or(own.missed(), out.refused)
 		}
 		switch {
 		case err == nil:

@@ -15,6 +15,9 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
@@ -71,8 +74,16 @@ func runOn(ctx context.Context, conn *grpc.ClientConn, service holdfastv1.LogicC
 	if err != nil {
 		return fmt.Errorf("emit: %w", err)
 	}
-	out := &emitter{stream: stream}
-	if err := f(ctx, &Session{from: from, clock: begin.GetClock().AsTime(), seed: dataset.Seed(begin.GetSeed())}, out.emit); err != nil {
+	declared, err := messageOf(begin.GetDescriptorSet(), begin.GetMessage())
+	if err != nil {
+		return fmt.Errorf("begin: output %s: %w", begin.GetOutput(), err)
+	}
+	out := &emitter{stream: stream, declared: declared}
+	s := &Session{from: from, clock: begin.GetClock().AsTime(), seed: dataset.Seed(begin.GetSeed())}
+	if err := f(ctx, s, out.emit); err != nil {
+		return err
+	}
+	if err := s.missed(); err != nil {
 		return err
 	}
 	if err := out.close(); err != nil {
@@ -90,9 +101,19 @@ type emitter struct {
 	batch   holdfastv1.EmitRequest
 	size    int
 	records uint64
+
+	declared, fit protoreflect.MessageDescriptor // the output's, and the last one that was found to fit
+	refused       error
 }
 
 func (e *emitter) emit(m proto.Message) error {
+	if d := m.ProtoReflect().Descriptor(); d != e.fit && e.refused == nil {
+		e.refused = miswritten(d, e.declared)
+		e.fit = d
+	}
+	if e.refused != nil {
+		return e.refused
+	}
 	b, err := proto.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("emit record: %w", err)
@@ -118,6 +139,9 @@ func (e *emitter) flush() error {
 }
 
 func (e *emitter) close() error {
+	if e.refused != nil {
+		return e.refused
+	}
 	if err := e.flush(); err != nil {
 		return err
 	}
@@ -132,13 +156,14 @@ type remote struct {
 	ctx   context.Context // of the process's one run
 	conn  *grpc.ClientConn
 	have  []dataset.Input
+	begun map[dataset.Name]*holdfastv1.SessionInput
 	lists map[dataset.Name]string // the typed methods that list records
 }
 
 var _ reader = (*remote)(nil)
 
 func newRemote(ctx context.Context, conn *grpc.ClientConn, begin *holdfastv1.BeginResponse) (*remote, error) {
-	r := &remote{ctx: ctx, conn: conn, lists: map[dataset.Name]string{}}
+	r := &remote{ctx: ctx, conn: conn, begun: map[dataset.Name]*holdfastv1.SessionInput{}, lists: map[dataset.Name]string{}}
 	for _, x := range begin.GetInputs() {
 		in := dataset.Input{Dataset: dataset.Name(x.GetDataset())}
 		var err error
@@ -149,6 +174,7 @@ func newRemote(ctx context.Context, conn *grpc.ClientConn, begin *holdfastv1.Beg
 			return nil, fmt.Errorf("begin: input %s: %w", in.Dataset, err)
 		}
 		r.have = append(r.have, in)
+		r.begun[in.Dataset] = x
 	}
 	known, err := holdfastv1.NewLookupClient(conn).Datasets(ctx, &holdfastv1.DatasetsRequest{})
 	if err != nil {
@@ -167,6 +193,42 @@ func (r *remote) inputs() []dataset.Input { return slices.Clone(r.have) }
 
 func (r *remote) view(n dataset.Name) (*replica.View, error) {
 	return nil, fmt.Errorf("read dataset %s: %w", n, ErrNoView)
+}
+
+func (r *remote) message(n dataset.Name) (protoreflect.MessageDescriptor, error) {
+	in := r.begun[n]
+	if in == nil {
+		return nil, nil // a call for it fails, and tells the host
+	}
+	m, err := messageOf(in.GetDescriptorSet(), in.GetMessage())
+	if err != nil {
+		return nil, fmt.Errorf("read dataset %s: %w", n, err)
+	}
+	return m, nil
+}
+
+// messageOf returns a message of a FileDescriptorSet, nil if there is no set.
+func messageOf(set []byte, name string) (protoreflect.MessageDescriptor, error) {
+	if len(set) == 0 {
+		return nil, nil
+	}
+	var files descriptorpb.FileDescriptorSet
+	if err := proto.Unmarshal(set, &files); err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	known, err := protodesc.NewFiles(&files)
+	if err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	d, err := known.FindDescriptorByName(protoreflect.FullName(name))
+	if err != nil {
+		return nil, fmt.Errorf("read schema: %s: %w", name, err)
+	}
+	m, ok := d.(protoreflect.MessageDescriptor)
+	if !ok {
+		return nil, fmt.Errorf("read schema: %s is no message", name)
+	}
+	return m, nil
 }
 
 func (r *remote) list(n dataset.Name, fresh func() proto.Message, use func() bool) error {
@@ -216,16 +278,51 @@ func (r *remote) failed(n dataset.Name, err error) error {
 	return fmt.Errorf("read dataset %s: %w", n, err)
 }
 
-func (r *remote) get(n dataset.Name, key []string, m proto.Message) (bool, error) {
-	answer, err := holdfastv1.NewLookupClient(r.conn).Get(r.ctx, &holdfastv1.GetRequest{Dataset: string(n), Key: key})
-	if status.Code(err) == codes.NotFound {
-		return false, nil
+// maxKeys is how many keys one call looks up.
+const maxKeys = 256
+
+func (r *remote) get(n dataset.Name, keys [][]string, into []proto.Message) ([]bool, error) {
+	var found []bool
+	for from := 0; from < len(keys); from += maxKeys {
+		to := min(from+maxKeys, len(keys))
+		part, err := r.getPart(n, keys[from:to], into[from:to])
+		if err != nil {
+			return nil, r.failed(n, err)
+		}
+		found = append(found, part...)
 	}
-	if err == nil {
-		err = proto.Unmarshal(answer.GetRecord().GetMessage(), m)
+	return found, nil
+}
+
+func (r *remote) getPart(n dataset.Name, keys [][]string, into []proto.Message) ([]bool, error) {
+	request := &holdfastv1.BatchGetRequest{Dataset: string(n)}
+	for _, key := range keys {
+		request.Keys = append(request.Keys, &holdfastv1.Key{Values: key})
+	}
+	answer, err := holdfastv1.NewLookupClient(r.conn).BatchGet(r.ctx, request)
+	if status.Code(err) == codes.ResourceExhausted && len(keys) > 1 { // an answer of large records
+		half := len(keys) / 2
+		first, err := r.getPart(n, keys[:half], into[:half])
+		if err != nil {
+			return nil, err
+		}
+		second, err := r.getPart(n, keys[half:], into[half:])
+		return append(first, second...), err
+	}
+	if err == nil && len(answer.GetResults()) != len(keys) {
+		err = fmt.Errorf("%d results for %d keys", len(answer.GetResults()), len(keys))
 	}
 	if err != nil {
-		return false, r.failed(n, err)
+		return nil, err
 	}
-	return true, nil
+	found := make([]bool, len(keys))
+	for i, result := range answer.GetResults() {
+		if found[i] = result.GetRecord() != nil; !found[i] {
+			continue
+		}
+		if err := proto.Unmarshal(result.GetRecord().GetMessage(), into[i]); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,9 +41,15 @@ func TestMain(m *testing.M) {
 }
 
 var commands = map[string]func(){
-	"look_up": lookUp,
-	"sdk":     func() { logic.Main(sdk) },
-	"phases":  phases,
+	"look_up":      lookUp,
+	"sdk":          func() { logic.Main(sdk) },
+	"phases":       phases,
+	"read_records": func() { logic.Main(readRecords) },
+	"read_get":     func() { logic.Main(readGet) },
+	"read_batch":   func() { logic.Main(readBatch) },
+	"misread":      func() { logic.Main(misread) },
+	"get":          func() { logic.Main(misreadOne) },
+	"misemit":      func() { logic.Main(misemit) },
 	"nothing": func() {
 		logic.Main(func(context.Context, *logic.Session, func(proto.Message) error) error { return nil })
 	},
@@ -170,9 +177,33 @@ func sdk(_ context.Context, s *logic.Session, emit func(proto.Message) error) er
 	fmt.Println(n, u.GetName(), err)
 	none, err := logic.Get[pb.Usage](s, featuregate.Usage, "XX")
 	fmt.Println(none == nil, err)
+	many, err := logic.BatchGet[pb.Usage](s, featuregate.Usage, slices.Repeat([][]string{{"KE"}, {"XX"}, {"KR"}}, 300))
+	fmt.Println(len(many), many[897].GetName(), many[898] == nil, many[899].GetName(), err)
 	_, err = s.View(featuregate.Usage)
 	fmt.Println(err)
 	return emit(&pb.Availability{Feature: "f", Region: u.GetRegion()})
+}
+
+// misread goes on without what it cannot read.
+func misread(_ context.Context, s *logic.Session, emit func(proto.Message) error) error {
+	total := 0.0
+	for u, _ := range logic.Records[pb.Usage](s, featuregate.Usage) { // whose errors do not matter to it
+		for _, x := range u.GetShares() {
+			total += x.GetPercent()
+		}
+	}
+	return emit(&pb.Availability{Feature: "f", Region: "r", TotalPercent: total})
+}
+
+func misreadOne(_ context.Context, s *logic.Session, emit func(proto.Message) error) error {
+	u, _ := logic.Get[pb.Usage](s, featuregate.Usage, "KR")
+	return emit(&pb.Availability{Feature: "f", Region: u.GetRegion()})
+}
+
+// misemit emits a message of another dataset, and does not mind the answer.
+func misemit(_ context.Context, _ *logic.Session, emit func(proto.Message) error) error {
+	_ = emit(&pb.Feature{Id: "f", Title: "t"})
+	return nil
 }
 
 // phases calls in a wrong order.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -17,6 +18,7 @@ type output struct {
 	sink    protomap.Sink
 	refused error
 	emitted ordinals
+	fit     protoreflect.MessageDescriptor // the last one that was found to fit
 }
 
 func (o *output) emit(m proto.Message) error {
@@ -30,6 +32,12 @@ func (o *output) emit(m proto.Message) error {
 // one, and nobody could see of its result that there were two; those that have
 // one key and differ are found in the result.
 func (o *output) add(m proto.Message) error {
+	if d := m.ProtoReflect().Descriptor(); d != o.fit {
+		if err := miswritten(d, o.mapping.Message()); err != nil {
+			return err
+		}
+		o.fit = d
+	}
 	at, err := o.mapping.Add(o.sink, m.ProtoReflect())
 	if err != nil || o.emitted.add(at) {
 		return err
@@ -39,6 +47,18 @@ func (o *output) add(m proto.Message) error {
 		return err
 	}
 	return fmt.Errorf("%s %v: %w", o.mapping.Root(), key, cycle.ErrDuplicateKey)
+}
+
+// miswritten fails with ErrMessage if an output would be miswritten as messages of
+// a type. Nothing is known if nothing is declared.
+func miswritten(own, declared protoreflect.MessageDescriptor) error {
+	if declared == nil {
+		return nil
+	}
+	if why := misfit(own, declared); why != "" {
+		return fmt.Errorf("emit record as %s: %s: %w", own.FullName(), why, ErrMessage)
+	}
+	return nil
 }
 
 // ordinals is a set of ordinals, of one bit for each up to the greatest.

@@ -1,6 +1,7 @@
 package logic
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
@@ -24,11 +26,15 @@ var ErrNotInSession = errors.New("dataset is not in the session")
 var ErrNoView = errors.New("a command has no view: read with Records and Get")
 
 // A Session is one version of each input, with the only time and randomness
-// that the logic may use. It is immutable.
+// that the logic may use. It is immutable and safe for concurrent use.
 type Session struct {
 	from  reader
 	clock time.Time
 	seed  dataset.Seed
+
+	fits    sync.Map // of fit to error: the message types that were looked at
+	mu      sync.Mutex
+	refused error // the first read that was refused, so that a logic that goes on without it does not decide on a default
 }
 
 // A reader is where the versions of a session are: in memory, or with the host
@@ -36,11 +42,15 @@ type Session struct {
 type reader interface {
 	inputs() []dataset.Input
 	view(n dataset.Name) (*replica.View, error)
+	// message returns the declared message of the records, nil if that is not
+	// known.
+	message(n dataset.Name) (protoreflect.MessageDescriptor, error)
 	// list puts each record into a message that fresh returns and then calls
 	// use, until it returns false.
 	list(n dataset.Name, fresh func() proto.Message, use func() bool) error
-	// get puts the record with a key into m; ok is false if there is none.
-	get(n dataset.Name, key []string, m proto.Message) (ok bool, err error)
+	// get puts the record with each key into the message at the same place, and
+	// says which there are.
+	get(n dataset.Name, keys [][]string, into []proto.Message) ([]bool, error)
 }
 
 // NewSession returns a session over these views.
@@ -60,43 +70,96 @@ func (s *Session) Seed() dataset.Seed { return s.seed }
 
 // View returns the version of an input. It fails with ErrNotInSession, and with
 // ErrNoView in a command.
-func (s *Session) View(n dataset.Name) (*replica.View, error) { return s.from.view(n) }
+func (s *Session) View(n dataset.Name) (*replica.View, error) {
+	v, err := s.from.view(n)
+	return v, s.note(err)
+}
 
 // Inputs returns the versions of the session, by dataset.
 func (s *Session) Inputs() []dataset.Input { return s.from.inputs() }
 
-// Records yields the records of an input as messages of type M, which must be
-// the declared one: in no particular order. A record that cannot be read ends
-// the sequence with its error.
+// note remembers a read that was refused, and returns its error.
+func (s *Session) note(err error) error {
+	if errors.Is(err, ErrNotInSession) || errors.Is(err, ErrMessage) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.refused = cmp.Or(s.refused, err)
+	}
+	return err
+}
+
+// missed returns the error of a read that was refused.
+func (s *Session) missed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// Records yields the records of an input as messages of type M, in no particular
+// order. A record that cannot be read ends the sequence with its error, and so
+// does ErrMessage if M does not fit the declared message at this version.
 func Records[M any, P interface {
 	*M
 	proto.Message
 }](s *Session, n dataset.Name) iter.Seq2[*M, error] {
 	return func(yield func(*M, error) bool) {
 		var m P
-		err := s.from.list(n,
-			func() proto.Message { m = new(M); return m },
-			func() bool { return yield((*M)(m), nil) })
+		err := s.fit(n, P(new(M)))
+		if err == nil {
+			err = s.from.list(n,
+				func() proto.Message { m = new(M); return m },
+				func() bool { return yield((*M)(m), nil) })
+		}
 		if err != nil {
-			yield(nil, err)
+			yield(nil, s.note(err))
 		}
 	}
 }
 
-// Get returns the record of an input with a key, as a message of type M, which
-// must be the declared one; nil if there is none. The key has one text per key
-// field, in order: integers in decimal, true or false, bytes in base64, all
-// else as it is.
+// Get returns the record of an input with a key, as a message of type M; nil if
+// there is none. The key has one text per key field, in order: integers in
+// decimal, true or false, bytes in base64, all else as it is. It fails as
+// Records does.
+//
+// In a command each Get waits for an answer of another process, a quarter of a
+// millisecond or so: for more than a few, take BatchGet, or read the input once
+// with Records and keep it in a map.
 func Get[M any, P interface {
 	*M
 	proto.Message
 }](s *Session, n dataset.Name, key ...string) (*M, error) {
-	m := P(new(M))
-	ok, err := s.from.get(n, key, m)
-	if err != nil || !ok {
+	found, err := BatchGet[M, P](s, n, [][]string{key})
+	if err != nil {
 		return nil, err
 	}
-	return (*M)(m), nil
+	return found[0], nil
+}
+
+// BatchGet returns the records of an input with these keys, in order of the
+// keys; nil for a key that none has. It fails as Get does.
+func BatchGet[M any, P interface {
+	*M
+	proto.Message
+}](s *Session, n dataset.Name, keys [][]string) ([]*M, error) {
+	out, into := make([]*M, len(keys)), make([]proto.Message, len(keys))
+	for i := range keys {
+		out[i] = new(M)
+		into[i] = P(out[i])
+	}
+	err := s.fit(n, P(new(M)))
+	var found []bool
+	if err == nil {
+		found, err = s.from.get(n, keys, into)
+	}
+	if err != nil {
+		return nil, s.note(err)
+	}
+	for i, ok := range found {
+		if !ok {
+			out[i] = nil
+		}
+	}
+	return out, nil
 }
 
 // views are versions in memory.
@@ -149,63 +212,37 @@ func (s views) list(n dataset.Name, fresh func() proto.Message, use func() bool)
 	return nil
 }
 
-func (s views) get(n dataset.Name, key []string, m proto.Message) (bool, error) {
+func (s views) message(n dataset.Name) (protoreflect.MessageDescriptor, error) {
 	v, err := s.declared(n)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	values, err := v.Mapping.Key(key)
+	return v.Mapping.Message(), nil
+}
+
+func (s views) get(n dataset.Name, keys [][]string, into []proto.Message) ([]bool, error) {
+	v, err := s.declared(n)
 	if err != nil {
-		return false, fmt.Errorf("read dataset %s: %w", n, err)
+		return nil, err
 	}
-	record, ok := v.Index.Record(values...)
-	if !ok {
-		return false, nil
+	found := make([]bool, len(keys))
+	var b []byte
+	for i, key := range keys {
+		values, err := v.Mapping.Key(key)
+		if err != nil {
+			return nil, fmt.Errorf("read dataset %s: %w", n, err)
+		}
+		record, ok := v.Index.Record(values...)
+		if !ok {
+			continue
+		}
+		found[i] = true
+		if b, err = v.Mapping.Append(b[:0], record); err == nil {
+			err = proto.Unmarshal(b, into[i])
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read dataset %s: %w", n, err)
+		}
 	}
-	b, err := v.Mapping.Append(nil, record)
-	if err == nil {
-		err = proto.Unmarshal(b, m)
-	}
-	if err != nil {
-		return false, fmt.Errorf("read dataset %s: %w", n, err)
-	}
-	return true, nil
-}
-
-// watched remembers what a logic asked for in vain, so that one that goes on
-// without it does not decide on a default.
-type watched struct {
-	reader
-	mu  sync.Mutex
-	err error
-}
-
-func (w *watched) note(err error) error {
-	if errors.Is(err, ErrNotInSession) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.err = err
-	}
-	return err
-}
-
-// missed returns the error of a read that the session did not hold.
-func (w *watched) missed() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.err
-}
-
-func (w *watched) view(n dataset.Name) (*replica.View, error) {
-	v, err := w.reader.view(n)
-	return v, w.note(err)
-}
-
-func (w *watched) list(n dataset.Name, fresh func() proto.Message, use func() bool) error {
-	return w.note(w.reader.list(n, fresh, use))
-}
-
-func (w *watched) get(n dataset.Name, key []string, m proto.Message) (bool, error) {
-	ok, err := w.reader.get(n, key, m)
-	return ok, w.note(err)
+	return found, nil
 }

@@ -190,7 +190,13 @@ type SessionInput struct {
 	Dataset string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// checksum is the content checksum, in hexadecimal.
-	Checksum      string `protobuf:"bytes,3,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	Checksum string `protobuf:"bytes,3,opt,name=checksum,proto3" json:"checksum,omitempty"`
+	// descriptor_set is the schema of the dataset's records at this version,
+	// imports first, for a logic to compare with what it was compiled with.
+	DescriptorSet []byte `protobuf:"bytes,4,opt,name=descriptor_set,json=descriptorSet,proto3" json:"descriptor_set,omitempty"`
+	// message is the full name of the records in it. The typed service has the
+	// same fields under a name of its own.
+	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +248,20 @@ func (x *SessionInput) GetVersion() string {
 func (x *SessionInput) GetChecksum() string {
 	if x != nil {
 		return x.Checksum
+	}
+	return ""
+}
+
+func (x *SessionInput) GetDescriptorSet() []byte {
+	if x != nil {
+		return x.DescriptorSet
+	}
+	return nil
+}
+
+func (x *SessionInput) GetMessage() string {
+	if x != nil {
+		return x.Message
 	}
 	return ""
 }
@@ -609,11 +629,13 @@ const file_holdfast_v1_logic_proto_rawDesc = "" +
 	"\x04seed\x18\x03 \x01(\x04R\x04seed\x12\x16\n" +
 	"\x06output\x18\x04 \x01(\tR\x06output\x12%\n" +
 	"\x0edescriptor_set\x18\x05 \x01(\fR\rdescriptorSet\x12\x18\n" +
-	"\amessage\x18\x06 \x01(\tR\amessage\"^\n" +
+	"\amessage\x18\x06 \x01(\tR\amessage\"\x9f\x01\n" +
 	"\fSessionInput\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1a\n" +
-	"\bchecksum\x18\x03 \x01(\tR\bchecksum\"B\n" +
+	"\bchecksum\x18\x03 \x01(\tR\bchecksum\x12%\n" +
+	"\x0edescriptor_set\x18\x04 \x01(\fR\rdescriptorSet\x12\x18\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\"B\n" +
 	"\vEmitRequest\x123\n" +
 	"\arecords\x18\x01 \x03(\v2\x19.holdfast.v1.OutputRecordR\arecords\"H\n" +
 	"\fOutputRecord\x12\x1a\n" +
