@@ -205,13 +205,15 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 	}
 	next, err := from.apply(typeChange{
 		removed: c.Removed, added: c.Added,
-		load: func(b *pageBuilder, k, n int) error {
-			for ; k < n; k++ {
-				if err := t.load(b, slot(t.added[k]), k, types); err != nil {
-					return err
+		loader: func() pageLoader {
+			return func(b *pageBuilder, k, n int) error {
+				for ; k < n; k++ {
+					if err := t.load(b, slot(t.added[k]), k, types); err != nil {
+						return err
+					}
 				}
+				return nil
 			}
-			return nil
 		},
 	})
 	if err == nil && t.same {
@@ -220,19 +222,19 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 	return next, c, err
 }
 
-// load sets slot i to the k'th added record.
+// load sets slot i to the k'th added record. Several goroutines may call it.
 func (t *typeBuilder) load(b *pageBuilder, i, k int, types map[string]*Type) error {
 	content, kind := t.addedContent(k), t.schema.Kind
 	if kind == Object {
 		b.loadContent(content, i)
 		return nil
 	}
-	t.entries = appendContentEntries(t.entries[:0], content, kind)
+	b.entries = appendContentEntries(b.entries[:0], content, kind)
 	if kind != List {
-		if err := t.place(t.entries, types); err != nil {
+		if err := t.place(b.entries, types); err != nil {
 			return err
 		}
 	}
-	b.lists.set(i, t.entries)
+	b.lists.set(i, b.entries)
 	return nil
 }

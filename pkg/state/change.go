@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
@@ -11,9 +12,15 @@ import (
 type typeChange struct {
 	removed []Ordinal // ascending
 	added   []Ordinal // ascending
-	// load sets the slots of the added records k to n-1, which are in one page.
-	load func(b *pageBuilder, k, n int) error
+	// loader returns what loads added records. Each goroutine gets its own.
+	loader func() pageLoader
+	// check, if not nil, is asked when all are loaded.
+	check func() error
 }
+
+// A pageLoader sets the slots of the added records k to n-1, which are in one
+// page.
+type pageLoader func(b *pageBuilder, k, n int) error
 
 // slot returns the place of an ordinal in its page.
 func slot(o Ordinal) int { return int(o) & (pageSize - 1) }
@@ -25,26 +32,63 @@ func (t *Type) apply(c typeChange) (*Type, error) {
 	for _, o := range c.removed {
 		e.remove(o)
 	}
-	for k := 0; k < len(c.added); {
-		first, fresh := c.added[k]&^(pageSize-1), uint16(0)
-		n := k
-		for ; n < len(c.added) && c.added[n]&^(pageSize-1) == first; n++ {
-			fresh |= 1 << slot(c.added[n])
-		}
-		if n+recordsAhead < len(c.added) {
-			t.prefetch(c.added[n+recordsAhead])
-		}
-		if err := e.rewrite(first, fresh, func() error { return c.load(e.b, k, n) }); err != nil {
-			e.blocks.Discard()
-			return nil, err
-		}
-		k = n
+	err := e.add(c)
+	if err == nil && c.check != nil {
+		err = c.check()
+	}
+	if err != nil {
+		e.blocks.Discard()
+		return nil, err
 	}
 	return e.close()
 }
 
-// recordsAhead is how far ahead of the record under way apply asks for pages.
-const recordsAhead = 4
+// add adds the records that a change adds.
+func (e *typeEdit) add(c typeChange) error {
+	if len(c.added) == 0 {
+		return nil
+	}
+	work := e.pagesOf(c.added)
+	if len(work) >= parallelPages && runtime.GOMAXPROCS(0) > 1 {
+		return e.addParallel(work, c.loader)
+	}
+	load := c.loader()
+	for i, w := range work {
+		if ahead := i + pagesAsked; ahead < len(work) {
+			e.from.prefetch(work[ahead].first)
+		}
+		if err := e.rewrite(w.first, w.fresh, func() error { return load(e.b, w.k, w.n) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pageWork is a page that gets the records k to n-1 of those that a change adds.
+type pageWork struct {
+	first Ordinal // of the page
+	fresh uint16  // slots that get a record
+	old   entry   // of the page before, without what is removed
+	k, n  int
+}
+
+// pagesOf returns the pages that added records are in.
+func (e *typeEdit) pagesOf(added []Ordinal) []pageWork {
+	var work []pageWork
+	for k := 0; k < len(added); {
+		w := pageWork{first: added[k] &^ (pageSize - 1), k: k, n: k}
+		for ; w.n < len(added) && added[w.n]&^(pageSize-1) == w.first; w.n++ {
+			w.fresh |= 1 << slot(added[w.n])
+		}
+		w.old = e.table.get(int(w.first) >> chunkShift)[w.first>>pageShift%chunkPages]
+		work = append(work, w)
+		k = w.n
+	}
+	return work
+}
+
+// pagesAsked is how far ahead of the page under way memory is asked for.
+const pagesAsked = 4
 
 // A typeEdit makes the next version of a type.
 type typeEdit struct {
@@ -88,13 +132,7 @@ func (e *typeEdit) drop(old entry) {
 // rewrite makes the page that begins with first anew: with those of its
 // records that stay, and fresh ones, whose slots load sets.
 func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error {
-	at := e.entry(first)
-	e.b.reset()
-	keep := at.live() &^ fresh
-	if keep != 0 {
-		e.b.copyPage(e.from.pageAt(*at), keep)
-	}
-	e.b.set |= fresh
+	e.b.begin(e.from, *e.entry(first), fresh)
 	if err := load(); err != nil {
 		return err
 	}
@@ -104,15 +142,35 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 	}
 	h, out := e.blocks.Reserve(arena.New, size)
 	if out == nil {
-		return fmt.Errorf("type %s: %w", e.from.schema.Name, e.blocks.Err())
+		return e.full()
 	}
 	e.b.fill(out, lay)
+	e.replace(first, h, lay, fresh)
+	return nil
+}
+
+// begin makes the slots those of a page of t that stay when fresh ones come.
+func (b *pageBuilder) begin(t *Type, old entry, fresh uint16) {
+	b.reset()
+	if keep := old.live() &^ fresh; keep != 0 {
+		b.copyPage(t.pageAt(old), keep)
+	}
+	b.set |= fresh
+}
+
+// replace puts a page with fresh records in the place of the one before.
+func (e *typeEdit) replace(first Ordinal, h arena.Handle, lay *layout, fresh uint16) {
+	at := e.entry(first)
 	e.count += bits.OnesCount16(fresh) - bits.OnesCount16(at.live()&fresh)
 	if *at != 0 {
 		e.drop(*at)
 	}
-	*at = makeEntry(h, lay.number, keep|fresh)
-	return nil
+	*at = makeEntry(h, lay.number, at.live()|fresh)
+}
+
+// full is why the arena has no room.
+func (e *typeEdit) full() error {
+	return fmt.Errorf("type %s: %w", e.from.schema.Name, e.blocks.Err())
 }
 
 // evacuate moves pages out of segments that are nearly empty.

@@ -35,12 +35,14 @@ func newItems() itemType { return itemType{newType(itemSchema(), 1), map[Ordinal
 func (v itemType) change(removed []Ordinal, added map[Ordinal]item) (itemType, error) {
 	slices.Sort(removed)
 	list := slices.Sorted(maps.Keys(added))
-	next, err := v.t.apply(typeChange{removed: removed, added: list, load: func(b *pageBuilder, k, n int) error {
-		for _, o := range list[k:n] {
-			b.nums[0][slot(o)] = LongValue(added[o].n).Bits()
-			b.setText(&b.texts[1], slot(o), []byte(added[o].text), added[o].text == "")
+	next, err := v.t.apply(typeChange{removed: removed, added: list, loader: func() pageLoader {
+		return func(b *pageBuilder, k, n int) error {
+			for _, o := range list[k:n] {
+				b.nums[0][slot(o)] = LongValue(added[o].n).Bits()
+				b.setText(&b.texts[1], slot(o), []byte(added[o].text), added[o].text == "")
+			}
+			return nil
 		}
-		return nil
 	}})
 	if err != nil {
 		return itemType{}, err
@@ -135,9 +137,11 @@ func TestFailedApply(t *testing.T) {
 	}
 	failed := errors.New("cannot load")
 	for range 20 {
-		_, err := v.t.apply(typeChange{added: []Ordinal{1, 2000}, load: func(b *pageBuilder, k, _ int) error {
-			b.nums[0][slot(1)] = 0
-			return []error{nil, failed}[k]
+		_, err := v.t.apply(typeChange{added: []Ordinal{1, 2000}, loader: func() pageLoader {
+			return func(b *pageBuilder, k, _ int) error {
+				b.nums[0][slot(1)] = 0
+				return []error{nil, failed}[k]
+			}
 		}})
 		if !errors.Is(err, failed) {
 			t.Fatalf("error %v, want that of load", err)
@@ -226,4 +230,79 @@ func (e *itemEdits) change(v itemType) (itemType, error) {
 		}
 	}
 	return v.change(slices.Collect(maps.Keys(removed)), added)
+}
+
+// manyItems are changes of more pages than one goroutine makes: replaced, kept,
+// and new ones far behind.
+func manyItems(rnd *rand.Rand) (removed []Ordinal, added map[Ordinal]item) {
+	added = map[Ordinal]item{}
+	for first := Ordinal(0); first < 3*parallelPages*pageSize; first += pageSize {
+		for range 1 + rnd.IntN(4) {
+			added[first+Ordinal(rnd.IntN(pageSize))] = item{rnd.Int64N(1 << rnd.IntN(60)), strings.Repeat("x", rnd.IntN(40))}
+		}
+		if o := first + Ordinal(rnd.IntN(pageSize)); rnd.IntN(2) == 0 {
+			if _, both := added[o]; !both {
+				removed = append(removed, o)
+			}
+		}
+	}
+	return removed, added
+}
+
+// TestManyPages changes so many pages that several goroutines make them.
+func TestManyPages(t *testing.T) {
+	seed := rand.Uint64()
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	v := newItems()
+	for range 6 {
+		next, err := v.change(manyItems(rnd))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := next.check(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		v = next
+	}
+}
+
+// TestManyPagesFail fails to load one page of many, or after all of them.
+func TestManyPagesFail(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 1))
+	v, err := newItems().change(manyItems(rnd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, added := manyItems(rnd)
+	list := slices.Sorted(maps.Keys(added))
+	failed := errors.New("cannot load")
+	for _, bad := range []int{0, len(list) / 2, len(list) - 1, len(list)} {
+		c := typeChange{added: list, loader: func() pageLoader {
+			return func(b *pageBuilder, k, n int) error {
+				for i := k; i < n; i++ {
+					if i == bad {
+						return failed
+					}
+					b.nums[0][slot(list[i])] = 0
+				}
+				return nil
+			}
+		}}
+		if bad == len(list) {
+			c.check = func() error { return failed }
+		}
+		if _, err := v.t.apply(c); !errors.Is(err, failed) {
+			t.Errorf("record %d of %d: %v", bad, len(list), err)
+		}
+	}
+	if err := v.check(); err != nil {
+		t.Error(err)
+	}
+	next, err := v.change(manyItems(rnd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := next.check(); err != nil {
+		t.Error(err)
+	}
 }

@@ -68,6 +68,15 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 	return d, nil
 }
 
+// clone returns a decoder of the same frame that has decoded nothing.
+func (d *decoder) clone() *decoder {
+	c := &decoder{f: d.f, fields: d.fields, used: make([]usage, len(d.used))}
+	for i := range c.used {
+		c.used[i].ranges = make([]uint64, len(d.used[i].ranges))
+	}
+	return c
+}
+
 func (f *frame) corrupt(format string, args ...any) error {
 	return &wire.Error{Section: "type " + f.schema.Name, Offset: f.offset, Reason: fmt.Sprintf(format, args...)}
 }

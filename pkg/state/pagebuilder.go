@@ -25,6 +25,8 @@ type pageBuilder struct {
 	texts  []textColumn       // per field: STRING and BYTES values
 	lists  entryColumns
 
+	entries []collectionEntry // scratch of who sets a slot
+
 	plans []columnPlan
 	key   []byte // names the shapes of the plans
 	known [knownLayouts]knownLayout

@@ -154,54 +154,103 @@ func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error)
 	return types, changes, work.Wait()
 }
 
+// addedAt says where a delta has an added record: entry k of a shard.
+type addedAt struct {
+	o        Ordinal
+	shard, k int32
+}
+
 // deltaType decodes a frame of a delta onto the type it changes.
 func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 	d, err := newDecoder(f, t.schema)
 	if err != nil {
 		return nil, Change{}, err
 	}
-	type place struct {
-		o        Ordinal
-		shard, k int32
+	c, added, err := f.deltaChange()
+	if err != nil {
+		return nil, Change{}, err
 	}
-	var places []place
-	var c typeChange
-	for i := range f.shards {
-		for _, s := range f.shards[i].removed {
-			o := f.ordinal(i, int64(s))
-			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
-				return nil, Change{}, f.corrupt("removed ordinal is out of range")
-			}
-			c.removed = append(c.removed, o)
-		}
-		for k, s := range f.shards[i].added {
-			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
-				return nil, Change{}, f.corrupt("added ordinal is out of range")
-			}
-			places = append(places, place{f.ordinal(i, int64(s)), int32(i), int32(k)})
-		}
-	}
-	if len(f.shards) > 1 {
-		slices.Sort(c.removed)
-		slices.SortFunc(places, func(a, b place) int { return int(a.o - b.o) })
-	}
-	for _, p := range places {
-		if _, both := slices.BinarySearch(c.removed, p.o); both {
-			return nil, Change{}, f.corrupt("ordinal %d is both removed and added", p.o)
-		}
-		c.added = append(c.added, p.o)
-	}
-	c.load = func(b *pageBuilder, k, n int) error {
-		d.begin()
-		for _, p := range places[k:n] {
-			d.next(recordAt{int(p.shard), uint64(p.k), slot(p.o)})
-		}
-		return d.load(b)
-	}
+	team := deltaTeam{added: added, first: d}
+	c.loader, c.check = team.loader, team.check
 	next, err := t.apply(c)
 	if err != nil {
 		return nil, Change{}, err
 	}
 	next.shards = len(f.shards)
 	return next, Change{Removed: c.removed, Added: c.added}, nil
+}
+
+// deltaChange returns what a frame of a delta removes and adds, and where the
+// added records are.
+func (f *frame) deltaChange() (c typeChange, added []addedAt, err error) {
+	for i := range f.shards {
+		for _, s := range f.shards[i].removed {
+			o := f.ordinal(i, int64(s))
+			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
+				return c, nil, f.corrupt("removed ordinal is out of range")
+			}
+			c.removed = append(c.removed, o)
+		}
+		for k, s := range f.shards[i].added {
+			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
+				return c, nil, f.corrupt("added ordinal is out of range")
+			}
+			added = append(added, addedAt{f.ordinal(i, int64(s)), int32(i), int32(k)})
+		}
+	}
+	if len(f.shards) > 1 {
+		slices.Sort(c.removed)
+		slices.SortFunc(added, func(a, b addedAt) int { return int(a.o - b.o) })
+	}
+	c.added = make([]Ordinal, len(added))
+	r := 0
+	for i, p := range added {
+		for r < len(c.removed) && c.removed[r] < p.o {
+			r++
+		}
+		if r < len(c.removed) && c.removed[r] == p.o {
+			return c, nil, f.corrupt("ordinal %d is both removed and added", p.o)
+		}
+		c.added[i] = p.o
+	}
+	return c, added, nil
+}
+
+// deltaTeam is the decoders of one frame of a delta, one for each goroutine.
+type deltaTeam struct {
+	added []addedAt
+	first *decoder
+
+	mu   sync.Mutex
+	rest []*decoder
+}
+
+func (team *deltaTeam) loader() pageLoader {
+	d := team.join()
+	return func(b *pageBuilder, k, n int) error {
+		d.begin()
+		for _, p := range team.added[k:n] {
+			d.next(recordAt{int(p.shard), uint64(p.k), slot(p.o)})
+		}
+		return d.load(b)
+	}
+}
+
+// join returns a further decoder.
+func (team *deltaTeam) join() *decoder {
+	d := team.first.clone()
+	team.mu.Lock()
+	defer team.mu.Unlock()
+	team.rest = append(team.rest, d)
+	return d
+}
+
+// check looks at what all decoders together have read.
+func (team *deltaTeam) check() error {
+	for _, d := range team.rest {
+		if err := team.first.merge(d); err != nil {
+			return err
+		}
+	}
+	return nil
 }

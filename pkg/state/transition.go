@@ -164,11 +164,13 @@ func (t *Type) project(s *Schema, from []int) (*Type, error) {
 	for o := range t.Ordinals() {
 		ordinals = append(ordinals, o)
 	}
-	return newType(s, t.shards).apply(typeChange{added: ordinals, load: func(b *pageBuilder, k, n int) error {
-		for _, o := range ordinals[k:n] {
-			t.Record(o).loadAs(b, from)
+	return newType(s, t.shards).apply(typeChange{added: ordinals, loader: func() pageLoader {
+		return func(b *pageBuilder, k, n int) error {
+			for _, o := range ordinals[k:n] {
+				t.Record(o).loadAs(b, from)
+			}
+			return nil
 		}
-		return nil
 	}})
 }
 

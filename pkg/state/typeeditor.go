@@ -128,13 +128,15 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 	slices.Sort(c.Added)
 	next, err := t.base.apply(typeChange{
 		removed: c.Removed, added: c.Added,
-		load: func(b *pageBuilder, k, n int) error {
-			for _, o := range c.Added[k:n] {
-				if err := t.load(b, slot(o), t.at[o], types); err != nil {
-					return err
+		loader: func() pageLoader {
+			return func(b *pageBuilder, k, n int) error {
+				for _, o := range c.Added[k:n] {
+					if err := t.load(b, slot(o), t.at[o], types); err != nil {
+						return err
+					}
 				}
+				return nil
 			}
-			return nil
 		},
 	})
 	if err == nil {

@@ -40,7 +40,7 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
 	e.count = count
 	e.dir = slices.Clone(t.dir)
-	slices.SortFunc(changes, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
+	sortChanges(changes, t.groups<<1)
 	for k := 0; k < len(changes); {
 		n := k + 1
 		group := changes[k].order >> 1
@@ -62,6 +62,44 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	var err error
 	e.blocks, err = e.w.Close()
 	return e.table, extra, err == nil
+}
+
+const (
+	digitBits = 11 // a pass of sortChanges looks at so many
+	// fewChanges are sorted sooner by comparing.
+	fewChanges = 256
+)
+
+// sortChanges sorts changes by order, which is less than most: many of them digit
+// by digit, from the lowest on.
+func sortChanges(changes []tableChange, most uint64) {
+	if len(changes) < fewChanges {
+		slices.SortFunc(changes, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
+		return
+	}
+	from, to := changes, make([]tableChange, len(changes))
+	passes := 0
+	for shift := 0; most>>shift != 0; shift += digitBits {
+		var ends [1 << digitBits]int
+		for i := range from {
+			ends[from[i].order>>shift%(1<<digitBits)]++
+		}
+		sum := 0
+		for i, n := range ends {
+			ends[i] = sum
+			sum += n
+		}
+		for i := range from {
+			at := &ends[from[i].order>>shift%(1<<digitBits)]
+			to[*at] = from[i]
+			*at++
+		}
+		from, to = to, from
+		passes++
+	}
+	if passes%2 != 0 {
+		copy(changes, from)
+	}
 }
 
 // changesAhead is how far ahead of the change under way update asks for

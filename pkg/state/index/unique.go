@@ -306,9 +306,7 @@ func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, er
 	if len(c.Removed)+len(c.Added) == 0 {
 		return &n, nil
 	}
-	changed := make([]tableChange, 0, len(c.Removed)+len(c.Added))
-	changed = x.appendChanges(changed, c.Removed, false)
-	changed = n.appendChanges(changed, c.Added, true)
+	changed := x.changes(&n, c)
 	t, extra, ok := x.table.update(changed, x.sameKey, n.sameKey)
 	if !ok { // it has outgrown its table, or a key had changed: not regular
 		return x.anew(next)
@@ -327,17 +325,36 @@ func (x *Unique) anew(next *state.State) (state.Index, error) {
 	return n, nil
 }
 
-// appendChanges appends that the records come or go.
-func (x *Unique) appendChanges(list []tableChange, ordinals []state.Ordinal, add bool) []tableChange {
-	for part := range slices.Chunk(ordinals, 16) {
+// changes returns which entries go, and which come with the index n.
+func (x *Unique) changes(n *Unique, c state.Change) []tableChange {
+	list := make([]tableChange, len(c.Removed)+len(c.Added))
+	inParts(split(len(list), 1<<12), func(_, from, to int) {
+		if gone := min(to, len(c.Removed)); from < gone {
+			x.hashChanges(list[from:gone], c.Removed[from:], false)
+			from = gone
+		}
+		if from < to {
+			n.hashChanges(list[from:to], c.Added[from-len(c.Removed):], true)
+		}
+	})
+	return slices.DeleteFunc(list, func(c tableChange) bool { return c.o == state.NoOrdinal })
+}
+
+// hashChanges sets the changes to that these records come or go; those of what
+// is no record have no ordinal.
+func (x *Unique) hashChanges(list []tableChange, ordinals []state.Ordinal, add bool) {
+	const ahead = 16
+	for i := 0; i < len(list); i += ahead {
+		part := ordinals[i:min(i+ahead, len(list))]
 		x.t.Prefetch(part)
-		for _, o := range part {
+		for k, o := range part {
+			c := tableChange{o: state.NoOrdinal, add: add}
 			if x.t.Populated(o) {
-				list = append(list, tableChange{hash: x.hashOf(o), o: o, add: add})
+				c.o, c.hash = o, x.hashOf(o)
 			}
+			list[i+k] = c
 		}
 	}
-	return list
 }
 
 // Memory yields the memory that most of the index lies in. Nobody may write to

@@ -341,3 +341,41 @@ func manyShops(b *testing.B, n int32) *state.State {
 	}
 	return build(b, nil, 1, shops)
 }
+
+// TestManyChanges follows changes that are sorted digit by digit and hashed by
+// several goroutines, of few removed records and of many.
+func TestManyChanges(t *testing.T) {
+	stock := func(from, to, step int32) []shop {
+		var shops []shop
+		for i := from; i < to; i += step {
+			shops = append(shops, shop{region{fmt.Sprint("r", i%7), 0}, i, fmt.Sprint("shop ", i, " of ", step)})
+		}
+		return shops
+	}
+	old := stock(0, 20000, 1)
+	before := build(t, nil, 1, old)
+	for name, next := range map[string][]shop{
+		"more":  append(stock(0, 20000, 1), stock(20000, 32000, 1)...),
+		"fewer": stock(0, 20000, 3),
+		"other": append(stock(0, 20000, 2), stock(30000, 45000, 1)...),
+	} {
+		after := build(t, before, 2, next)
+		n, err := newIndex(t, before).Next(after, state.ChangesBetween(before, after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := n.(*index.Unique)
+		if x.Len() != len(next) {
+			t.Errorf("%s: %d records, want %d", name, x.Len(), len(next))
+		}
+		want := map[int32]string{}
+		for _, s := range next {
+			want[s.number] = s.name
+		}
+		for i := range int32(45000) {
+			if got := nameOf(x, fmt.Sprint("r", i%7), i); got != want[i] {
+				t.Fatalf("%s: shop %d is %q, want %q", name, i, got, want[i])
+			}
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package state
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
+)
+
+const (
+	// parallelPages is how many pages are worth more than one goroutine.
+	parallelPages = 128
+	// batchPages is how many of them one goroutine makes at a time.
+	batchPages = 32
+)
+
+// pageBatch is some pages that one goroutine makes and another one puts in
+// their places.
+type pageBatch struct {
+	work []pageWork
+	made []madePage
+	data []byte // the pages, one after the other
+	err  error
+	done chan struct{} // closed when made, or not to be made any more
+}
+
+// madePage is how a page of a batch is laid out, and its length in bytes.
+type madePage struct {
+	lay  *layout
+	size int
+}
+
+// addParallel makes pages with as many goroutines as there are processors, and
+// puts them in their places itself.
+func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error {
+	batches := make([]pageBatch, (len(work)+batchPages-1)/batchPages)
+	for i := range batches {
+		batches[i].work = work[i*batchPages : min((i+1)*batchPages, len(work))]
+		batches[i].done = make(chan struct{})
+	}
+	workers := runtime.GOMAXPROCS(0)
+	spare := make(chan []byte, 2*workers) // buffers to be used again
+	var next atomic.Int64
+	var failed atomic.Bool
+	var all errgroup.Group
+	for range workers {
+		all.Go(func() error {
+			b, load := newPageBuilder(e.from.schema, e.from.interned), loader()
+			for i := next.Add(1) - 1; i < int64(len(batches)); i = next.Add(1) - 1 {
+				batch := &batches[i]
+				if !failed.Load() {
+					select {
+					case batch.data = <-spare:
+					default:
+					}
+					batch.fill(e.from, b, load)
+				}
+				close(batch.done)
+			}
+			return nil
+		})
+	}
+	var err error
+	for i := range batches {
+		batch := &batches[i]
+		<-batch.done
+		if err == nil {
+			if err = batch.err; err == nil {
+				err = e.place(batch)
+			}
+			failed.Store(err != nil)
+		}
+		select {
+		case spare <- batch.data[:0]:
+		default:
+		}
+		batch.data = nil
+	}
+	_ = all.Wait() // none has an error: batches have them
+	return err
+}
+
+// fill makes the pages.
+func (p *pageBatch) fill(from *Type, b *pageBuilder, load pageLoader) {
+	for i, w := range p.work {
+		if ahead := i + pagesAsked; ahead < len(p.work) {
+			from.prefetch(p.work[ahead].first)
+		}
+		b.begin(from, w.old, w.fresh)
+		if p.err = load(b, w.k, w.n); p.err != nil {
+			return
+		}
+		lay, size, err := b.plan()
+		if p.err = err; err != nil {
+			return
+		}
+		start := len(p.data)
+		p.data = append(p.data, make([]byte, size+arena.Pad)...)
+		b.fill(p.data[start:], lay)
+		p.data = p.data[:start+size]
+		p.made = append(p.made, madePage{lay, size})
+	}
+}
+
+// place puts the pages of a batch in their places.
+func (e *typeEdit) place(p *pageBatch) error {
+	data := p.data
+	for i, made := range p.made {
+		h := e.blocks.Put(arena.New, data[:made.size])
+		if h == 0 {
+			return e.full()
+		}
+		data = data[made.size:]
+		e.replace(p.work[i].first, h, made.lay, p.work[i].fresh)
+	}
+	return nil
+}
