@@ -2,8 +2,9 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/bench/data"
 	"github.com/holdfast-data/holdfast/bench/neutral"
@@ -80,7 +81,10 @@ func (p *producer) cycle(frames [][]byte) error {
 	p.delta.Reset()
 	p.reverse.Reset()
 	t := state.Transition{Prev: prev, Next: next}
-	if err := errors.Join(t.WriteDelta(&p.delta), t.WriteReverseDelta(&p.reverse)); err != nil {
+	var both errgroup.Group
+	both.Go(func() error { return t.WriteDelta(&p.delta) })
+	both.Go(func() error { return t.WriteReverseDelta(&p.reverse) })
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	if err := p.verify(prev, next); err != nil {
@@ -121,23 +125,31 @@ func (p *producer) change(prev *state.State, frame []byte) error {
 // verify applies both deltas and compares what they lead to with what they were
 // written from, record by record; the checksum is that of what was decoded.
 func (p *producer) verify(prev, next *state.State) error {
-	after, err := prev.Apply(p.delta.Bytes())
-	if err != nil {
+	var both errgroup.Group
+	both.Go(func() error {
+		after, err := prev.Apply(p.delta.Bytes())
+		if err != nil {
+			return err
+		}
+		if err := state.Same(next, after); err != nil {
+			return fmt.Errorf("delta: %w", err)
+		}
+		p.sum, err = p.hasher.Next(p.sum, after, p.e.Changes())
 		return err
-	}
-	if err := state.Same(next, after); err != nil {
-		return fmt.Errorf("delta: %w", err)
-	}
-	if p.sum, err = p.hasher.Next(p.sum, after, p.e.Changes()); err != nil {
+	})
+	both.Go(func() error {
+		before, err := next.Apply(p.reverse.Bytes())
+		if err != nil {
+			return err
+		}
+		if err := state.Same(prev, before); err != nil {
+			return fmt.Errorf("reverse delta: %w", err)
+		}
+		return nil
+	})
+	if err := both.Wait(); err != nil {
 		return err
 	}
 	p.hasher.MoveTo(next)
-	before, err := next.Apply(p.reverse.Bytes())
-	if err != nil {
-		return err
-	}
-	if err := state.Same(prev, before); err != nil {
-		return fmt.Errorf("reverse delta: %w", err)
-	}
 	return nil
 }

@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"strconv"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -62,39 +64,34 @@ func newTag(origin int64) int64 {
 	}
 }
 
-// encode writes the blobs of a draft.
+// encode writes the blobs of a draft, all at the same time.
 func (c *Cycle) encode(d *draft) error {
 	t := state.Transition{Next: d.view.State}
 	if d.prev != nil {
 		t.Prev = d.prev.State
 	}
-	var b bytes.Buffer
-	var err error
-	write := func(f func(*bytes.Buffer) error) []byte {
-		if err != nil {
-			return nil
-		}
-		b.Reset()
-		err = f(&b)
-		return slices.Clone(b.Bytes())
+	var whole, deltas errgroup.Group
+	write := func(group *errgroup.Group, blob *[]byte, f func(io.Writer) error) {
+		group.Go(func() error {
+			var b bytes.Buffer
+			err := f(&b)
+			*blob = b.Bytes()
+			return err
+		})
 	}
-	d.header = write(func(w *bytes.Buffer) error { return t.WriteHeader(w) })
+	write(&whole, &d.header, t.WriteHeader)
 	if d.segment || c.since+1 >= c.cfg.SnapshotEvery {
-		d.snapshot = write(func(w *bytes.Buffer) error { return t.WriteSnapshot(w) })
+		write(&whole, &d.snapshot, t.WriteSnapshot)
 	}
-	if d.prev == nil {
-		return wrapEncode(err)
+	if d.prev != nil {
+		write(&deltas, &d.delta, t.WriteDelta)
+		write(&deltas, &d.reverse, t.WriteReverseDelta)
 	}
-	d.delta = write(func(w *bytes.Buffer) error { return t.WriteDelta(w) })
-	d.reverse = write(func(w *bytes.Buffer) error { return t.WriteReverseDelta(w) })
-	if errors.Is(err, state.ErrIncompatible) && d.segment {
-		d.delta, d.reverse, err = nil, nil, nil // peers cross by snapshot
+	err, deltaErr := whole.Wait(), deltas.Wait()
+	if errors.Is(deltaErr, state.ErrIncompatible) && d.segment {
+		d.delta, d.reverse, deltaErr = nil, nil, nil // peers cross by snapshot
 	}
-	return wrapEncode(err)
-}
-
-func wrapEncode(err error) error {
-	if err != nil {
+	if err = errors.Join(err, deltaErr); err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -43,25 +45,36 @@ func (c *Cycle) verify(d *draft) error {
 	return nil
 }
 
-// verifyDeltas is verify for the deltas of a version within its segment.
+// verifyDeltas is verify for the deltas of a version within its segment, both at
+// the same time.
 func (c *Cycle) verifyDeltas(d *draft) error {
-	prev := d.prev.State
-	s, err := prev.Apply(d.delta)
-	if err := same("delta", d.view.State, s, err); err != nil {
-		return err
-	}
+	prev, next := d.prev.State, d.view.State
 	d.hasher = c.hasher
 	if c.hasher == nil || c.hashed != d.prev {
 		d.hasher = state.NewHasher(prev)
 	}
 	c.hasher = nil // it is the draft's until that is published
-	d.view.Manifest.Checksum, err = d.hasher.Next(d.prev.Manifest.Checksum, s, state.ChangesBetween(prev, s))
-	if err != nil {
-		return fmt.Errorf("delta: %w", err)
+	var both errgroup.Group
+	both.Go(func() error {
+		s, err := next.Apply(d.reverse)
+		return same("reverse delta", prev, s, err)
+	})
+	both.Go(func() error {
+		s, err := prev.Apply(d.delta)
+		if err := same("delta", next, s, err); err != nil {
+			return err
+		}
+		d.view.Manifest.Checksum, err = d.hasher.Next(d.prev.Manifest.Checksum, s, state.ChangesBetween(prev, s))
+		if err != nil {
+			return fmt.Errorf("delta: %w", err)
+		}
+		return nil
+	})
+	if err := both.Wait(); err != nil {
+		return err
 	}
-	d.hasher.MoveTo(d.view.State)
-	s, err = d.view.State.Apply(d.reverse)
-	return same("reverse delta", prev, s, err)
+	d.hasher.MoveTo(next)
+	return nil
 }
 
 // same fails with ErrVerify unless reading a blob gave the state want.
