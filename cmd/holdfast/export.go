@@ -20,7 +20,8 @@ func newExport() *cobra.Command {
 		Long: `Export prints every record of one version of a dataset as JSON lines, in the
 order in which the version has them, while it reads them. The records are
 ProtoJSON as "get -o json" prints it, and what "publish" takes: publishing them
-with the same schema makes the same content.
+with the same schema makes the same content. DATASET alone is the version that
+consumers stand at: the newest, or the pinned one.
 
 If it fails midway, it has printed a part, and exits with 2.`,
 		Example: `  holdfast export availability > availability.jsonl
@@ -81,7 +82,7 @@ func (s *sidecarSource) Export(ctx context.Context, t target, f func([]byte) err
 			return nil
 		}
 		if err != nil {
-			return s.failed(err)
+			return s.failedFor(ctx, err, t.name)
 		}
 		if err := f([]byte(record.GetJson())); err != nil {
 			return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,22 +17,97 @@ import (
 // mayBeEmpty are flags whose empty value means something: not to listen.
 var mayBeEmpty = []string{"run --listen", "run --socket", "run --admin"}
 
-// explainArgs makes a command that gets the wrong number of arguments say which
-// it wants, and refuses empty ones: they are variables that nobody has set.
+// explainArgs makes a command that gets the wrong number of arguments or flags
+// say which it wants, and refuses empty ones: they are variables that nobody has
+// set.
 func explainArgs(c *cobra.Command) {
 	check := c.Args
 	c.Args = func(c *cobra.Command, args []string) error {
 		if err := notEmpty(c, args); err != nil {
 			return fmt.Errorf("%w: is a variable unset?\nTry: %s --help", err, c.CommandPath())
 		}
-		if check == nil {
-			return nil
+		if check != nil {
+			if err := check(c, args); err != nil {
+				return fmt.Errorf("%w\nUsage: %s\nTry: %s --help", err, c.UseLine(), c.CommandPath())
+			}
 		}
-		if err := check(c, args); err != nil {
-			return fmt.Errorf("%w\nUsage: %s\nTry: %s --help", err, c.UseLine(), c.CommandPath())
+		if err := together(c); err != nil {
+			return fmt.Errorf("%w\nTry: %s --help", err, c.CommandPath())
 		}
 		return nil
 	}
+}
+
+// The annotations by which cobra marks flags that exclude each other, and those
+// of which one is required. Their values are groups, as names between blanks.
+const exclusive, oneRequired = "cobra_annotation_mutually_exclusive", "cobra_annotation_one_required"
+
+// together says in our words what cobra would find wrong with the flags that are
+// given and those that are not.
+func together(c *cobra.Command) error {
+	var missing []string
+	groups := map[string][]string{} // by annotation and group, the flags that are given
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if len(f.Annotations[cobra.BashCompOneRequiredFlag]) > 0 && !f.Changed {
+			missing = append(missing, "--"+f.Name)
+		}
+		for _, kind := range []string{exclusive, oneRequired} {
+			for _, group := range f.Annotations[kind] {
+				key := kind + " " + group
+				if given := groups[key]; f.Changed {
+					groups[key] = append(given, "--"+f.Name)
+				} else {
+					groups[key] = given
+				}
+			}
+		}
+	})
+	if len(missing) > 0 {
+		return fmt.Errorf("%s missing", inWords(missing, "and", "is", "are"))
+	}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		kind, group, _ := strings.Cut(key, " ")
+		given, all := groups[key], strings.Fields(group)
+		for i, name := range all {
+			all[i] = "--" + name
+		}
+		switch {
+		case kind == exclusive && len(given) > 1:
+			return fmt.Errorf("%s exclude each other: give one of them", inWords(given, "and"))
+		case kind == oneRequired && len(given) == 0:
+			return fmt.Errorf("give one of %s", inWords(all, "and"))
+		}
+	}
+	return nil
+}
+
+// inWords writes items as a person does, and the verb that fits their number.
+func inWords(items []string, last string, verb ...string) string {
+	text := items[0]
+	if n := len(items) - 1; n > 0 {
+		text = strings.Join(items[:n], ", ") + " " + last + " " + items[n]
+	}
+	if len(verb) == 2 {
+		text += " " + verb[min(len(items)-1, 1)]
+	}
+	return text
+}
+
+// aboutStores is what every command that takes a store says about it.
+const aboutStores = `A store is a folder, or a URL: s3://BUCKET/PREFIX, gs://… or azblob://…. Another
+server that speaks S3 than Amazon's needs its address, too:
+  s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&use_path_style=true
+and &region=… unless AWS_REGION is set. Credentials come from the environment.`
+
+// explainStore says in the help of a command that takes a store what that is.
+func explainStore(c *cobra.Command) {
+	if c.Flags().Lookup("store") == nil && !strings.Contains(c.Use, "URL") {
+		return
+	}
+	if c.Long == "" {
+		c.Long = c.Short + "."
+	}
+	c.Long += "\n\n" + aboutStores
 }
 
 func notEmpty(c *cobra.Command, args []string) (err error) {

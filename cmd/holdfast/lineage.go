@@ -38,18 +38,22 @@ func printLineage(c *cobra.Command, s source, n dataset.Name, list []versionInfo
 	if format == "json" {
 		return printJSON(c.OutOrStdout(), made)
 	}
-	rows := [][]string{{"VERSION", "CREATED", "MADE BY", "OF"}}
+	rows := [][]string{{"VERSION", "CREATED", "CLOCK", "MADE BY", "OF"}}
 	for _, v := range made {
+		if v.Lost != "" {
+			rows = append(rows, []string{v.text(), "-", "-", "lost: " + v.Lost, ""})
+			continue
+		}
 		if len(v.Evaluations) == 0 {
-			rows = append(rows, []string{v.text(), v.Created, v.Lineage.Producer, positions(v.Lineage)})
+			rows = append(rows, []string{v.text(), v.Created, "-", v.Lineage.Producer, positions(v.Lineage)})
 			continue
 		}
 		for i, e := range v.Evaluations {
-			version := v.text()
+			version, created := v.text(), v.Created
 			if i > 0 {
-				version = "  unchanged"
+				version, created = "  unchanged", "-"
 			}
-			rows = append(rows, []string{version, timeText(e.Clock), madeBy(e), inputs(e)})
+			rows = append(rows, []string{version, created, timeText(e.Clock), madeBy(e), inputs(e)})
 		}
 	}
 	return printTable(c.OutOrStdout(), rows)
@@ -61,10 +65,10 @@ func lineages(ctx context.Context, s *storeSource, n dataset.Name, list []versio
 		return nil, err
 	}
 	points, err := replica.NewCatalog(s.store, n).History(ctx, f)
-	if err != nil {
-		return nil, err
+	if lost := (&replica.LostError{}); err != nil && !errors.As(err, &lost) {
+		return nil, err // of what is lost, list knows
 	}
-	all, err := logic.Evaluations(ctx, s.store, n)
+	all, err := logic.History(ctx, s.store, n)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +81,8 @@ func lineages(ctx context.Context, s *storeSource, n dataset.Name, list []versio
 			}
 		}
 		for _, e := range all {
-			if e.Output == v.Version {
-				made.Evaluations = append(made.Evaluations, e)
+			if e.Lost == nil && e.Output == v.Version {
+				made.Evaluations = append(made.Evaluations, e.Evaluation)
 			}
 		}
 		out = append(out, made)

@@ -40,7 +40,8 @@ func newGet() *cobra.Command {
 		Short: "Print the record with a key",
 		Long: `Get prints the record with a key, one argument for each field of the key. It
 exits with 1 if there is none. With -o json the record is ProtoJSON: 64-bit
-integers are strings, default values are printed.`,
+integers are strings, default values are printed. DATASET alone is the version
+that consumers stand at: the newest, or the pinned one.`,
 		Example: `  holdfast get availability aac KR
   holdfast get availability@20260102150405000 -o json --store ./store -- aac KR`,
 		Args: cobra.MinimumNArgs(2),
@@ -179,8 +180,9 @@ func newVersions() *cobra.Command {
 		Short: "List every announced version, oldest first",
 		Long: `Versions lists every announced version, oldest first. With --lineage it shows
 what made each: a producer at positions of its sources, or a logic of exactly
-these versions of its inputs. A version whose manifest is lost or damaged is
-listed as such.`,
+these versions of its inputs, at that CLOCK, the time that it was told. A version
+whose manifest is lost or damaged is listed as such. Versions that were pruned
+are not listed.`,
 		Example: `  holdfast versions usage --store ./store
   holdfast versions availability --lineage --store ./store`,
 		Args: cobra.ExactArgs(1),
@@ -216,13 +218,16 @@ listed as such.`,
 
 func newDiff() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "diff DATASET@VERSION DATASET@VERSION",
+		Use:   "diff DATASET[@VERSION] DATASET[@VERSION]",
 		Short: "Compare two versions by key",
 		Long: `Diff counts the records of the root type that were added, removed and changed
-from the first to the second, and the changed ones by field. It exits with 0 if
-the two say the same, with 1 if they differ.`,
-		Example: "  holdfast diff usage@20260102150405000 usage@20260102150406000 --store ./store",
-		Args:    cobra.ExactArgs(2),
+from the first to the second, and the changed ones by field. DATASET alone is
+the version that consumers stand at: the newest, or the pinned one. With -o json
+the two versions are named. It exits with 0 if the two say the same, with 1 if
+they differ.`,
+		Example: `  holdfast diff usage@20260102150405000 usage@20260102150406000 --store ./store
+  holdfast diff usage@20260102150405000 usage`,
+		Args: cobra.ExactArgs(2),
 	}
 	output := outputFlag(c)
 	examples := c.Flags().Int("examples", 3, "differing records to show of each kind; only with --store")

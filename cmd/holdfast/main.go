@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -25,7 +26,8 @@ func run() int {
 	out := &answer{to: os.Stdout, gone: cancel}
 	root := newRoot()
 	root.SetOut(out)
-	err := root.ExecuteContext(ctx)
+	slog.SetDefault(logger(root)) // for what has no logger of its own
+	err := howToGoOn(root, root.ExecuteContext(ctx))
 	return codeOf(ctx, err, out.failed())
 }
 

@@ -25,7 +25,10 @@ func createStore(ctx context.Context, location string) (store blob.Store, undo f
 			_ = os.Remove(path) // fails if somebody uses it
 		}
 	}
-	if store, err = blob.Create(ctx, location); err != nil {
+	if store, err = blob.Create(ctx, location); err == nil {
+		err = refuseDatasetFolder(ctx, store)
+	}
+	if err != nil {
 		undo()
 	}
 	return store, undo, err

@@ -68,6 +68,9 @@ damaged, the way round it stays, too, and Prune names the blob.
 		}
 		for _, location := range inputsOf {
 			s, err := blob.Open(c.Context(), location)
+			if err == nil {
+				err = refuseDatasetFolder(c.Context(), s) // in which there are no outputs
+			}
 			if err != nil {
 				return fmt.Errorf("--inputs-of: %w", err)
 			}

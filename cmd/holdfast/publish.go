@@ -24,9 +24,14 @@ func newPublish() *cobra.Command {
 		Short: "Publish files of JSON lines as the next version of a dataset",
 		Long: `Publish runs one full cycle: it restores the newest version, reads all FILEs
 (JSON lines, plain or gzip; - is standard input), verifies what it would
-publish, publishes and announces it. What the files lack is removed. If nothing
-changed, nothing is published. It claims nothing: if another producer announces
-a version meanwhile, it starts over from that one.
+publish, publishes and announces it. What the files lack is removed, up to
+--max-removed of the records. If nothing changed, nothing is published. It claims
+nothing: if another producer announces a version meanwhile, it starts over from
+that one.
+
+A file without any record is refused, because it is more often a mistake upstream
+than what somebody wants. So a dataset cannot be emptied; it can be brought down
+to one record with --max-removed 1.
 
 A schema that takes a field or an enum value away, gives it another type, name or
 number, makes an optional field a plain one, or changes the key or the root
@@ -79,12 +84,14 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
 			return err
 		}
+		if cfg.Files, err = sources(c, args[1:]); err != nil {
+			return err
+		}
 		var undo func()
 		if cfg.Store, undo, err = createStore(c.Context(), store); err != nil {
 			return err
 		}
 		cfg.Author, cfg.Logger = announce.Author{Name: name}, logger(c)
-		cfg.Files = sources(c, args[1:])
 		r, err := publish(c, cfg)
 		if err != nil {
 			undo()
@@ -109,18 +116,20 @@ func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
 // sources returns what to read. What can be read once only, standard input and
 // pipes, is kept in memory as it is read, because a publish that loses a race
 // starts over.
-func sources(c *cobra.Command, paths []string) []producer.File {
+func sources(c *cobra.Command, paths []string) ([]producer.File, error) {
 	files := producer.Files(paths...)
 	for i, path := range paths {
 		info, err := os.Stat(path)
 		switch {
 		case path == "-":
 			files[i] = newKept("standard input", func() (io.ReadCloser, error) { return io.NopCloser(c.InOrStdin()), nil })
-		case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+		case err == nil && info.IsDir():
+			return nil, fmt.Errorf("source %s is a folder: name files of JSON lines", path)
+		case err == nil && !info.Mode().IsRegular():
 			files[i] = newKept(path, files[i].Open)
 		}
 	}
-	return files
+	return files, nil
 }
 
 func printResult(c *cobra.Command, r cycle.Result) error {

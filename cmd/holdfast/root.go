@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -35,14 +36,14 @@ Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
 	root.AddCommand(
 		newDemo(), newPublish(), newRun(), newGet(), newExport(), newLs(), newVersions(), newStatus(),
 		newDiff(), newDump(), newVerify(), newSchema(), newPin(), newUnpin(), newPrune(), newAdopt(),
-		newReplay(), newShadow(), newVersion(), newSupervise(),
+		newEvaluate(), newReplay(), newShadow(), newVersion(), newSupervise(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	for _, c := range root.Commands() {
-		explainArgs(c)
-		for _, sub := range c.Commands() {
-			explainArgs(sub)
+		for _, c := range slices.Concat(c.Commands(), []*cobra.Command{c}) {
+			explainArgs(c)
+			explainStore(c)
 		}
 	}
 	return root
@@ -60,12 +61,25 @@ func newHelp() *cobra.Command {
 				err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
 			}
 			if err != nil {
-				return fmt.Errorf("%w\nTry: %s --help", err, c.Root().CommandPath())
+				return howToGoOn(c.Root(), err)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
 	}
+}
+
+// howToGoOn says in the error of a command that does not exist what may be meant,
+// and what to do.
+func howToGoOn(root *cobra.Command, err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "unknown command ") || strings.Contains(err.Error(), "\nTry: ") {
+		return err
+	}
+	text, near, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	if suggested {
+		text += ": did you mean " + strings.Join(strings.Fields(near), " or ") + "?"
+	}
+	return fmt.Errorf("%s\nTry: %s --help", text, root.CommandPath())
 }
 
 // flagError says how to go on after a flag that is none.

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -62,6 +64,38 @@ func (s *sidecarSource) failed(err error) error {
 	return fmt.Errorf("sidecar at %s: %s", s.address, status.Convert(err).Message())
 }
 
+// reason returns the reason that the error of a call has, "" if it has none.
+func reason(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// failedFor words an error of a call about datasets. If one of them is not
+// served, it says what is.
+func (s *sidecarSource) failedFor(ctx context.Context, err error, names ...dataset.Name) error {
+	if reason(err) != "DATASET_NOT_FOUND" {
+		return s.failed(err)
+	}
+	infos, listErr := s.lookup.Datasets(ctx, &holdfastv1.DatasetsRequest{})
+	if listErr != nil {
+		return s.failed(err)
+	}
+	var served []string
+	for _, d := range infos.GetDatasets() {
+		served = append(served, d.GetName())
+	}
+	for _, n := range names {
+		if !slices.Contains(served, string(n)) {
+			return fmt.Errorf("%w: %s", s.failed(err), meant(string(n), served))
+		}
+	}
+	return s.failed(err)
+}
+
 func (s *sidecarSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -106,16 +140,14 @@ func version(text string) (v dataset.Version, err error) {
 func (s *sidecarSource) Get(ctx context.Context, t target, key []string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	out, err := s.lookup.BatchGet(ctx, &holdfastv1.BatchGetRequest{
-		Dataset: string(t.name), Version: versionText(t.version), Keys: []*holdfastv1.Key{{Values: key}},
-	})
-	if err != nil {
-		return nil, s.failed(err)
-	}
-	if len(out.GetResults()) != 1 || out.GetResults()[0].GetRecord() == nil {
+	out, err := s.lookup.Get(ctx, &holdfastv1.GetRequest{Dataset: string(t.name), Version: versionText(t.version), Key: key})
+	if reason(err) == "RECORD_NOT_FOUND" {
 		return nil, nil
 	}
-	return json.RawMessage(out.GetResults()[0].GetRecord().GetJson()), nil
+	if err != nil {
+		return nil, s.failedFor(ctx, err, t.name)
+	}
+	return json.RawMessage(out.GetRecord().GetJson()), nil
 }
 
 func versionText(v dataset.Version) string {
@@ -130,7 +162,7 @@ func (s *sidecarSource) Versions(ctx context.Context, n dataset.Name) ([]version
 	defer cancel()
 	list, err := s.lookup.Versions(ctx, &holdfastv1.VersionsRequest{Dataset: string(n)})
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failedFor(ctx, err, n)
 	}
 	stats, err := s.lookup.Status(ctx, &holdfastv1.StatusRequest{})
 	if err != nil {
@@ -173,11 +205,18 @@ func (s *sidecarSource) Diff(ctx context.Context, from, to target, _ int) (*diff
 		ToDataset: string(to.name), ToVersion: versionText(to.version),
 	})
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failedFor(ctx, err, from.name, to.name)
 	}
 	out := &diffResult{
 		Added: int(d.GetAdded()), Removed: int(d.GetRemoved()), Changed: int(d.GetChanged()),
 		Unchanged: int(d.GetUnchanged()), Fields: map[string]int{},
+	}
+	out.From.Dataset, out.To.Dataset = from.name, to.name
+	if out.From.Version, err = version(d.GetFromVersion()); err != nil {
+		return nil, err
+	}
+	if out.To.Version, err = version(d.GetToVersion()); err != nil {
+		return nil, err
 	}
 	for f, n := range d.GetFields() {
 		out.Fields[f] = int(n)
@@ -190,7 +229,7 @@ func (s *sidecarSource) Schema(ctx context.Context, n dataset.Name) (string, err
 	defer cancel()
 	out, err := s.lookup.Schema(ctx, &holdfastv1.SchemaRequest{Dataset: string(n)})
 	if err != nil {
-		return "", s.failed(err)
+		return "", s.failedFor(ctx, err, n)
 	}
 	return out.GetProto(), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -63,7 +62,17 @@ type versionInfo struct {
 	Lost string `json:"lost,omitempty"`
 }
 
+// side is a version that was compared.
+type side struct {
+	Dataset dataset.Name    `json:"dataset"`
+	Version dataset.Version `json:"version"`
+}
+
+func (s side) String() string { return string(s.Dataset) + "@" + s.Version.String() }
+
 type diffResult struct {
+	From      side           `json:"from"`
+	To        side           `json:"to"`
 	Added     int            `json:"added"`
 	Removed   int            `json:"removed"`
 	Changed   int            `json:"changed"`
@@ -148,13 +157,18 @@ func (s *storeSource) replica(ctx context.Context, n dataset.Name) (*replica.Rep
 			return replica.Open(cfg), nil
 		}
 	}
-	return nil, fmt.Errorf("the store has no dataset %s: it has %v", n, names)
+	return nil, noDataset(ctx, s.store, n, names)
 }
 
 func (s *storeSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 	names, err := blob.Datasets(ctx, s.store)
 	if err != nil {
 		return nil, err
+	}
+	if len(names) == 0 {
+		if err := refuseDatasetFolder(ctx, s.store); err != nil {
+			return nil, err
+		}
 	}
 	out := []datasetInfo{}
 	var failed []error
@@ -186,7 +200,7 @@ func (s *storeSource) Get(ctx context.Context, t target, key []string) (json.Raw
 	}
 	values, err := v.Mapping.Key(key)
 	if err != nil {
-		return nil, err
+		return nil, explainKey(v.Mapping, key, err)
 	}
 	r, ok := v.Index.Record(values...)
 	if !ok {
@@ -270,7 +284,10 @@ func diffViews(ctx context.Context, a, b *replica.View, examples int) (*diffResu
 	if err != nil {
 		return nil, err
 	}
-	out := &diffResult{Added: d.Added, Removed: d.Removed, Changed: d.Changed, Unchanged: d.Unchanged, Fields: d.Fields}
+	out := &diffResult{
+		From: side{a.Manifest.Dataset, a.Version()}, To: side{b.Manifest.Dataset, b.Version()},
+		Added: d.Added, Removed: d.Removed, Changed: d.Changed, Unchanged: d.Unchanged, Fields: d.Fields,
+	}
 	if out.Fields == nil {
 		out.Fields = map[string]int{}
 	}

@@ -23,11 +23,11 @@ func newVerify() *cobra.Command {
 		Long: `Verify reads every blob of a store, of one dataset's folder, or of a folder of a
 Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
-behind are listed; they are no error, and prune deletes them. Schemas that no
-version names, or none any more, are listed, too; they stay. So is each delta across a change of schemas
-that leads to another state than the snapshot of its version: a Hollow consumer
-that goes by it keeps the schemas that it began with. It exits with 1 if something
-is wrong.
+behind are listed; they are no error, and prune deletes them once it comes past
+their versions. Schemas that no version names, or none any more, are counted; they
+stay. Also listed is each delta across a change of schemas that leads to another
+state than the snapshot of its version: a Hollow consumer that goes by it keeps
+the schemas that it began with. It exits with 1 if something is wrong.
 
 With --rewrite it decodes the snapshots, writes all blobs again and compares the
 bytes: a check of this program's writer on files of others.`,
@@ -35,7 +35,7 @@ bytes: a check of this program's writer on files of others.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
-	verbose := c.Flags().BoolP("verbose", "v", false, "name every orphan, one a line")
+	verbose := c.Flags().BoolP("verbose", "v", false, "name every orphan and unused schema, one a line")
 	rewrite := c.Flags().Bool("rewrite", false, "write every blob again and compare the bytes instead")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
