@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -25,12 +24,12 @@ var (
 	ErrDuplicate = errors.New("key occurs twice")
 	// ErrBreaking says that those who read with the declaration of the version
 	// before would misread the new one.
-	ErrBreaking = errors.New("the schema breaks its readers")
+	ErrBreaking = cycle.ErrBreaking
 	// ErrNoAuthor says that nobody is named who publishes.
 	ErrNoAuthor = errors.New("no author: name who publishes")
 	// ErrTooManyRemoved says that a version would lose more records than is
 	// allowed.
-	ErrTooManyRemoved = errors.New("too many records would be removed")
+	ErrTooManyRemoved = cycle.ErrTooManyRemoved
 )
 
 // Config says what is published.
@@ -87,7 +86,7 @@ func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
 	}
 	c, err := cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Dataset, Store: cfg.Store, Mapping: cfg.Mapping, Author: cfg.Author,
-		SnapshotEvery: cfg.SnapshotEvery, Now: cfg.Now, Logger: cfg.Logger, Validate: cfg.validate,
+		SnapshotEvery: cfg.SnapshotEvery, Now: cfg.Now, Logger: cfg.Logger, Validate: cycle.AtMostRemoved(cfg.MaxRemoved),
 		AcceptDamagedLog: cfg.AcceptDamagedLog, FromScratch: cfg.FromScratch,
 	})
 	if err != nil {
@@ -103,7 +102,7 @@ func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
 
 func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, error) {
 	for try := 0; ; try++ {
-		if err := cfg.checkSchema(c); err != nil {
+		if err := c.CheckSchema(); err != nil && !cfg.Breaking {
 			return cycle.Result{}, fmt.Errorf("publish: %w", err)
 		}
 		r, err := c.Run(ctx, dataset.Lineage{Producer: cfg.Author.Name}, func(sink protomap.Sink) error {
@@ -117,18 +116,6 @@ func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, e
 			return r, fmt.Errorf("publish: %w", err)
 		}
 	}
-}
-
-// checkSchema compares the declaration with that of the version before.
-func (cfg *Config) checkSchema(c *cycle.Cycle) error {
-	base := c.Base()
-	if base == nil || base.Derived || cfg.Breaking {
-		return nil
-	}
-	if why := protomap.Breaking(base.Mapping, cfg.Mapping); len(why) > 0 {
-		return fmt.Errorf("%w: %s: if that is meant, give --breaking", ErrBreaking, strings.Join(why, "; "))
-	}
-	return nil
 }
 
 // takeOver claims the dataset if that was asked for. The returned function
@@ -194,12 +181,4 @@ func appendKey(b []byte, key []state.Value) []byte {
 		}
 	}
 	return b
-}
-
-func (cfg *Config) validate(r cycle.Result) error {
-	before := r.Unchanged + r.Changed + r.Removed
-	if float64(r.Removed) > cfg.MaxRemoved*float64(before) {
-		return fmt.Errorf("%d of %d records would be removed, more than %g: if that is right, raise --max-removed: %w", r.Removed, before, cfg.MaxRemoved, ErrTooManyRemoved)
-	}
-	return nil
 }

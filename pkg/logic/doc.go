@@ -12,6 +12,9 @@
 // on a private socket; [Main] is the other side, in Go. To the rest of the
 // world it is a [Func] like any other. See docs/replay.md.
 //
-// Read session.go, logic.go, opener.go and history.go in that order, then
-// command.go, host.go, lookup.go and main.go.
+// A [Producer] runs a logic as PROD: on the newest versions of its inputs, once
+// or whenever they move. "holdfast evaluate" is one around a Command.
+//
+// Read session.go, message.go, logic.go, output.go, opener.go, history.go and
+// producer.go in that order, then command.go, host.go, lookup.go and main.go.
 package logic
