@@ -399,8 +399,10 @@ func TestPruneGap(t *testing.T) {
 		if !slices.Equal(listed, can) {
 			t.Errorf("snapshot every %d: listed are %v, what can be read are %v", every, listed, can)
 		}
-		if v := verify(t, store); v.Versions != len(can) || len(v.Problems) > 0 {
-			t.Errorf("snapshot every %d: verify counts %d versions, want %d; problems %q", every, v.Versions, len(can), v.Problems)
+		shown := 0
+		v, err := replica.Verify(t.Context(), store, "n", func(n, _ int) { shown = n })
+		if err != nil || v.Versions != len(can) || shown != len(can) || len(v.Problems) > 0 {
+			t.Errorf("snapshot every %d: verify counts %d versions, shows %d, want %d; problems %q, error %v", every, v.Versions, shown, len(can), v.Problems, err)
 		}
 		// A delta that was pruned is not waited for.
 		w.check(refresh(t, behind, w.last()))

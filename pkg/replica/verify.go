@@ -59,7 +59,8 @@ func (v *Verification) problem(format string, args ...any) {
 // Verify reads all that a store has of a dataset: the log entry by entry,
 // digests, decoding, content checksums, that snapshots, deltas and reverse
 // deltas lead to the same states, and that the names that Hollow's consumers
-// read are those blobs. An error means that it could not be checked.
+// read are those blobs. progress, if it is not nil, is told how many versions
+// were verified, of at most how many. An error means that it could not be checked.
 func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func(version, of int)) (*Verification, error) {
 	w := newVerifier(ctx, store, n)
 	f, err := w.log()
@@ -76,13 +77,13 @@ func Verify(ctx context.Context, store blob.Store, n dataset.Name, progress func
 	if len(points) > 0 && points[0].Manifest.Schema.IsZero() {
 		w.adopted = points[0].Manifest.Version // names before it are the producer's
 	}
-	for i, p := range points {
+	for _, p := range points {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		w.version(p)
 		if progress != nil {
-			progress(i+1, len(points))
+			progress(w.out.Versions, len(points))
 		}
 	}
 	if err := errors.Join(w.orphans(), w.hollow(f)); err != nil {
