@@ -74,7 +74,7 @@ func (r *redeclarer) declare() error {
 		plan := r.m.plans[name]
 		msg := r.messages[plan.name]
 		r.oneofs(plan, msg)
-		for _, f := range plan.fields {
+		for _, f := range inOneofs(plan.fields) {
 			r.field(msg, plan, f.desc)
 		}
 	}
@@ -128,6 +128,30 @@ func (r *redeclarer) oneofs(plan *typePlan, msg *descriptorpb.DescriptorProto) {
 			msg.OneofDecl = append(msg.OneofDecl, &descriptorpb.OneofDescriptorProto{Name: new(string(o.Name()))})
 		}
 	}
+}
+
+// inOneofs returns the fields, which are by number, with those of a oneof
+// together, as a declaration needs them.
+func inOneofs(fields []*fieldPlan) []*fieldPlan {
+	var out []*fieldPlan
+	done := map[protoreflect.FullName]bool{}
+	for _, f := range fields {
+		o := f.desc.ContainingOneof()
+		if o == nil {
+			out = append(out, f)
+			continue
+		}
+		if done[o.FullName()] {
+			continue
+		}
+		done[o.FullName()] = true
+		for _, g := range fields {
+			if x := g.desc.ContainingOneof(); x != nil && x.FullName() == o.FullName() {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }
 
 func (r *redeclarer) field(msg *descriptorpb.DescriptorProto, plan *typePlan, d protoreflect.FieldDescriptor) {

@@ -28,6 +28,7 @@ message Item {
   oneof shape {
     Box box = 7;
     string other_shape = 8;
+    bool any_shape = 18; // came later
   }
   Color color = 9;
   Owner.Level level = 10;
