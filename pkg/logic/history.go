@@ -31,13 +31,9 @@ func History(ctx context.Context, store blob.Store, output dataset.Name) ([]Past
 	if err != nil {
 		return nil, fmt.Errorf("list evaluations of %s: %w", output, err)
 	}
-	links, err := replica.NewCatalog(store, output).Chain(ctx, f)
+	h, err := newHistory(ctx, store, output, f)
 	if err != nil {
 		return nil, fmt.Errorf("list evaluations of %s: %w", output, err)
-	}
-	byVersion := map[dataset.Version]announce.Link{}
-	for _, at := range links {
-		byVersion[at.Version] = at
 	}
 	var out []Past
 	for e, err := range log.Entries(ctx) {
@@ -51,7 +47,11 @@ func History(ctx context.Context, store blob.Store, output dataset.Name) ([]Past
 		case announce.Evaluated:
 			out = append(out, Past{Evaluation: body.Evaluation})
 		case announce.Announcement:
-			if past, ok := made(body.Version, byVersion, f); ok {
+			past, ok, err := h.made(ctx, body)
+			if err != nil {
+				return nil, fmt.Errorf("list evaluations of %s: %w", output, err)
+			}
+			if ok {
 				out = append(out, past)
 			}
 		}
@@ -59,27 +59,69 @@ func History(ctx context.Context, store blob.Store, output dataset.Name) ([]Past
 	return out, nil
 }
 
-// made returns what is known of the run that made an announced version; ok is
-// false if no logic did, or if it came after f.
-func made(v dataset.Version, known map[dataset.Version]announce.Link, f announce.Fold) (past Past, ok bool) {
-	past.Output = v
-	at, there := known[v]
-	switch {
-	case v > f.Head:
-		return past, false
-	case !there && v < f.Horizon:
-		past.Lost = fmt.Errorf("%w: the horizon is %s", replica.ErrPruned, f.Horizon)
-	case !there:
-		past.Lost = replica.ErrNoVersion
-	case at.Lost != nil:
-		past.Lost = at.Lost
-	case at.Manifest.Lineage.Evaluation == nil:
-		return past, false
-	default:
-		past.Evaluation = *at.Manifest.Lineage.Evaluation
-		past.Output = v // which a manifest's own evaluation does not name
+// history is what a store has of an output.
+type history struct {
+	catalog *replica.Catalog
+	fold    announce.Fold
+	chain   map[dataset.Version]announce.Link // what can be read
+	left    map[string]bool                   // keys of manifests; some stay when blobs are pruned
+}
+
+func newHistory(ctx context.Context, store blob.Store, output dataset.Name, f announce.Fold) (*history, error) {
+	h := &history{catalog: replica.NewCatalog(store, output), fold: f, chain: map[dataset.Version]announce.Link{}, left: map[string]bool{}}
+	links, err := h.catalog.Chain(ctx, f)
+	if err != nil {
+		return nil, err
 	}
-	return past, true
+	for _, at := range links {
+		h.chain[at.Version] = at
+	}
+	if f.Horizon == dataset.None {
+		return h, nil
+	}
+	// One listing instead of a look for each version that was pruned.
+	keys, err := store.List(ctx, string(output)+"/versions/")
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		h.left[k.Key] = true
+	}
+	return h, nil
+}
+
+// made returns what is known of the run that made an announced version; ok is
+// false if no logic did, or if it came after the fold.
+func (h *history) made(ctx context.Context, a announce.Announcement) (past Past, ok bool, err error) {
+	if a.Version > h.fold.Head {
+		return past, false, nil
+	}
+	past.Output = a.Version
+	at, there := h.chain[a.Version]
+	m := at.Manifest
+	if !there && h.left[blob.ManifestKey(h.catalog.Name(), a.Version, a.Manifest)] {
+		m, err = h.catalog.Manifest(ctx, a.Version, a.Manifest)
+		if announce.IsLost(err) {
+			err = nil // pruned meanwhile, or damaged, which does not matter any more
+		}
+		if err != nil {
+			return past, false, err
+		}
+	}
+	switch {
+	case m != nil && m.Lineage.Evaluation == nil:
+		return past, false, nil
+	case m != nil:
+		past.Evaluation = *m.Lineage.Evaluation
+		past.Output = a.Version // which a manifest's own evaluation does not name
+	case there:
+		past.Lost = at.Lost
+	case a.Version < h.fold.Horizon:
+		past.Lost = fmt.Errorf("%w: the horizon is %s", replica.ErrPruned, h.fold.Horizon)
+	default:
+		past.Lost = replica.ErrNoVersion
+	}
+	return past, true, nil
 }
 
 // Evaluations returns what History does without the versions that were pruned.
