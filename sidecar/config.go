@@ -229,8 +229,11 @@ func (c Config) Validate() error {
 	if c.Poll <= 0 {
 		bad("poll: %s is not a positive duration", c.Poll)
 	}
-	if c.HintJitter < 0 {
-		bad("hint_jitter: %s is negative", c.HintJitter)
+	if c.HintJitter < 0 || c.HintJitter > maxJitter {
+		bad("hint_jitter: %s is not from 0s to %s", c.HintJitter, maxJitter)
+	}
+	if c.Gossip.Cluster == "" && (c.Gossip.KeyFile != "" || len(c.Gossip.Join) > 0) {
+		bad("gossip.cluster: it has no name, so there is no gossip, but gossip.key_file or gossip.join is given")
 	}
 	c.validateCache(bad)
 	c.validateDatasets(bad)
@@ -238,6 +241,10 @@ func (c Config) Validate() error {
 	c.Limits.validate(bad)
 	return errors.Join(errs...)
 }
+
+// maxJitter is the greatest hint_jitter: nothing is served before the first look
+// at the store.
+const maxJitter = 2 * time.Second
 
 // validateCache keeps the cache, which removes files, away from the stores.
 func (c Config) validateCache(bad func(string, ...any)) {
@@ -298,6 +305,9 @@ func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, 
 		}
 	}
 	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
+	if !needed && d.MaxStaleness > 0 {
+		bad("%s.max_staleness: it is without effect unless policy is %s or %s", at, PolicyMark, PolicyRefuse)
+	}
 	if needed && d.MaxStaleness <= 0 || d.MaxStaleness < 0 {
 		bad("%s.max_staleness: policy %s needs a positive duration, not %s", at, d.Policy, d.MaxStaleness)
 	} else if needed && d.MaxStaleness <= poll {

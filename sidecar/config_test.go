@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -98,6 +99,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Limits.MaxDepth = 65 }, "limits.max_depth: 65 is more than 64, the deepest that a record can be"},
 		{func(c *Config) { c.Sessions.MaxPerCaller = -1 }, "sessions.max_per_caller: -1"},
 		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},
+		{func(c *Config) { c.HintJitter = time.Hour }, "hint_jitter: 1h0m0s is not from 0s to 2s"},
+		{func(c *Config) { c.Gossip.Join = []string{"a:1"} }, "gossip.cluster: it has no name"},
+		{func(c *Config) { c.Datasets[0].MaxStaleness = time.Hour }, "without effect unless policy is mark or refuse"},
 		{func(c *Config) { c.Datasets[0].Policy = "hope" }, `"hope" is not one of serve, mark, refuse`},
 		{func(c *Config) { c.Datasets[0].Policy = PolicyRefuse }, "datasets[0].max_staleness: policy refuse needs"},
 		{func(c *Config) { c.Datasets[0].Policy, c.Datasets[0].MaxStaleness = PolicyMark, c.Poll }, "datasets[0].max_staleness: 1s is not more than poll"},

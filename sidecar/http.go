@@ -62,6 +62,9 @@ func recordQuery(raw string) (url.Values, error) {
 			return nil, fmt.Errorf("%w: there is no parameter %q: they are key, one for each field of the key, and version", errMalformed, name)
 		}
 	}
+	if query.Has("version") && query.Get("version") == "" {
+		return nil, fmt.Errorf("%w: the parameter version is empty: leave it away for the newest one", errMalformed)
+	}
 	if len(query["version"]) > 1 {
 		return nil, fmt.Errorf("%w: the parameter version is given %d times", errMalformed, len(query["version"]))
 	}

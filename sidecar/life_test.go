@@ -238,6 +238,7 @@ func TestHTTP(t *testing.T) {
 		{"usage/record?key=R1&vresion=20010101000000000", "", 400, `no parameter \"vresion\"`},
 		{"usage/record?Key=R1", "", 400, `"reason": "MALFORMED_REQUEST"`},
 		{"usage/record?key=R1&version=1&version=2", "", 400, `version is given 2 times`},
+		{"usage/record?key=R1&version=", "", 400, `version is empty`},
 		{"usage/record?key=%zz", "", 400, `"reason": "MALFORMED_REQUEST"`},
 		{"usage/record?key=R1", "1ns", 412, `"reason": "TOO_STALE"`},
 		{"none/record?key=R1", "", 404, `"reason": "DATASET_NOT_FOUND"`},

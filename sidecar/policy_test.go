@@ -24,7 +24,9 @@ func TestPolicy(t *testing.T) {
 	cfg := testConfig(store, names...)
 	for i, policy := range []string{PolicyServe, PolicyMark, PolicyRefuse} {
 		newProducer(t, store, names[i], usageProto).publish(usage(1, 1)...)
-		cfg.Datasets[i].Policy, cfg.Datasets[i].MaxStaleness = policy, 2*time.Second
+		if cfg.Datasets[i].Policy = policy; policy != PolicyServe {
+			cfg.Datasets[i].MaxStaleness = 2 * time.Second
+		}
 	}
 	s := start(t, cfg)
 	untilReady(t, s)

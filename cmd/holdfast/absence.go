@@ -5,15 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
-	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // meant says which of the names that there are was probably meant by one that
@@ -53,26 +49,4 @@ func refuseDatasetFolder(ctx context.Context, store blob.Store) error {
 		return fmt.Errorf("%s is the folder of one dataset: the store is the folder around it: --store %s", dir.Root(), filepath.Dir(dir.Root()))
 	}
 	return errors.New("the URL is that of one dataset in a store: leave the dataset's name away at its end")
-}
-
-// maxNames bounds the names of an enum that an error lists.
-const maxNames = 30
-
-// explainKey adds to err, why a key cannot be read, the names that an enum in
-// it has.
-func explainKey(m *protomap.Mapping, key []string, err error) error {
-	for i, k := range m.KeyFields() {
-		if i >= len(key) || k.Field().Kind() != protoreflect.EnumKind || k.Field().Enum().Values().ByName(protoreflect.Name(key[i])) != nil {
-			continue
-		}
-		var names []string
-		for j := range k.Field().Enum().Values().Len() {
-			names = append(names, string(k.Field().Enum().Values().Get(j).Name()))
-		}
-		if more := len(names) - maxNames; more > 0 {
-			names = append(slices.Clip(names[:maxNames]), fmt.Sprintf("and %d more", more))
-		}
-		return fmt.Errorf("%w: %s is one of %s", err, k.Path, strings.Join(names, ", "))
-	}
-	return err
 }

@@ -200,7 +200,7 @@ func (s *storeSource) Get(ctx context.Context, t target, key []string) (json.Raw
 	}
 	values, err := v.Mapping.Key(key)
 	if err != nil {
-		return nil, explainKey(v.Mapping, key, err)
+		return nil, err
 	}
 	r, ok := v.Index.Record(values...)
 	if !ok {

@@ -124,7 +124,7 @@ func parseKey(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value
 	case protoreflect.EnumKind:
 		x := f.Enum().Values().ByName(protoreflect.Name(text))
 		if x == nil {
-			return v, keyError("a name of "+string(f.Enum().FullName()), text, ErrUnnamedEnum)
+			return v, keyError("one of "+valueNames(f.Enum()), text, ErrUnnamedEnum)
 		}
 		return protoreflect.ValueOfEnum(x.Number()), nil
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
@@ -139,6 +139,21 @@ func parseKey(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value
 	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	return protoreflect.ValueOfUint64(n), keyError("an unsigned 64-bit integer", text, err)
+}
+
+// maxNames bounds the names of an enum that an error lists.
+const maxNames = 30
+
+// valueNames lists the names of an enum's values.
+func valueNames(e protoreflect.EnumDescriptor) string {
+	var names []string
+	for i := range min(e.Values().Len(), maxNames) {
+		names = append(names, string(e.Values().Get(i).Name()))
+	}
+	if more := e.Values().Len() - maxNames; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 func keyError(want, text string, err error) error {
