@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -156,18 +157,17 @@ func (f *following) within(d time.Duration) (cycle.Result, bool) {
 func TestProducerFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		away := false
+		var away, fails atomic.Bool
 		faulty := blobtest.NewFaulty(w.store, func(blobtest.Op) blobtest.Fault {
-			if away {
+			if away.Load() {
 				return blobtest.Fail
 			}
 			return blobtest.None
 		})
-		fails := false
 		l := w.sum(nil)
 		run := l.Run
 		l.Run = func(ctx context.Context, s *logic.Session, emit func(proto.Message) error) error {
-			if fails {
+			if fails.Load() {
 				return errors.New("a bad day")
 			}
 			return run(ctx, s, emit)
@@ -193,19 +193,19 @@ func TestProducerFollows(t *testing.T) {
 			t.Errorf("nothing moved, and it made %+v", r)
 		}
 		expect("an hour has passed", 11*time.Minute, false, 7)
-		fails = true
+		fails.Store(true)
 		w.publish("left", map[string]int64{"a": 2})
 		if r, ok := f.within(5 * time.Minute); ok {
 			t.Errorf("the logic fails, and it made %+v", r)
 		}
-		fails = false
+		fails.Store(false)
 		expect("the logic recovers", 2*time.Minute, true, 8)
-		away = true
+		away.Store(true)
 		w.publish("left", map[string]int64{"a": 3})
 		if r, ok := f.within(5 * time.Minute); ok {
 			t.Errorf("the store is away, and it made %+v", r)
 		}
-		away = false
+		away.Store(false)
 		expect("the store is back", 2*time.Minute, true, 9)
 		f.stop()
 		if err := <-f.end; err != nil {
