@@ -159,6 +159,10 @@ func TestDecodeEntryRefuses(t *testing.T) {
 		head + `"kind":"pin","body":{},"fold":{"position":-2,"epoch":-1}}`:                      blob.ErrMalformed,
 		head + `"kind":"pin","body":{},"fold":{"position":3,"epoch":-1}}`:                       blob.ErrMalformed,
 		head + `"kind":"pin","body":{},"link":"` + dataset.DigestOf(nil).String() + `",` + fold: blob.ErrMalformed,
+		head + `"kind":"pin","body":{},"kind":"prune",` + fold:                                  blob.ErrMalformed,
+		head + `"kind":"pin","body":{},"Why":"x",` + fold:                                       blob.ErrMalformed,
+		head + `"kind":"pin","body":{"version":"1","version":"2"},` + fold:                      blob.ErrMalformed,
+		head + `"kind":"pin","body":{"Version":"1"},` + fold:                                    blob.ErrMalformed,
 		`null`: blob.ErrMalformed,
 		``:     blob.ErrMalformed,
 	} {
@@ -169,6 +173,9 @@ func TestDecodeEntryRefuses(t *testing.T) {
 }
 
 func FuzzDecodeEntry(f *testing.F) {
+	for _, more := range []string{`"kind":"prune"`, `"KIND":"pin"`, `"why":"\u0000","why":""`} {
+		f.Add([]byte(`{"format":1,"id":"x","kind":"pin","body":{},"epoch":-1,"who":"w",` + more + `,"when":"2026-01-02T03:04:05Z","fold":{"position":-1,"epoch":-1}}`))
+	}
 	f.Add([]byte(`{"format":1,"id":"x","kind":"pin","body":{},"epoch":-1,"who":"w","when":"2026-01-02T03:04:05Z","fold":{"position":-1,"epoch":-1}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e announce.Entry

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 )
 
 // Errors of the JSON files of a store.
@@ -22,8 +23,8 @@ var (
 const fileFormat = 1
 
 // DecodeJSON reads one of the store's JSON files into v: the member "format"
-// must be 1 (else ErrFormat), every other member must be known, and nothing
-// may follow (else ErrMalformed).
+// must be 1 (else ErrFormat), every other member must be known, exactly so
+// written and there once, and nothing may follow (else ErrMalformed).
 func DecodeJSON(b []byte, v any) error {
 	var head struct{ Format *int }
 	if err := json.Unmarshal(b, &head); err != nil {
@@ -38,8 +39,8 @@ func DecodeJSON(b []byte, v any) error {
 	return DecodeStrict(b, v)
 }
 
-// DecodeStrict reads exactly one JSON value without unknown members into v;
-// errors are ErrMalformed.
+// DecodeStrict reads exactly one JSON value into v, without members that are
+// unknown, there twice, or written in another case; errors are ErrMalformed.
 func DecodeStrict(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
@@ -49,5 +50,5 @@ func DecodeStrict(b []byte, v any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: something follows the object", ErrMalformed)
 	}
-	return nil
+	return (&members{text: b}).value(reflect.TypeOf(v))
 }

@@ -71,6 +71,9 @@ func TestDecodeManifestRefuses(t *testing.T) {
 		{"no format", `"format": 1,`, ``, blob.ErrMalformed},
 		{"unknown member", `"format": 1`, `"format": 1, "news": true`, blob.ErrMalformed},
 		{"something behind", "}\n", "}\n{}", blob.ErrMalformed},
+		{"a member twice", `"format": 1`, `"format": 1, "dataset": "other"`, blob.ErrMalformed},
+		{"a member twice, inside", `"size": 1`, `"size": 2, "size": 1`, blob.ErrMalformed},
+		{"a member in another case", `"dataset"`, `"Dataset"`, blob.ErrMalformed},
 		{"cut short", "}\n", "", blob.ErrMalformed},
 		{"version as a number", `"version": "20260102150405001"`, `"version": 20260102150405001`, blob.ErrMalformed},
 		{"version not above previous", `"version": "20260102150405001"`, `"version": "20260102150405000"`, blob.ErrMalformed},
@@ -129,6 +132,9 @@ func FuzzDecodeManifest(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add([]byte(`{"format":1}`))
+	for _, more := range []string{`"version":"2"`, `"Version":"2"`, `"records":{"A":1,"A":2}`, `"lineage":{"producer":"a","\u0070roducer":"b"}`} {
+		f.Add(append(bytes.TrimSuffix(b, []byte("\n}\n")), ",\n"+more+"}\n"...))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var m *blob.Manifest
 		var err error
