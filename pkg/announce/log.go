@@ -217,7 +217,7 @@ func (l *Log) complete(e Entry) (Entry, []byte, error) {
 		return Entry{}, nil, err
 	}
 	if _, valid := l.apply(l.fold, e); !valid && !l.broken.void {
-		return Entry{}, nil, fmt.Errorf("%w: %s %+v on head %s, horizon %s", ErrVoid, e.Kind, e.Body, l.fold.Head, l.fold.Horizon)
+		return Entry{}, nil, fmt.Errorf("%w: %s %s on head %s, horizon %s", ErrVoid, e.Kind, inWords(e.Body), inWords(l.fold.Head), inWords(l.fold.Horizon))
 	}
 	return e, data, nil
 }
@@ -419,7 +419,7 @@ func (l *Log) follow(f Fold, head dataset.Digest, data []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("position %d: %w: it follows %s, not our %s", pos, ErrDiverged, e.Link, head)
 	}
 	if !reflect.DeepEqual(e.Fold, f) && !l.broken.fold {
-		return Entry{}, fmt.Errorf("position %d: %w: its fold %+v is not %+v", pos, ErrCorrupt, e.Fold, f)
+		return Entry{}, fmt.Errorf("position %d: %w: its fold is not what the entries before it say: %s", pos, ErrCorrupt, e.Fold.differ(f))
 	}
 	return e, nil
 }
