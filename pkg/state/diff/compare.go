@@ -34,9 +34,12 @@ type comparison struct {
 }
 
 func newComparison(ctx context.Context, from, to *state.State, o Options) (*comparison, error) {
-	c := &comparison{ctx: ctx, o: o, result: &Result{Type: o.Type, Fields: map[string]int{}, Transitions: map[string]map[string]int{}}}
+	c := &comparison{ctx: ctx, o: o, result: &Result{Type: o.Type, Fields: map[string]int{}, Transitions: map[string]map[string]int{}, Groups: map[string]int{}}}
 	for _, path := range o.Values {
 		c.result.Transitions[path] = map[string]int{}
+	}
+	for _, path := range o.Groups {
+		c.result.Groups[path] = 0
 	}
 	for k := range c.samples {
 		c.samples[k].most = o.Examples
@@ -205,6 +208,7 @@ func (c *comparison) matchChanged(r state.Record) error {
 	for _, path := range fields {
 		c.result.Fields[path]++
 	}
+	c.countGroups(fields)
 	c.countTransitions()
 	c.sample(Example{Kind: Changed, Key: c.to.keys.KeyOf(r), From: old, To: r, Fields: fields})
 	return nil
@@ -213,6 +217,15 @@ func (c *comparison) matchChanged(r state.Record) error {
 func (c *comparison) remove(r state.Record) {
 	c.result.Removed++
 	c.sample(Example{Kind: Removed, Key: c.from.keys.KeyOf(r), From: r})
+}
+
+// countGroups counts one changed record, which differs at these paths.
+func (c *comparison) countGroups(fields []string) {
+	for group := range c.result.Groups {
+		if slices.ContainsFunc(fields, func(path string) bool { return contains(group, path) || contains(path, group) }) {
+			c.result.Groups[group]++
+		}
+	}
 }
 
 // maxTransitions bounds the transitions that are told apart, for each path.

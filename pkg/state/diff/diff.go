@@ -33,6 +33,9 @@ type Options struct {
 	// Values lists field paths, written as in Result.Fields, whose changes of
 	// value are counted in Result.Transitions: flags and enumerations.
 	Values []string
+	// Groups lists field paths, written as in Result.Fields, at, below or above
+	// which a changed record is counted once in Result.Groups.
+	Groups []string
 }
 
 // Result is what was found. A record whose key occurs more than once counts
@@ -52,6 +55,10 @@ type Result struct {
 	// records by "from → to". Beyond maxTransitions of them per path the rest
 	// is counted as "other".
 	Transitions map[string]map[string]int
+	// Groups has, for each path of Options.Groups, the number of changed records
+	// that differ at it, below it, or above it: a collection with another length
+	// is a difference of all that its elements have.
+	Groups map[string]int
 	// Examples are in order of kind, then of the hash of their keys.
 	Examples []Example
 }

@@ -290,6 +290,33 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
+// TestGroups counts a record once for a group, in however many of its paths it
+// differs, and also if it differs above the group.
+func TestGroups(t *testing.T) {
+	from := films{
+		1: {title: "a", cast: []string{"p/x/a", "q/x/a"}, director: "d/x"}, 2: {cast: []string{"p/x/a"}, director: "d/x"},
+		3: {cast: []string{"p/x/a"}}, 4: {title: "a"}, 5: {},
+	}
+	to := films{
+		1: {title: "b", cast: []string{"p/xx/b", "r/x/c"}, director: "e/xx"}, // in all fields of both, and in the title
+		2: {cast: []string{"p/x/a", "p/x/a"}},                                // a longer list, and no director
+		3: {cast: []string{"p/xx/a"}}, 4: {title: "b"}, 6: {director: "d/x"},
+	}
+	groups := []string{"roles", "roles[]", "roles[].part", "roles[].person", "director", "director.born", "title", "role", "live"}
+	want := map[string]int{
+		"roles": 3, "roles[]": 3, "roles[].part": 2, "roles[].person": 3, "director": 2, "director.born": 2, "title": 2, "role": 0, "live": 0,
+	}
+	a, b := build(t, nil, filmSchema, 1, from), build(t, nil, filmSchema, 2, to)
+	r := states(t, a, b, diff.Options{Groups: groups})
+	if d := cmp.Diff(want, r.Groups); d != "" || r.Changed != 4 {
+		t.Errorf("groups of %d changed records (-want +got):\n%s", r.Changed, d)
+	}
+	r = states(t, a, b, diff.Options{Groups: []string{"roles[]"}, Ignore: []string{"roles[].part", "roles[].person"}})
+	if r.Groups["roles[]"] != 1 {
+		t.Errorf("with what is ignored: %v, want the longer list alone", r.Groups)
+	}
+}
+
 // TestExamples holds that the sample depends on the keys alone: a chain that
 // reached the same contents on another way gives the same one.
 func TestExamples(t *testing.T) {

@@ -91,10 +91,13 @@ func (w *walker) differ() {
 }
 
 func (w *walker) ignored(path string) bool {
-	return slices.ContainsFunc(w.ignore, func(p string) bool {
-		rest, ok := strings.CutPrefix(path, p)
-		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-	})
+	return slices.ContainsFunc(w.ignore, func(p string) bool { return contains(p, path) })
+}
+
+// contains says whether a path is another one, or below it.
+func contains(above, path string) bool {
+	rest, ok := strings.CutPrefix(path, above)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // object compares two OBJECTs field by field; a field that one of them does
