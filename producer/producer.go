@@ -97,7 +97,11 @@ func Publish(ctx context.Context, cfg Config) (cycle.Result, error) {
 		return cycle.Result{}, fmt.Errorf("publish: %w", err)
 	}
 	r, err := cfg.publish(ctx, c)
-	return r, errors.Join(err, release())
+	releaseErr := release()
+	if err == nil && releaseErr != nil {
+		return r, fmt.Errorf("publish: %s@%s is announced, but the claim on the log is not given back: %w", cfg.Dataset, r.Version, releaseErr)
+	}
+	return r, errors.Join(err, releaseErr)
 }
 
 func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, error) {

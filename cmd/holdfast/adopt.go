@@ -63,10 +63,7 @@ folder in the store. Stop the Java producer first: the folder has one owner.`,
 			undo()
 			return err
 		}
-		if *output == "json" {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		return printResult(c, r)
+		return answerResult(c, r, *output)
 	}
 	return c
 }

@@ -30,7 +30,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	}
 	n, err := a.to.Write(b)
 	if err != nil {
-		a.err = fmt.Errorf("write the answer: %w", err)
+		a.err = &unwrittenError{err}
 		a.gone()
 	}
 	return n, a.err
@@ -41,6 +41,35 @@ func (a *answer) failed() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.err
+}
+
+// unwrittenError is why an answer is incomplete.
+type unwrittenError struct{ err error }
+
+func (e *unwrittenError) Error() string { return "write the answer: " + e.err.Error() }
+func (e *unwrittenError) Unwrap() error { return e.err }
+
+// doneError says that a command has done what it was asked for, although it
+// fails: who does it again has to know that.
+type doneError struct {
+	done string // a sentence without its full stop
+	err  *unwrittenError
+}
+
+func (e *doneError) Error() string {
+	return fmt.Sprintf("%s; only the answer could not be written: %v", e.done, e.err.err)
+}
+
+func (e *doneError) Unwrap() error { return e.err }
+
+// alreadyDone adds what a command has done to an error of writing its answer, nil
+// included.
+func alreadyDone(err error, format string, args ...any) error {
+	var unwritten *unwrittenError
+	if !errors.As(err, &unwritten) {
+		return err
+	}
+	return &doneError{fmt.Sprintf(format, args...), unwritten}
 }
 
 // surviveBrokenPipe makes writing to a pipe that nobody reads fail, instead of

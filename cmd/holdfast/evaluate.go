@@ -63,15 +63,17 @@ it is, unless another one is named.`,
 			return err
 		}
 		if !e.once {
-			return p.Follow(c.Context(), func(done dataset.Evaluation, r cycle.Result) {
-				_ = e.print(c, done, r) // whose reader may be gone
+			var unwritten error // its reader may be gone, which ends Follow
+			err := p.Follow(c.Context(), func(evaluation dataset.Evaluation, r cycle.Result) {
+				unwritten = e.print(c, evaluation, r)
 			})
+			return errors.Join(err, unwritten)
 		}
-		done, r, err := p.Evaluate(c.Context())
+		evaluation, r, err := p.Evaluate(c.Context())
 		if err != nil {
 			return err
 		}
-		return e.print(c, done, r)
+		return e.print(c, evaluation, r)
 	}
 	return c
 }
@@ -197,13 +199,12 @@ type evaluated struct {
 	Evaluation dataset.Evaluation `json:"evaluation"`
 }
 
-func (e *evaluateFlags) print(c *cobra.Command, done dataset.Evaluation, r cycle.Result) error {
+func (e *evaluateFlags) print(c *cobra.Command, evaluation dataset.Evaluation, r cycle.Result) error {
+	var err error
 	if e.format == "json" {
-		return printJSON(c.OutOrStdout(), evaluated{r, done})
+		err = printJSON(c.OutOrStdout(), evaluated{r, evaluation})
+	} else if err = printResult(c, r); err == nil {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "  made by %s of %s\n", maker(evaluation), inputs(evaluation))
 	}
-	if err := printResult(c, r); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "  made by %s of %s\n", maker(done), inputs(done))
-	return err
+	return alreadyDone(err, "%s", didPublish(r))
 }

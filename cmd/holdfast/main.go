@@ -33,8 +33,13 @@ func run() int {
 
 // codeOf says on standard error what went wrong, and returns the exit code.
 // unwritten is why the answer is incomplete, if it is: then the command's own
-// error only follows from that.
+// error only follows from that, but for what it says that was done.
 func codeOf(ctx context.Context, err, unwritten error) int {
+	var did *doneError
+	if errors.As(err, &did) {
+		fmt.Fprintln(os.Stderr, "holdfast:", printableLines(did.Error()))
+		return exitError
+	}
 	if unwritten != nil {
 		if !quietly(unwritten) {
 			fmt.Fprintln(os.Stderr, "holdfast:", unwritten)

@@ -87,14 +87,14 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 		if err != nil {
 			return err
 		}
+		v, _ := fold.Effective()
 		if dir, ok := s.(*blob.Dir); ok { // only folders are read by Hollow
 			if err := announce.Project(c.Context(), dir, t.name, fold); err != nil {
-				return err
+				return fmt.Errorf("%s: the log says that consumers go to %s, but the names that Hollow's consumers read are not renewed: %w", t.name, v, err)
 			}
 		}
-		v, _ := fold.Effective()
 		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)
-		return err
+		return alreadyDone(err, "consumers of %s go to %s now, as the log says", t.name, v)
 	}
 	return c
 }

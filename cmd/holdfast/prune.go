@@ -129,6 +129,22 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 	for _, f := range plan.Files {
 		out.Keys = append(out.Keys, f.Key)
 	}
+	if o.dryRun {
+		return answerPruned(c, plan, out, o)
+	}
+	files := "no file"
+	verb := "was"
+	if n := len(out.Keys); n > 0 {
+		files = count(n, "file")
+		if n > 1 {
+			verb = "were"
+		}
+	}
+	return alreadyDone(answerPruned(c, plan, out, o), "%s of %s %s deleted, the horizon is %s", files, out.Dataset, verb, text(out.Horizon))
+}
+
+// answerPruned prints a plan, done or not.
+func answerPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles, o pruneOutput) error {
 	if o.format == "json" {
 		return printJSON(c.OutOrStdout(), out)
 	}

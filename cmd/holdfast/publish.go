@@ -97,12 +97,28 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 			undo()
 			return err
 		}
-		if *output == "json" {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		return printResult(c, r)
+		return answerResult(c, r, *output)
 	}
 	return c
+}
+
+// answerResult prints what a cycle did in a format.
+func answerResult(c *cobra.Command, r cycle.Result, format string) error {
+	var err error
+	if format == "json" {
+		err = printJSON(c.OutOrStdout(), r)
+	} else {
+		err = printResult(c, r)
+	}
+	return alreadyDone(err, "%s", didPublish(r))
+}
+
+// didPublish says what a cycle did, for whoever cannot be answered.
+func didPublish(r cycle.Result) string {
+	if !r.Published {
+		return fmt.Sprintf("nothing of %s changed, which is still at %s", r.Dataset, r.Version)
+	}
+	return fmt.Sprintf("%s@%s was published and announced", r.Dataset, r.Version)
 }
 
 func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {

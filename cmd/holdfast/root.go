@@ -27,7 +27,9 @@ it was made on.
 Try "holdfast demo" first.
 
 Exit codes: 0 yes or the same, 1 no (absent, different, bad, gate failed),
-2 wrong usage, failed operation or conflict, 3 inconclusive.`,
+2 wrong usage, failed operation or conflict, 3 inconclusive. An answer that
+cannot be written is 2, too; a command that has changed something says then on
+standard error what it has done.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
