@@ -94,60 +94,90 @@ func (c *Cycle) Log() *announce.Log { return c.log }
 // Base returns the version that the next cycle starts from, nil if none.
 func (c *Cycle) Base() *replica.View { return c.base }
 
+// maxOvertaken bounds how often Restore starts over because the version that it
+// was reading has been followed by others and pruned.
+const maxOvertaken = 100
+
 // Restore moves to the newest announced version, whoever made it. It is needed
 // after announce.ErrConflict.
 func (c *Cycle) Restore(ctx context.Context) error {
 	if err := c.log.Settle(ctx); err != nil {
 		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
 	}
-	f, err := c.log.Refresh(ctx)
-	if err != nil {
-		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+	for try := 0; ; try++ {
+		overtaken, err := c.restore(ctx)
+		if err == nil {
+			return nil
+		}
+		if !overtaken || try == maxOvertaken {
+			return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
+		}
+		c.cfg.Logger.Info("the version to go on from was pruned meanwhile, as a newer one is there: going on from that", "dataset", c.cfg.Dataset)
 	}
-	if err := c.trust(ctx, f); err != nil {
-		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
-	}
-	if f.Head != dataset.None && c.base != nil && c.base.ManifestDigest == f.Manifest {
-		return nil
-	}
-	if err := c.load(ctx, f); err != nil {
-		return fmt.Errorf("restore %s: %w", c.cfg.Dataset, err)
-	}
-	c.head = announce.Pin{Version: f.Head, Manifest: f.Manifest}
-	return nil
 }
 
-// load makes the head of f, if there is one, the base of the next cycle.
-func (c *Cycle) load(ctx context.Context, f announce.Fold) error {
+// restore is one attempt of Restore. overtaken says that it failed because the
+// head of the log is another one by now, and the one before was pruned.
+func (c *Cycle) restore(ctx context.Context) (overtaken bool, err error) {
+	f, err := c.log.Refresh(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := c.trust(ctx, f); err != nil {
+		return false, err
+	}
+	if f.Head != dataset.None && c.base != nil && c.base.ManifestDigest == f.Manifest {
+		return false, nil
+	}
+	view, since, err := c.load(ctx, f)
+	if isLost(err) {
+		now, logErr := c.log.Refresh(ctx)
+		if logErr != nil {
+			return false, logErr // without it nobody knows whether it is lost
+		}
+		if now.Head != f.Head {
+			return true, err
+		}
+		err = c.lost(f, err)
+	}
+	if err != nil {
+		return false, err
+	}
+	c.base, c.since = view, since
+	c.head = announce.Pin{Version: f.Head, Manifest: f.Manifest}
+	return false, nil
+}
+
+// load returns the head of f, nil if there is none, and how many versions it is
+// from a snapshot.
+func (c *Cycle) load(ctx context.Context, f announce.Fold) (view *replica.View, since int, err error) {
 	if f.Head == dataset.None {
-		c.base = nil
-		return nil
+		return nil, 0, nil
 	}
 	head, err := c.catalog.Head(ctx, f)
-	var view *replica.View
 	if err == nil {
 		view, err = c.catalog.Load(ctx, c.base, head)
 	}
-	switch {
-	case isLost(err) && c.cfg.FromScratch:
+	if err == nil {
+		since, err = c.sinceSnapshot(ctx, head.Manifest)
+	}
+	return view, since, err
+}
+
+// lost judges that the newest version cannot be read because of err.
+func (c *Cycle) lost(f announce.Fold, err error) error {
+	if c.cfg.FromScratch {
 		c.cfg.Logger.Warn("the newest version cannot be read: the next one starts from scratch, and is compared with nothing",
 			"dataset", c.cfg.Dataset, "version", f.Head, "error", err)
-		c.base = nil
 		return nil
-	case isLost(err):
-		return fmt.Errorf("the newest version %s cannot be read: put its files back; if they are lost for good, give --from-scratch: %w", f.Head, err)
-	case err != nil:
-		return err
 	}
-	since, err := c.sinceSnapshot(ctx, head.Manifest)
-	c.base, c.since = view, since
-	return err
+	return fmt.Errorf("the newest version %s cannot be read: put its files back; if they are lost for good, give --from-scratch: %w", f.Head, err)
 }
 
 // isLost says whether an error is about files that are gone or damaged, not
 // about a store that does not answer.
 func isLost(err error) bool {
-	return announce.IsLost(err) || errors.Is(err, replica.ErrNoPath) || errors.Is(err, state.ErrCorrupt)
+	return announce.IsLost(err) || errors.Is(err, replica.ErrNoPath) || errors.Is(err, replica.ErrPruned) || errors.Is(err, state.ErrCorrupt)
 }
 
 // trust says whether the log is one to go on with: whole, unchanged, and not of
