@@ -21,7 +21,10 @@ func newAdopt() *cobra.Command {
 		Long: `Adopt takes the version that a Java producer has announced in a folder into the
 dataset's log, with digests and a content checksum; from there on it is like any
 other. FOLDER is where Hollow's publisher writes, by default the dataset's own
-folder in the store. Stop the Java producer first: the folder has one owner.`,
+folder in the store. Stop the Java producer first: the folder has one owner.
+
+What is published later counts on from the adopted version, so one above 2^62
+(4611686018427387904) is refused: it would not leave room enough.`,
 		Example: `  holdfast adopt movies --store ./store --reason "moved from Java"
   holdfast adopt movies --store s3://bucket/prefix --from /data/hollow/movies --reason "moved from Java"`,
 		Args: cobra.ExactArgs(1),

@@ -21,6 +21,14 @@ import (
 // newer one is.
 var ErrNothingToAdopt = errors.New("nothing to adopt")
 
+// MaxAdopted is the greatest version that Adopt takes: as many are left above
+// it for what follows, which counts on from it. Java's producers make versions
+// of 17 digits, as we do; nanoseconds since 1970 reach it in the year 2116.
+const MaxAdopted dataset.Version = 1 << 62
+
+// ErrNoRoom says that no version, or too few, can follow the newest one.
+var ErrNoRoom = errors.New("no room for versions above it")
+
 // Adoption says what Adopt takes into the log.
 type Adoption struct {
 	Dataset dataset.Name
@@ -38,7 +46,7 @@ type Adoption struct {
 // a version with a snapshot, a content checksum and digests, which follows the
 // log's head. The version keeps its name; from there on it is like any other.
 // The producer must have stopped: who goes on writes into a folder that has
-// another owner now.
+// another owner now. A version above MaxAdopted is ErrNoRoom.
 func Adopt(ctx context.Context, a Adoption) (Result, error) {
 	r := replica.Open(replica.Config{
 		Dataset: a.Dataset, Folder: a.Folder, Declared: a.Declared, Keep: 2, Now: a.Now, Logger: a.Logger,
@@ -47,6 +55,9 @@ func Adopt(ctx context.Context, a Adoption) (Result, error) {
 		return Result{}, fmt.Errorf("adopt: %w", err)
 	}
 	view, log := r.Current(), announce.Open(a.Store, a.Dataset)
+	if v := view.Version(); v > MaxAdopted {
+		return Result{}, fmt.Errorf("adopt %s@%s: %w: have the Java producer make a version of at most %s", a.Dataset, v, ErrNoRoom, MaxAdopted)
+	}
 	for {
 		result, err := a.adopt(ctx, log, view)
 		if errors.Is(err, announce.ErrConflict) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -278,6 +279,9 @@ func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate fun
 	var base *state.State
 	if d.prev != nil {
 		base = d.prev.State
+	}
+	if c.head.Version == math.MaxInt64 {
+		return nil, fmt.Errorf("%w: %s is the greatest version that there can be: export its records, and publish them as a dataset of another name", ErrNoRoom, c.head.Version)
 	}
 	b, err := state.NewBuilder(base, c.cfg.Mapping.Schemas())
 	if err != nil {
