@@ -315,12 +315,14 @@ func reachable(p blob.Prunable, there map[string]bool, m blob.Chained) []string 
 		}
 		return &out
 	}
-	steps, err := replica.Plan(nil, with(m.Manifest), func(m *blob.Manifest) (*blob.Manifest, error) {
+	before := func(m *blob.Manifest) (*blob.Manifest, error) {
 		if m.Previous == dataset.None {
 			return nil, nil
 		}
 		return with(p.Chain[m.Previous-1].Manifest), nil
-	})
+	}
+	after := func(*blob.Manifest, int) ([]*blob.Manifest, error) { return nil, nil } // what leads back goes
+	steps, err := replica.Plan(nil, with(m.Manifest), replica.Chain{Before: before, After: after})
 	if err != nil {
 		return nil
 	}

@@ -203,7 +203,7 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 // Load returns the view of a version. It starts from current, if that is not
 // nil and deltas lead from it, and leaves it as it is. A blob that is missing or
 // damaged is passed over if there is another way, at worst from an older
-// snapshot. It fails with ErrPruned if blobs that it needs are gone, and the log
+// snapshot, or back from a later one. It fails with ErrPruned if blobs that it needs are gone, and the log
 // says that they may be.
 func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View, error) {
 	s, err := c.load(ctx, current, target)
@@ -243,13 +243,20 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 		}
 		return without(prev, broken), err
 	}
+	after := func(m *blob.Manifest, most int) ([]*blob.Manifest, error) {
+		after, err := c.after(ctx, m, most, first != nil)
+		for i := range after {
+			after[i] = without(after[i], broken)
+		}
+		return after, err
+	}
 	for {
 		var from *blob.Manifest
 		var s *state.State
 		if current != nil {
 			from, s = without(current.Manifest, broken), current.State
 		}
-		steps, err := Plan(from, without(target.Manifest, broken), before)
+		steps, err := Plan(from, without(target.Manifest, broken), Chain{before, after})
 		if err != nil {
 			return nil, c.whyGone(ctx, target.Manifest.Version, cmp.Or(first, err))
 		}

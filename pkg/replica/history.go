@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -35,6 +36,39 @@ func (e *LostError) Unwrap() error { return e.err }
 // some of them the blobs were: a manifest stays where history goes on behind it.
 func (c *Catalog) walk(ctx context.Context, f announce.Fold) iter.Seq2[announce.Link, error] {
 	return announce.Open(c.store, c.name).Walk(ctx, f, c.Manifest)
+}
+
+// after returns the manifests after m, as Chain.After does, as the log says now.
+// Of a version that was pruned there are none unless force is set: that a later
+// one leads back to it is chance, and passes.
+func (c *Catalog) after(ctx context.Context, m *blob.Manifest, most int, force bool) ([]*blob.Manifest, error) {
+	if c.log == nil {
+		return nil, nil
+	}
+	f, err := c.log.Refresh(ctx)
+	if err != nil || m.Version < f.Horizon && !force {
+		return nil, err
+	}
+	var out []*blob.Manifest // newest first
+	for at, err := range c.walk(ctx, f) {
+		switch {
+		case err != nil:
+			return nil, err
+		case at.Version == m.Version:
+			slices.Reverse(out)
+			return out, nil
+		case at.Version < m.Version || len(out) == most:
+			return nil, nil
+		}
+		if out = append(out, at.Manifest); at.Lost == nil {
+			continue
+		}
+		if most < math.MaxInt {
+			return nil, nil // what comes before a lost one is dear to find
+		}
+		out = out[:0] // nothing leads on from above it
+	}
+	return nil, nil
 }
 
 // manifested returns what walk yields, oldest first, as far as that is known.

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -39,19 +40,54 @@ type Step struct {
 	To *blob.Manifest
 }
 
+// A Chain is where a plan finds the versions around another one.
+type Chain struct {
+	// Before returns the manifest before m, nil at the start of the chain.
+	Before func(m *blob.Manifest) (*blob.Manifest, error)
+	// After returns the manifests after m, each before the next in the chain, as
+	// far as they are known; none if there are more than most. It is asked only if
+	// the plan to m needs a snapshot and m has none, because it may have to read
+	// all of them.
+	After func(m *blob.Manifest, most int) ([]*blob.Manifest, error)
+}
+
 // Plan returns the blobs that lead from the version of current, which is nil if
-// nothing is loaded, to target. before returns the manifest before another one,
-// nil at the start of the chain. Deltas are followed only within a schema
-// segment. It fails with ErrNoPath if the blobs that it would need were never
-// written.
-func Plan(current, target *blob.Manifest, before func(*blob.Manifest) (*blob.Manifest, error)) ([]Step, error) {
+// nothing is loaded, to target: deltas or reverse deltas, else the snapshot of
+// target, else of those that lead to it from an earlier snapshot and from later
+// ones the fewest bytes. Deltas are followed only within a schema segment. It
+// fails with ErrNoPath if the blobs that it would need were never written.
+func Plan(current, target *blob.Manifest, chain Chain) ([]Step, error) {
 	if current != nil && current.Segment == target.Segment {
-		steps, err := deltaPlan(current, target, before)
+		steps, err := deltaPlan(current, target, chain.Before)
 		if err != nil || steps != nil {
 			return steps, err
 		}
 	}
-	return snapshotPlan(target, before)
+	earlier, err := snapshotPlan(target, chain.Before)
+	if target.Snapshot != nil || err != nil && !errors.Is(err, ErrNoPath) {
+		return earlier, err
+	}
+	most := math.MaxInt
+	if err == nil {
+		most = maxDeltas // reading manifests is not for nothing
+	}
+	after, afterErr := chain.After(target, most)
+	if afterErr != nil && err != nil {
+		return nil, afterErr
+	}
+	later := laterPlan(target, after)
+	if later != nil && (err != nil || size(later) < size(earlier)) {
+		return later, nil
+	}
+	return earlier, err
+}
+
+// size returns the bytes of the blobs of a plan.
+func size(steps []Step) (n int64) {
+	for _, s := range steps {
+		n += s.Blob.Size
+	}
+	return n
 }
 
 // deltaPlan returns nil if deltas do not lead from current to target.
@@ -87,6 +123,29 @@ func deltaPlan(current, target *blob.Manifest, before func(*blob.Manifest) (*blo
 	return steps, nil
 }
 
+// laterPlan goes back to target from a later snapshot of its segment, from that
+// with the fewest bytes; nil if there is none. after follows target.
+func laterPlan(target *blob.Manifest, after []*blob.Manifest) (best []Step) {
+	var back []Step // to target, the last step first
+	var bytes, least int64
+	to := target
+	for _, m := range after {
+		if m.Segment != target.Segment || m.ReverseDelta == nil || best != nil && bytes >= least {
+			break
+		}
+		back = append(back, Step{Kind: ReverseDelta, Blob: *m.ReverseDelta, Of: m.Version, To: to})
+		bytes += m.ReverseDelta.Size
+		to = m
+		if m.Snapshot != nil && (best == nil || bytes+m.Snapshot.Size < least) {
+			least = bytes + m.Snapshot.Size
+			best = append(slices.Clone(back), Step{Kind: Snapshot, Blob: *m.Snapshot, Of: m.Version, To: m})
+		}
+	}
+	slices.Reverse(best)
+	return best
+}
+
+// snapshotPlan follows deltas from the newest snapshot that is not after target.
 func snapshotPlan(target *blob.Manifest, before func(*blob.Manifest) (*blob.Manifest, error)) ([]Step, error) {
 	var steps []Step
 	for m := target; ; {

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,10 @@ func chain(words ...string) []*blob.Manifest {
 			m.Segment = out[i-1].Segment
 		}
 		for _, c := range word {
-			ref := &blob.Ref{Size: int64(m.Version)}
+			ref := &blob.Ref{Digest: dataset.DigestOf(fmt.Append(nil, m.Version, string(c))), Size: 1}
+			if c == 's' {
+				ref.Size = 3
+			}
 			switch c {
 			case '|':
 				m.Segment = m.Version
@@ -47,11 +51,19 @@ func planned(all []*blob.Manifest, current, target int) string {
 	if current > 0 {
 		from = all[current-1]
 	}
-	steps, err := replica.Plan(from, all[target-1], func(m *blob.Manifest) (*blob.Manifest, error) {
-		if m.Previous == dataset.None {
+	steps, err := replica.Plan(from, all[target-1], replica.Chain{
+		Before: func(m *blob.Manifest) (*blob.Manifest, error) {
+			if m.Previous == dataset.None {
+				return nil, nil
+			}
+			return all[m.Previous-1], nil
+		},
+		After: func(m *blob.Manifest, most int) ([]*blob.Manifest, error) {
+			if after := all[m.Version:]; len(after) <= most {
+				return after, nil
+			}
 			return nil, nil
-		}
-		return all[m.Previous-1], nil
+		},
 	})
 	if errors.Is(err, replica.ErrNoPath) {
 		return "no path"
@@ -61,8 +73,8 @@ func planned(all []*blob.Manifest, current, target int) string {
 	}
 	var words []string
 	for _, s := range steps {
-		if s.Blob.Size != int64(s.Of) {
-			return fmt.Sprintf("the blob of %d for version %s", s.Blob.Size, s.Of)
+		if letter := [...]string{"s", "d", "r"}[s.Kind]; s.Blob.Digest != dataset.DigestOf(fmt.Append(nil, s.Of, letter)) {
+			return fmt.Sprintf("another blob than the %s of version %s", s.Kind, s.Of)
 		}
 		words = append(words, fmt.Sprintf("%s %s → %s", s.Kind, s.Of, s.To.Version))
 	}
@@ -89,6 +101,18 @@ func TestPlan(t *testing.T) {
 		{"s |sdr dr", 3, 1, "snapshot 1 → 1"},
 		{"s |dr dr", 0, 3, "no path"},
 		{"s |dr dr", 2, 3, "delta 3 → 3"},
+		{" sdr", 0, 1, "snapshot 2 → 2, reversedelta 2 → 1"},
+		{" dr sdr", 0, 1, "snapshot 3 → 3, reversedelta 3 → 2, reversedelta 2 → 1"},
+		{" dr sdr", 0, 2, "snapshot 3 → 3, reversedelta 3 → 2"},
+		{" |sdr", 0, 1, "no path"},
+		{" d sdr", 0, 1, "no path"},
+		{" sdr sdr", 0, 1, "snapshot 2 → 2, reversedelta 2 → 1"},
+		{"s sdr", 0, 1, "snapshot 1 → 1"},
+		{"s dr dr dr sdr", 0, 4, "snapshot 5 → 5, reversedelta 5 → 4"},
+		{"s dr sdr", 0, 2, "snapshot 1 → 1, delta 2 → 2"},
+		{" d dr sdr", 2, 1, "no path"},
+		{" dr d sdr", 3, 1, "no path"},
+		{" dr dr sdr", 3, 1, "reversedelta 3 → 2, reversedelta 2 → 1"},
 	} {
 		if got := planned(chain(strings.Split(c.chain, " ")...), c.current, c.target); got != c.want {
 			t.Errorf("%q from %d to %d: %q, want %q", c.chain, c.current, c.target, got, c.want)
@@ -114,38 +138,52 @@ func TestPlanIsBounded(t *testing.T) {
 	}
 }
 
-// naivePlan tries all there is: deltas, reverse deltas, then each snapshot.
+// naivePlan tries all there is: deltas, reverse deltas, then each snapshot, of
+// which the version's own goes first, then what takes the fewest bytes.
 func naivePlan(all []*blob.Manifest, current, target int) string {
-	ahead := func(from, to int) ([]string, bool) {
-		words := []string{}
+	at := func(v int) *blob.Manifest { return all[v-1] }
+	type way struct {
+		words []string
+		bytes int64
+	}
+	walk := func(from, to int) (w way, ok bool) {
 		for v := from + 1; v <= to; v++ {
-			if all[v-1].Delta == nil || all[v-1].Segment == all[v-1].Version {
-				return nil, false
+			if at(v).Delta == nil || at(v).Segment == at(v).Version {
+				return way{}, false
 			}
-			words = append(words, fmt.Sprintf("delta %d → %d", v, v))
+			w.words = append(w.words, fmt.Sprintf("delta %d → %d", v, v))
+			w.bytes += at(v).Delta.Size
 		}
-		return words, true
+		for v := from; v > to; v-- {
+			if at(v).ReverseDelta == nil || at(v).Segment == at(v).Version {
+				return way{}, false
+			}
+			w.words = append(w.words, fmt.Sprintf("reversedelta %d → %d", v, v-1))
+			w.bytes += at(v).ReverseDelta.Size
+		}
+		return w, true
 	}
-	if current > 0 && all[current-1].Segment == all[target-1].Segment {
-		words, ok := ahead(current, target)
-		for v := current; v > target && ok; v-- {
-			ok = all[v-1].ReverseDelta != nil
-			words = append(words, fmt.Sprintf("reversedelta %d → %d", v, v-1))
-		}
-		if ok && len(words) <= maxDeltas {
-			return strings.Join(words, ", ")
+	if current > 0 {
+		if w, ok := walk(current, target); ok && len(w.words) <= maxDeltas {
+			return strings.Join(w.words, ", ")
 		}
 	}
-	for s := target; s > 0; s-- {
-		words, ok := ahead(s, target)
-		if !ok {
+	var ways []way
+	for s := target; s > 0; s-- { // the nearest one before it
+		if w, ok := walk(s, target); ok && at(s).Snapshot != nil {
+			ways = append(ways, way{append([]string{fmt.Sprintf("snapshot %d → %d", s, s)}, w.words...), w.bytes + at(s).Snapshot.Size})
 			break
 		}
-		if all[s-1].Snapshot != nil {
-			return strings.Join(append([]string{fmt.Sprintf("snapshot %d → %d", s, s)}, words...), ", ")
+	}
+	for s := target + 1; s <= len(all) && at(target).Snapshot == nil; s++ { // all after it
+		if w, ok := walk(s, target); ok && at(s).Snapshot != nil {
+			ways = append(ways, way{append([]string{fmt.Sprintf("snapshot %d → %d", s, s)}, w.words...), w.bytes + at(s).Snapshot.Size})
 		}
 	}
-	return "no path"
+	if len(ways) == 0 {
+		return "no path"
+	}
+	return strings.Join(slices.MinFunc(ways, func(a, b way) int { return cmp.Compare(a.bytes, b.bytes) }).words, ", ")
 }
 
 func TestPlanIsNaive(t *testing.T) {
@@ -155,6 +193,13 @@ func TestPlanIsNaive(t *testing.T) {
 		}), 1, 12).Draw(t, "chain")
 		words[0] = rapid.SampledFrom([]string{"s", "s", ""}).Draw(t, "first")
 		all := chain(words...)
+		for _, m := range all {
+			for _, ref := range []*blob.Ref{m.Snapshot, m.Delta, m.ReverseDelta} {
+				if ref != nil {
+					ref.Size = int64(rapid.IntRange(1, 9).Draw(t, "size"))
+				}
+			}
+		}
 		current := rapid.IntRange(0, len(all)).Draw(t, "current")
 		target := rapid.IntRange(1, len(all)).Draw(t, "target")
 		if got, want := planned(all, current, target), naivePlan(all, current, target); got != want {

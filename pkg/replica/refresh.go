@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -67,17 +68,42 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 		return fmt.Errorf("refresh: dataset %s: %w", r.cfg.Dataset, ErrEmpty)
 	}
 	set := r.live.Load()
-	if set.current == nil || set.current.ManifestDigest != digest || l.diverged {
-		if err := r.approach(ctx, set, Point{Digest: digest}, v, l.diverged, patient); err != nil {
+	for set.current == nil || set.current.ManifestDigest != digest || l.diverged {
+		err := r.approach(ctx, set, Point{Digest: digest}, v, l.diverged, patient)
+		if err == nil {
+			break
+		}
+		if !r.overtaken(ctx, l, err) {
 			return fmt.Errorf("refresh: %w", err)
 		}
+		v, digest = l.fold.Effective()
 	}
 	l.diverged = false
 	l.confirmed = start
 	if r.cfg.Confirmed != nil {
-		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: f.Position, Version: v})
+		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: l.fold.Position, Version: v})
 	}
 	return nil
+}
+
+// overtaken says whether the version that could not be loaded because of err is
+// no longer the effective one: it was pruned, as a newer one is there. l then
+// has what the log says now.
+func (r *Replica) overtaken(ctx context.Context, l *look, err error) bool {
+	if !errors.Is(err, ErrPruned) && !errors.Is(err, blob.ErrNotFound) {
+		return false
+	}
+	f, logErr := r.log.Refresh(ctx)
+	if logErr != nil {
+		return false
+	}
+	was, _ := l.fold.Effective()
+	now, _ := f.Effective()
+	if now <= was || was >= f.Horizon {
+		return false
+	}
+	l.fold = f
+	return true
 }
 
 // read reads on in the log, and makes sure that it is the one that was read
