@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -58,7 +59,7 @@ memory: each page with its columns, then what each type takes.`,
 			return p.write(c.OutOrStdout(), s)
 		}
 		if annotated != "" {
-			data, err := os.ReadFile(annotated)
+			data, err := blob.ReadFile(annotated, math.MaxInt64)
 			if err != nil {
 				return fmt.Errorf("read blob: %w", err)
 			}
@@ -147,7 +148,7 @@ func loadFiles(load, parts []string, rules string) (*state.State, error) {
 	}
 	var s *state.State
 	for i, file := range load {
-		data, err := os.ReadFile(file)
+		data, err := blob.ReadFile(file, math.MaxInt64)
 		if err != nil {
 			return nil, fmt.Errorf("read blob: %w", err)
 		}
@@ -174,7 +175,7 @@ func readParts(file string, names []string) ([]state.Part, error) {
 	dir, base := filepath.Split(file)
 	kind, versions, _ := strings.Cut(base, "-")
 	for _, name := range names {
-		data, err := os.ReadFile(filepath.Join(dir, kind+"_"+name+"-"+versions))
+		data, err := blob.ReadFile(filepath.Join(dir, kind+"_"+name+"-"+versions), math.MaxInt64)
 		if err != nil {
 			return nil, fmt.Errorf("read part: %w", err)
 		}

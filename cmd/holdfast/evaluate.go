@@ -172,7 +172,7 @@ func (e *evaluateFlags) check(c *cobra.Command, args []string) error {
 // that its newest version has.
 func (e *evaluateFlags) mapping(ctx context.Context, store blob.Store, output dataset.Name) (*protomap.Mapping, error) {
 	if e.schema != "" {
-		return protomap.Compile(ctx, e.schema, nil)
+		return compile(ctx, e.schema)
 	}
 	catalog := replica.NewCatalog(store, output)
 	f, err := announce.Open(store, output).Refresh(ctx)

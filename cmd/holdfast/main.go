@@ -10,6 +10,9 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -26,9 +29,28 @@ func run() int {
 	out := &answer{to: os.Stdout, gone: cancel}
 	root := newRoot()
 	root.SetOut(out)
+	defer daemon.EndAnyway(ctx, patienceOf(root), func() {
+		fmt.Fprintln(os.Stderr, "holdfast: interrupted, and ended though something does not heed that, such as a read of a file system that does not answer")
+		os.Exit(exitError)
+	})()
 	slog.SetDefault(logger(root)) // for what has no logger of its own
 	err := howToGoOn(root, root.ExecuteContext(ctx))
 	return codeOf(ctx, err, out.failed())
+}
+
+// What was told to stop is ended if it has not come to an end for so long: a
+// sidecar first lets calls under way come to their end.
+const (
+	patience        = 10 * time.Second
+	sidecarPatience = 25 * time.Second
+)
+
+// patienceOf returns the patience with the command that is to be run.
+func patienceOf(root *cobra.Command) time.Duration {
+	if c, _, err := root.Find(os.Args[1:]); err == nil && c.Name() == "run" {
+		return sidecarPatience
+	}
+	return patience
 }
 
 // codeOf says on standard error what went wrong, and returns the exit code.

@@ -12,7 +12,6 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
-	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	"github.com/holdfast-data/holdfast/producer"
 )
 
@@ -81,7 +80,7 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 		if err := checkText("name", name, maxWho); err != nil {
 			return err
 		}
-		if cfg.Mapping, err = protomap.Compile(c.Context(), schema, nil); err != nil {
+		if cfg.Mapping, err = compile(c.Context(), schema); err != nil {
 			return err
 		}
 		if cfg.Files, err = sources(c, args[1:]); err != nil {

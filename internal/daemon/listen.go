@@ -81,7 +81,7 @@ func ListenUnix(path string) (net.Listener, error) {
 // lockFolder keeps other processes from replacing a socket in the folder at
 // the same time.
 func lockFolder(path string) (*os.File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY, 0) // else a pipe would wait
 	if err != nil {
 		return nil, err
 	}

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // maxFile bounds a configuration file, in bytes.
@@ -83,17 +84,12 @@ func Flag(key string) string {
 }
 
 func (o *Origins) loadFile(v reflect.Value, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return fmt.Errorf("read configuration: %w", err)
-	}
-	if len(data) > maxFile {
+	data, err := blob.ReadFile(path, maxFile)
+	if errors.Is(err, blob.ErrTooLarge) {
 		return fmt.Errorf("read configuration: %s is larger than %d bytes: %w", path, maxFile, ErrConfig)
+	}
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
 	}
 	return o.LoadYAML(v.Addr().Interface(), path, data)
 }

@@ -16,6 +16,27 @@ func StopSignals(parent context.Context) (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
+// EndAnyway calls end if ctx ends and the returned function is not called within
+// patience: a read of a file system that does not answer heeds no context.
+func EndAnyway(ctx context.Context, patience time.Duration, end func()) (ended func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-done:
+			return
+		}
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			end()
+		case <-done:
+		}
+	}()
+	return func() { close(done) }
+}
+
 // OnHangup calls f for each SIGHUP, one at a time, until ctx ends.
 func OnHangup(ctx context.Context, f func()) {
 	hangups := make(chan os.Signal, 1)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/hashicorp/memberlist"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -311,6 +312,9 @@ func splitAddress(address string) (net.IP, int, error) {
 	return ip, int(port), nil
 }
 
+// maxKeyFile bounds what is read of a key file, in bytes; it has tens.
+const maxKeyFile = 4 << 10
+
 // key returns the key, nil if there is none. Errors do not show it.
 func (c GossipConfig) key() ([]byte, error) {
 	key := c.Key
@@ -318,7 +322,7 @@ func (c GossipConfig) key() ([]byte, error) {
 		if len(key) > 0 {
 			return nil, fmt.Errorf("%w: key and key file are both given", ErrGossipConfig)
 		}
-		b, err := os.ReadFile(c.KeyFile)
+		b, err := blob.ReadFile(c.KeyFile, maxKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("%w: read key: %w", ErrGossipConfig, err)
 		}

@@ -209,6 +209,9 @@ func (d *Dir) getAtMost(ctx context.Context, key string, most int64) ([]byte, er
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	b, err := ReadFile(d.Path(key), most)
+	if errors.Is(err, ErrNotRegular) {
+		return nil, fmt.Errorf("get %s: %w: remove it", key, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, d.missing(err))
 	}

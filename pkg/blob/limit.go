@@ -41,29 +41,42 @@ func checkSize(key string, size, most int64) error {
 	return nil
 }
 
-// ReadFile returns the content of a file of at most most bytes. It never waits
-// for somebody to write into a pipe: what is not a regular file is
-// ErrNotRegular, what is larger ErrTooLarge.
+// OpenFile opens a regular file to read it, and returns its size in bytes. It
+// never waits for somebody to write into a pipe: what is not a regular file is
+// ErrNotRegular, a folder an error as of reading it. Whatever is opened by name,
+// and is not meant to be a stream, is opened so. The caller closes.
+func OpenFile(path string) (f *os.File, size int64, err error) {
+	if f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = &os.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s: %w", path, ErrNotRegular)
+	default:
+		return f, info.Size(), nil
+	}
+	_ = f.Close() // nothing was read
+	return nil, 0, err
+}
+
+// ReadFile returns the content of a regular file of at most most bytes, opened
+// as OpenFile does. What is larger, or does not fit into the machine's memory,
+// is ErrTooLarge.
 func ReadFile(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, size, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, &os.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %w: remove it", path, ErrNotRegular)
-	}
-	if err := checkSize(path, info.Size(), most); err != nil {
+	most = min(most, machineMemory())
+	if err := checkSize(path, size, most); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return readAll(f, info.Size(), most)
+	return readAll(f, size, most)
 }
 
 // readAll reads what is about size bytes, and at most most; it may have grown.

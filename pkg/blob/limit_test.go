@@ -70,6 +70,13 @@ func TestLargeFile(t *testing.T) {
 	if _, err := blob.ReadFile(dir.Path(blob.BlobKey("n", 1, d)), 100); !errors.Is(err, blob.ErrTooLarge) {
 		t.Errorf("ReadFile = %v, want ErrTooLarge", err)
 	}
+	if err := os.Truncate(dir.Path(blob.BlobKey("n", 1, d)), 1<<43); err != nil {
+		t.Skip("the file system knows no sparse files of that size:", err)
+	}
+	huge := blob.Ref{Digest: d, Size: 1 << 43} // no machine has that memory
+	if _, err := blob.Get(t.Context(), dir, blob.BlobKey("n", 1, d), huge); !errors.Is(err, blob.ErrTooLarge) {
+		t.Errorf("Get of a sparse blob = %v, want ErrTooLarge", err)
+	}
 }
 
 // TestDatasetsWithoutABeginning lists a dataset whose log has lost entry 0.

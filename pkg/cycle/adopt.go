@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"math"
 	"path/filepath"
 	"time"
 
@@ -120,7 +120,7 @@ func (a Adoption) adopt(ctx context.Context, log *announce.Log, view *replica.Vi
 // snapshot returns the producer's own snapshot of a version, if there is one and
 // it is what was loaded; else one of our own.
 func (a Adoption) snapshot(view *replica.View) ([]byte, error) {
-	data, err := os.ReadFile(filepath.Join(a.Folder, "snapshot-"+view.Version().String()))
+	data, err := blob.ReadFile(filepath.Join(a.Folder, "snapshot-"+view.Version().String()), math.MaxInt64)
 	if err == nil {
 		s, err := state.ReadSnapshot(data, state.ReadOptions{})
 		if err == nil && s.HollowChecksum() == view.State.HollowChecksum() && state.SameModel(s, view.State) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -130,7 +131,7 @@ func (c *Cache) get(key string) ([]byte, bool) {
 	if !ok || !c.use(key) {
 		return nil, false
 	}
-	b, err := os.ReadFile(c.path(key))
+	b, err := blob.ReadFile(c.path(key), math.MaxInt64)
 	if err != nil || dataset.DigestOf(b) != want {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -337,7 +337,7 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 		}
 	}
 	data, err := blob.Get(ctx, c.store, blob.BlobKey(c.name, step.Of, step.Blob.Digest), step.Blob)
-	failed := err != nil && ctx.Err() == nil && !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrDigest)
+	failed := err != nil && ctx.Err() == nil && !announce.IsLost(err)
 	if hope := c.unreadable(step.Blob, failed); failed && hope {
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -77,7 +79,7 @@ func blobName(t dataset.Transition) string {
 }
 
 func (f *Folder) read(t dataset.Transition) ([]byte, error) {
-	return os.ReadFile(filepath.Join(f.Path, blobName(t)))
+	return blob.ReadFile(filepath.Join(f.Path, blobName(t)), math.MaxInt64)
 }
 
 // Verify decodes every blob of the folder and compares where paths meet. After
@@ -88,6 +90,9 @@ func (f *Folder) Verify(ctx context.Context) (*Verification, error) {
 	states := map[dataset.Version]*state.State{}
 	versions := map[dataset.Version]bool{}
 	for _, v := range f.Snapshots {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		versions[v] = true
 		if s := f.verify(out, dataset.Transition{To: v}, nil, nil); s != nil {
 			states[v] = s

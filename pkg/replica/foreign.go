@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -164,25 +165,25 @@ func changedSchemas(s *state.State) bool {
 
 // load reads a version by the newest snapshot from which deltas lead to it.
 func (f *Folder) load(v dataset.Version) (*state.State, error) {
-	var last error = ErrNoPath
+	var first error // of the newest one
 	for _, from := range slices.Backward(f.Snapshots) {
 		if from > v || f.path(from, v) == nil {
 			continue
 		}
+		var s *state.State
 		data, err := f.read(dataset.Transition{To: from})
-		if err != nil {
-			return nil, err
+		if err == nil {
+			s, err = state.ReadSnapshot(data, state.ReadOptions{})
 		}
-		s, err := state.ReadSnapshot(data, state.ReadOptions{})
 		if err == nil {
 			s, err = f.follow(s, from, v)
 		}
 		if err == nil {
 			return s, nil
 		}
-		last = err
+		first = cmp.Or(first, err)
 	}
-	return nil, last
+	return nil, cmp.Or(first, ErrNoPath)
 }
 
 // follow applies the deltas, or the reverse deltas, from one version to

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state/diff"
 	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
@@ -80,6 +83,54 @@ func isExpected(t *testing.T, c golden.Case, v *View) bool {
 		}
 	}
 	return false
+}
+
+// TestForeignPipe does not wait for somebody to write into a pipe where a blob
+// is expected, nor reads a sparse file for ever: it says so, and goes round it if
+// it can.
+func TestForeignPipe(t *testing.T) {
+	c := golden.Load(t, "21-object-mapper")
+	last := c.Index.Versions[len(c.Index.Versions)-1].Version
+	name := "snapshot-" + last.String()
+	for what, c := range map[string]struct {
+		put  func(path string) error
+		want error
+	}{
+		"pipe": {func(path string) error { return syscall.Mkfifo(path, 0o600) }, blob.ErrNotRegular},
+		"sparse": {func(path string) error {
+			return errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<43)) // no machine has that memory
+		}, blob.ErrTooLarge},
+	} {
+		alone := t.TempDir()
+		if err := c.put(filepath.Join(alone, name)); err != nil {
+			t.Skip("the file system knows no sparse files of that size:", err)
+		}
+		announceForeign(t, alone, last.String())
+		cfg := DefaultConfig()
+		cfg.Dataset, cfg.Folder = "foreign", alone
+		r := Open(cfg)
+		if err := r.Refresh(t.Context()); !errors.Is(err, c.want) || r.Status().Error == "" {
+			t.Errorf("%s: %v, want %v; status %+v", what, err, c.want, r.Status())
+		}
+		folder, err := OpenFolder(alone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := folder.Verify(t.Context()); err != nil || len(v.Problems) != 1 || !strings.Contains(v.Problems[0], name) {
+			t.Errorf("%s: Verify = %+v, %v", what, v, err)
+		}
+	}
+	dir := c.Extract(t)
+	if err := errors.Join(os.Remove(filepath.Join(dir, name)), syscall.Mkfifo(filepath.Join(dir, name), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	announceForeign(t, dir, last.String())
+	cfg := DefaultConfig()
+	cfg.Dataset, cfg.Folder = "foreign", dir
+	r := Open(cfg)
+	if err := r.Refresh(t.Context()); err != nil || r.Current().Version() != last {
+		t.Errorf("beside an older snapshot and deltas: %v", err)
+	}
 }
 
 // TestForeignRefuses keeps the last good version whatever the folder says.

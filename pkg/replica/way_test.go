@@ -3,8 +3,10 @@ package replica_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -128,4 +130,30 @@ func TestOvertakenReader(t *testing.T) {
 		}
 		stood = others > 0
 	}
+}
+
+// TestPipeAmongBlobs goes round a pipe in the place of a blob at once.
+func TestPipeAmongBlobs(t *testing.T) {
+	dir, err := blob.CreateDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, dir, 1)
+	w.grow(2)
+	keys, err := blob.After(t.Context(), dir, "n/blobs/", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keys {
+		if strings.Contains(key, w.versions[0].String()) {
+			if err := errors.Join(os.Remove(dir.Path(key)), syscall.Mkfifo(dir.Path(key), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	v, err := open(dir, nil).At(t.Context(), w.versions[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.check(v)
 }
