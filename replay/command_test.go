@@ -211,10 +211,10 @@ func TestVerdicts(t *testing.T) {
 		{"prod", "rewritten", compare.Rules{}, compare.Same, ""},
 		{"prod", "background", compare.Rules{}, compare.Same, ""},
 		{"prod", "one_record", compare.Rules{}, compare.Different, "0 records were added, 1 removed, 0 changed"},
-		{"prod", "one_record", gate, compare.NoGo, "1 records were removed"},
+		{"prod", "one_record", gate, compare.NoGo, "1 record was removed"},
 		{"prod", "one_field", compare.Rules{}, compare.Different, "1 changed"},
-		{"prod", "one_field", gate, compare.NoGo, "available differs in 1 records"},
-		{"prod", "one_field", onlyAdded, compare.NoGo, "1 records were changed"},
+		{"prod", "one_field", gate, compare.NoGo, "available differs in 1 record"},
+		{"prod", "one_field", onlyAdded, compare.NoGo, "1 record was changed"},
 		{"prod", "one_field", someChanged, compare.Go, ""},
 		{"prod", "session_clock", onlyAdded, compare.NoGo, "20 records were changed"},
 		{"prod", "one_field", compare.Rules{Ignore: []string{"available"}}, compare.Same, ""},
@@ -257,6 +257,161 @@ func TestVerdicts(t *testing.T) {
 			cfg.Rules = x.rules
 			wantVerdict(t, w.replay(cfg), x.want, x.reason)
 		})
+	}
+}
+
+// declare compiles what change makes of the output's declaration.
+func declare(t *testing.T, change *strings.Replacer) *protomap.Mapping {
+	t.Helper()
+	filename, source := featuregate.Schema(featuregate.Output)
+	m, err := protomap.Compile(t.Context(), filename, func(path string) ([]byte, error) {
+		if path != filename {
+			return nil, os.ErrNotExist
+		}
+		return []byte(change.Replace(string(source))), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestBreakingSchema has candidates declare their output otherwise than PROD. A
+// diff finds the same values by the same names, and who reads PROD's output by
+// number would read others.
+func TestBreakingSchema(t *testing.T) {
+	w := newWorld(t, "prod", 5)
+	enum := strings.NewReplacer("NO_USAGE_DATA = 1", "NO_USAGE_DATA = 2", "FULL_SUPPORT = 2", "FULL_SUPPORT = 1")
+	fields := strings.NewReplacer("full_percent = 3", "full_percent = 4", "partial_percent = 4", "partial_percent = 3")
+	adds := strings.NewReplacer("Reason reason = 7;", "Reason reason = 7; string comment = 8;", "NO_SUPPORT = 5;", "NO_SUPPORT = 5; OTHER = 6;")
+	gate := compare.Rules{Gate: compare.Gate{Limits: []compare.Limit{{Of: "available"}}, Keys: true}}
+	for _, x := range []struct {
+		name    string
+		change  *strings.Replacer
+		rules   compare.Rules
+		meant   bool
+		control string
+		want    compare.Verdict
+		reason  string
+	}{
+		{"enum numbers", enum, compare.Rules{}, false, "prod", compare.Different, "the candidate's schema breaks PROD's readers: value FULL_SUPPORT of enum"},
+		{"enum numbers, a gate", enum, gate, false, "prod", compare.NoGo, "breaks PROD's readers"},
+		{"enum numbers, too few records", enum, compare.Rules{MinRecords: 9}, false, "prod", compare.Different, "too few records"},
+		{"enum numbers, meant", enum, compare.Rules{}, true, "prod", compare.Same, ""},
+		{"enum numbers, no control", enum, compare.Rules{}, true, "", compare.Inconclusive, "there is no control"},
+		{"field numbers", fields, compare.Rules{}, false, "prod", compare.Different, "field full_percent of Availability is now called partial_percent"},
+		{"field numbers, meant", fields, gate, true, "prod", compare.Go, ""},
+		{"what only adds", adds, compare.Rules{}, false, "prod", compare.Different, "0 records were added, 0 removed, 5 changed"},
+		{"what only adds, ignored", adds, compare.Rules{Ignore: []string{"comment"}}, false, "prod", compare.Same, ""},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			cfg := w.config(x.control, "plain")
+			cfg.Schema, cfg.Rules, cfg.Breaking = declare(t, x.change), x.rules, x.meant
+			r := w.replay(cfg)
+			wantVerdict(t, r, x.want, x.reason)
+			if (len(r.Breaks) > 0) != (x.change != adds && x.control != "") {
+				t.Errorf("the report says that it breaks %q", r.Breaks)
+			}
+		})
+	}
+}
+
+// TestBuildChanges has the files of commands change while they are replayed: no
+// verdict may bear the name of another build.
+func TestBuildChanges(t *testing.T) {
+	w := newWorld(t, "prod", 5)
+	e := w.evaluations()[0]
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := filepath.Join(t.TempDir(), "script")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	honest := "exec '" + self + "' prod\n"
+	for _, x := range []struct {
+		name            string
+		control, itself bool // the control changes; the candidate does it
+		named, want     bool
+	}{
+		{"not at all", false, false, false, false},
+		{"the candidate", false, false, false, true},
+		{"the candidate itself", false, true, false, true},
+		{"a candidate that is named", false, true, true, false},
+		{"the control", true, false, false, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			put(honest)
+			cfg := w.config("prod", "prod")
+			command := &logic.Command{Args: []string{"sh", script}, Timeout: time.Minute}
+			if x.itself {
+				put("echo '#' >>'" + script + "'\n" + honest)
+			}
+			cfg.CandidateCommand = command
+			if x.control {
+				cfg.CandidateCommand, cfg.ControlCommand = cfg.ControlCommand, command
+			}
+			if x.named {
+				cfg.Build = "v1"
+			}
+			r, err := replay.OpenCommands(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if x.want && !x.itself {
+				put(honest + "#\n")
+			}
+			switch report, err := r.Replay(t.Context(), e); {
+			case x.want:
+				if !errors.Is(err, replay.ErrBuildChanged) {
+					t.Errorf("report %+v, error %v", report, err)
+				}
+			case err != nil:
+				t.Error(err)
+			default:
+				wantVerdict(t, report, compare.Same, "")
+				if x.named != (report.Candidate == "v1" && report.Terms.Program != "" && len(report.Covers) == 1) || report.At.IsZero() {
+					t.Errorf("report %+v", report)
+				}
+			}
+		})
+	}
+}
+
+// TestTerms names a run by whatever its verdict depends on.
+func TestTerms(t *testing.T) {
+	w := newWorld(t, "prod", 5)
+	e := w.evaluations()[0]
+	adds := declare(t, strings.NewReplacer("Reason reason = 7;", "Reason reason = 7; string comment = 8;"))
+	seen := map[string]string{}
+	for name, change := range map[string]func(*replay.CommandConfig){
+		"nothing":   func(*replay.CommandConfig) {},
+		"candidate": func(cfg *replay.CommandConfig) { cfg.CandidateCommand = command(t, "rewritten") },
+		"control":   func(cfg *replay.CommandConfig) { cfg.ControlCommand = nil },
+		"build":     func(cfg *replay.CommandConfig) { cfg.Build = "v1" },
+		"program":   func(cfg *replay.CommandConfig) { cfg.Build, cfg.CandidateCommand = "v1", command(t, "rewritten") },
+		"schema":    func(cfg *replay.CommandConfig) { cfg.Schema = adds },
+		"runs":      func(cfg *replay.CommandConfig) { cfg.Runs = 3 },
+		"timeout":   func(cfg *replay.CommandConfig) { cfg.CandidateCommand.Timeout++ },
+		"rules":     func(cfg *replay.CommandConfig) { cfg.Rules.MinRecords = 2 },
+		"breaking":  func(cfg *replay.CommandConfig) { cfg.Breaking = true },
+	} {
+		cfg := w.config("prod", "prod")
+		change(&cfg)
+		r, err := replay.OpenCommands(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := r.Report(e)
+		id := fmt.Sprint(report.Candidate, report.Control, report.Rules, report.Terms)
+		if other, ok := seen[id]; ok {
+			t.Errorf("%s and %s are not told apart: %s", name, other, id)
+		}
+		seen[id] = name
 	}
 }
 
@@ -386,33 +541,6 @@ func TestCommandsFail(t *testing.T) {
 	cancel()
 	if _, err := r.Replay(ctx, w.evaluations()[0]); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted replay: error %v", err)
-	}
-}
-
-// TestBuilds tells commands apart that one program runs.
-func TestBuilds(t *testing.T) {
-	a, err := command(t, "prod").Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := command(t, "random").Build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := filepath.Join(t.TempDir(), "script")
-	var of []string
-	for _, text := range []string{"one", "two"} {
-		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		build, err := (&logic.Command{Args: []string{"sh", script}}).Build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		of = append(of, build)
-	}
-	if a == b || of[0] == of[1] {
-		t.Errorf("builds are not told apart: %s %s, %s %s", a, b, of[0], of[1])
 	}
 }
 

@@ -151,6 +151,7 @@ var commands = map[string]func(){
 			_, _ = l.Accept() // nobody comes
 		}
 	},
+	"plain":     func() { call(func(ctx context.Context, conn *grpc.ClientConn) { emitAll(ctx, conn, nil) }) },
 	"no_commit": func() { call(func(ctx context.Context, conn *grpc.ClientConn) { emitOnly(ctx, conn, nil) }) },
 	"silent":    func() {},
 	"committed_then_crash": func() {

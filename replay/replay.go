@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -19,6 +21,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/diff"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // Config says what is replayed.
@@ -42,6 +45,9 @@ type Config struct {
 	// each kind are shown.
 	Rules    compare.Rules
 	Examples int
+	// Breaking says that a declaration of the candidate's output which breaks
+	// those who read PROD's is meant; otherwise it speaks against a release.
+	Breaking bool
 	// Now returns the time that the candidate's versions are named after.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -86,15 +92,29 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	return r, nil
 }
 
-// Candidate returns the name of the build under test.
-func (r *Runner) Candidate() string { return r.candidate }
+// terms are what a verdict depends on, as far as the configuration of logic in
+// this process and that of commands are the same.
+func (c *Config) terms() compare.Terms {
+	return compare.Terms{Judging: compare.Judging, Dataset: c.Output, Runs: c.runs(), Breaking: c.Breaking}
+}
 
-// Control returns the name of the build that PROD's output is made again with,
-// nothing if there is none.
-func (r *Runner) Control() string { return r.control }
+func (c *Config) runs() int {
+	if c.Runs == 0 {
+		return 2
+	}
+	return c.Runs
+}
 
-// Rules returns what is compared and judged by.
-func (r *Runner) Rules() compare.Rules { return r.cfg.Rules }
+// Report returns what is known of a run on the inputs of e before it is made, in
+// which is all that its verdict depends on.
+func (r *Runner) Report(e dataset.Evaluation) *compare.Report {
+	out := &compare.Report{
+		At: r.cfg.Now(), Candidate: r.candidate, Control: r.control, Terms: r.cfg.terms(),
+		Rules: r.cfg.Rules, Output: e.Output, Evaluation: e, Verdict: compare.Inconclusive,
+	}
+	out.Terms.Schema = dataset.DigestOf(r.cfg.Candidate.Output.DescriptorSet())
+	return out
+}
 
 // Check runs the control on the session of e and says whether it makes the
 // same content. It is run once for each evaluation.
@@ -145,11 +165,16 @@ func (r *Runner) Check(ctx context.Context, e dataset.Evaluation) (compare.Check
 // PROD's output again, and if the candidate fails or makes another output when
 // it runs again. An error says that the comparison itself could not be made.
 func (r *Runner) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error) {
-	start := r.cfg.Now()
-	out := &compare.Report{
-		Candidate: r.Candidate(), Control: r.Control(), Rules: r.cfg.Rules, Output: e.Output, Evaluation: e,
-		Verdict: compare.Inconclusive,
+	out := r.Report(e)
+	if err := r.fill(ctx, e, out); err != nil {
+		return nil, err
 	}
+	return out, nil
+}
+
+// fill does what Replay does, into a report that is begun.
+func (r *Runner) fill(ctx context.Context, e dataset.Evaluation, out *compare.Report) error {
+	start := r.cfg.Now()
 	err := r.replay(ctx, e, out)
 	var failed *logic.RunError
 	switch {
@@ -160,10 +185,10 @@ func (r *Runner) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Rep
 		out.Verdict = compare.Inconclusive
 		out.Reasons = append(out.Reasons, missing(err))
 	case err != nil:
-		return nil, fmt.Errorf("replay candidate: %w", err)
+		return fmt.Errorf("replay candidate: %w", err)
 	}
 	out.Seconds = r.cfg.Now().Sub(start).Seconds()
-	return out, nil
+	return nil
 }
 
 // missing says what of the recorded evaluation is not there any more; nothing
@@ -247,23 +272,22 @@ type judged struct {
 // conclude looks for whatever makes the comparison worthless, then judges.
 func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) error {
 	var check compare.Check
-	var both errgroup.Group // neither needs what the other changes
-	both.Go(func() (err error) {
-		check, err = r.Check(ctx, j.e)
-		return err
-	})
-	both.Go(func() (err error) {
-		out.Repeat, err = r.repeat(ctx, j.session, j.first, j.got)
+	var unchecked, failed error
+	var both sync.WaitGroup // neither needs what the other changes
+	both.Go(func() { check, unchecked = r.Check(ctx, j.e) })
+	both.Go(func() {
+		out.Repeat, failed = r.repeat(ctx, j.session, j.first, j.got)
 		out.Unstable = out.Repeat != nil
-		return err
 	})
-	err := both.Wait()
+	both.Wait()
+	if unchecked != nil {
+		return unchecked
+	}
 	if r.cfg.Control != nil {
 		out.Check = &check
 	}
-	out.Reasons = r.doubts(check)
-	if err != nil {
-		return err
+	if out.Reasons = r.doubts(check); failed != nil {
+		return failed
 	}
 	if out.Unstable {
 		out.Reasons = append(out.Reasons, "the candidate is not deterministic: it made another output of the same session: "+out.Repeat.String())
@@ -275,21 +299,31 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 	if out.Reasons = append(out.Reasons, intruders...); len(out.Reasons) > 0 {
 		return nil
 	}
+	r.judge(out, j)
+	return nil
+}
+
+// judge concludes from a comparison that nothing makes worthless.
+func (r *Runner) judge(out *compare.Report, j judged) {
 	out.Verdict, out.Reasons = r.cfg.Rules.Judge(j.diff)
-	if out.Verdict.Good() && r.cfg.Rules.ComparesNothing(j.want.Root().Schema(), j.got.Root().Schema()) {
+	if out.Verdict.Good() && r.cfg.Rules.ComparesNothing(j.want.Root().Schema().Name, slices.Collect(maps.Values(j.want.State.Schemas()))) {
 		out.Verdict, out.Reasons = compare.Inconclusive, []string{"nothing was compared but keys: the rules ignore every other field"}
 	}
-	return nil
+	if j.want.Mapping == nil || j.want.Derived {
+		return
+	}
+	// A diff compares by name; who reads PROD's output goes by number.
+	out.Breaks = protomap.Breaking(j.want.Mapping, r.cfg.Candidate.Output)
+	if len(out.Breaks) > 0 && !r.cfg.Breaking {
+		out.Verdict = r.cfg.Rules.Gate.Against()
+		out.Reasons = append(out.Reasons, "the candidate's schema breaks PROD's readers: "+strings.Join(out.Breaks, "; "))
+	}
 }
 
 // repeat runs the candidate again and returns how it makes another output, nil
 // if it does not.
 func (r *Runner) repeat(ctx context.Context, s *logic.Session, first time.Time, got *replica.View) (*compare.Difference, error) {
-	runs := r.cfg.Runs
-	if runs == 0 {
-		runs = 2
-	}
-	for range runs - 1 {
+	for range r.cfg.runs() - 1 {
 		if err := wait(ctx, r.cfg.Apart-time.Since(first)); err != nil {
 			return nil, err
 		}

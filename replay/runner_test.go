@@ -69,7 +69,7 @@ func TestRunner(t *testing.T) {
 		reason             string
 	}{
 		"same":                   {same, same, compare.Go, ""},
-		"changed":                {same, flip, compare.NoGo, "available differs in 1 records"},
+		"changed":                {same, flip, compare.NoGo, "available differs in 1 record"},
 		"no control":             {nil, same, compare.Inconclusive, "no control"},
 		"control not reproduced": {flip, same, compare.Inconclusive, "did not reproduce"},
 		"control fails":          {fails, same, compare.Inconclusive, "boom"},

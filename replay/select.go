@@ -44,8 +44,9 @@ func (c *Commands) ReplayPast(ctx context.Context, past logic.Past) (*compare.Re
 	if past.Lost == nil {
 		return c.Replay(ctx, past.Evaluation)
 	}
-	return &compare.Report{
-		Candidate: c.candidate, Control: c.control, Rules: c.cfg.Rules, Output: past.Output, Verdict: compare.Inconclusive,
-		Reasons: []string{fmt.Sprintf("a version is missing, and what made it is not known any more: %s@%s: %v", c.cfg.Output, past.Output, past.Lost)},
-	}, nil
+	report := c.Report(past.Evaluation)
+	report.Reasons = []string{
+		fmt.Sprintf("a version is missing, and what made it is not known any more: %s@%s: %v", c.cfg.Output, past.Output, past.Lost),
+	}
+	return report, nil
 }

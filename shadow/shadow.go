@@ -10,18 +10,33 @@ import (
 
 // A Replayer runs the candidate on the inputs of an evaluation and compares.
 type Replayer interface {
-	// Candidate and Control name the builds, Rules are what is judged by.
-	Candidate() string
-	Control() string
-	Rules() compare.Rules
+	// Report returns what is known of a run before it is made: all that its
+	// verdict depends on, by which it is kept.
+	Report(e dataset.Evaluation) *compare.Report
 	Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error)
 }
 
-// Follow runs the candidate on each evaluation that runs does not have yet, in
-// order, keeps each report and returns those of all evaluations. seen, if it is
-// not nil, gets each new one.
-func Follow(ctx context.Context, r Replayer, evaluations []dataset.Evaluation, runs *Store, seen func(*compare.Report)) ([]*compare.Report, error) {
-	all, err := runs.All(ctx)
+// A Follower runs a candidate on evaluations that it has no run of, and keeps
+// what each showed. It is for one goroutine.
+type Follower struct {
+	Replayer Replayer
+	Runs     *Store
+	// Again has evaluations run once more of which a run was kept before, in
+	// whose place the new one goes.
+	Again bool
+	// Seen, if it is not nil, gets each report once: that of a run when it ends,
+	// and a kept one, whose Kept is set, in its turn.
+	Seen func(*compare.Report)
+
+	made map[string]bool // by ID: the runs that it made itself
+	seen map[string]bool // and what Seen was told of
+}
+
+// Follow runs the candidate on each evaluation that has no kept run, in order,
+// keeps each report and returns those of all evaluations. After an error it can
+// be called again, and goes on.
+func (f *Follower) Follow(ctx context.Context, evaluations []dataset.Evaluation) ([]*compare.Report, error) {
+	all, err := f.Runs.All(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("shadow: %w", err)
 	}
@@ -29,21 +44,38 @@ func Follow(ctx context.Context, r Replayer, evaluations []dataset.Evaluation, r
 	for _, report := range all {
 		kept[ID(report)] = report
 	}
+	if f.made == nil {
+		f.made, f.seen = map[string]bool{}, map[string]bool{}
+	}
 	var out []*compare.Report
 	for _, e := range evaluations {
-		report := kept[ID(&compare.Report{Candidate: r.Candidate(), Control: r.Control(), Rules: r.Rules(), Evaluation: e})]
-		if report == nil {
-			if report, err = r.Replay(ctx, e); err != nil {
-				return nil, fmt.Errorf("shadow: %w", err)
-			}
-			if err := runs.Put(ctx, report); err != nil {
-				return nil, fmt.Errorf("shadow: %w", err)
-			}
-			if seen != nil {
-				seen(report)
-			}
+		report, err := f.report(ctx, e, kept)
+		if err != nil {
+			return nil, fmt.Errorf("shadow: %w", err)
 		}
 		out = append(out, report)
 	}
 	return out, nil
+}
+
+// report returns the report of a run on e, which is made if need be.
+func (f *Follower) report(ctx context.Context, e dataset.Evaluation, kept map[string]*compare.Report) (*compare.Report, error) {
+	id := ID(f.Replayer.Report(e))
+	report := kept[id]
+	if report == nil || f.Again && !f.made[id] {
+		var err error
+		if report, err = f.Replayer.Replay(ctx, e); err != nil {
+			return nil, err
+		}
+		if err := f.Runs.Put(ctx, report); err != nil {
+			return nil, err
+		}
+		f.made[id] = true
+	}
+	report.Kept = !f.made[id]
+	if !f.seen[id] && f.Seen != nil {
+		f.Seen(report)
+	}
+	f.seen[id] = true
+	return report, nil
 }

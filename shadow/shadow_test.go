@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 type fake struct {
 	candidate, control string
 	rules              compare.Rules
+	terms              compare.Terms
 	verdict            compare.Verdict
 	ran                []dataset.Version
 	fail               dataset.Version // at this one
@@ -36,23 +37,22 @@ type fake struct {
 
 var errFailed = errors.New("failed")
 
-func (f *fake) Candidate() string    { return f.candidate }
-func (f *fake) Control() string      { return f.control }
-func (f *fake) Rules() compare.Rules { return f.rules }
+func (f *fake) Report(e dataset.Evaluation) *compare.Report {
+	return &compare.Report{Candidate: f.candidate, Control: f.control, Rules: f.rules, Terms: f.terms, Output: e.Output, Evaluation: e}
+}
 
 func (f *fake) Replay(_ context.Context, e dataset.Evaluation) (*compare.Report, error) {
 	if e.Output == f.fail {
 		return nil, errFailed
 	}
 	f.ran = append(f.ran, e.Output)
-	return &compare.Report{
-		Candidate: f.candidate, Control: f.control, Rules: f.rules, Output: e.Output, Evaluation: e,
-		Verdict: f.verdict,
-		Difference: compare.Difference{
-			Changed: int(e.Output), Fields: map[string]int{"a.b": 1},
-			Examples: []compare.Example{{Kind: "changed", Key: []string{"k"}, From: []byte(`{"a":1}`)}},
-		},
-	}, nil
+	r := f.Report(e)
+	r.At, r.Verdict = time.Date(2026, 1, 2, 3, 4, 5, len(f.ran), time.UTC), f.verdict
+	r.Difference = compare.Difference{
+		Changed: int(e.Output), Fields: map[string]int{"a.b": 1},
+		Examples: []compare.Example{{Kind: "changed", Key: []string{"k"}, From: []byte(`{"a":1}`)}},
+	}
+	return r, nil
 }
 
 func evaluations(n int) []dataset.Evaluation {
@@ -75,45 +75,92 @@ func openStore(t testing.TB, dir string) *shadow.Store {
 	return s
 }
 
-// TestFollow runs each evaluation once, goes on after a failure and after
-// reopening, and runs again for another candidate, control or rules.
+// TestFollow runs each evaluation once, and goes on after a failure and after
+// reopening.
 func TestFollow(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "runs")
 	all := evaluations(4)
 	f := &fake{candidate: "c1", control: "p1", verdict: compare.Go, fail: 3}
-	if _, err := shadow.Follow(t.Context(), f, all, openStore(t, dir), nil); !errors.Is(err, errFailed) {
+	follower := &shadow.Follower{Replayer: f, Runs: openStore(t, dir)}
+	if _, err := follower.Follow(t.Context(), all); !errors.Is(err, errFailed) {
 		t.Errorf("error %v, want that of the run", err)
 	}
 	f.fail = 0
-	var seen []dataset.Version
-	reports, err := shadow.Follow(t.Context(), f, all, openStore(t, dir), func(r *compare.Report) { seen = append(seen, r.Output) })
+	var seen, kept []dataset.Version
+	follower = &shadow.Follower{Replayer: f, Runs: openStore(t, dir), Seen: func(r *compare.Report) {
+		seen = append(seen, r.Output)
+		if r.Kept {
+			kept = append(kept, r.Output)
+		}
+	}}
+	reports, err := follower.Follow(t.Context(), all)
 	if err != nil || len(reports) != len(all) {
 		t.Fatalf("%d reports, error %v", len(reports), err)
 	}
-	if want := []dataset.Version{1, 2, 3, 4}; !reflect.DeepEqual(f.ran, want) || !reflect.DeepEqual(seen, want[2:]) {
-		t.Errorf("ran %v, seen %v", f.ran, seen)
+	if want := []dataset.Version{1, 2, 3, 4}; !reflect.DeepEqual(f.ran, want) || !reflect.DeepEqual(seen, want) || !reflect.DeepEqual(kept, want[:2]) {
+		t.Errorf("ran %v, seen %v, of which kept %v", f.ran, seen, kept)
+	}
+	if again, err := follower.Follow(t.Context(), all); err != nil || !reflect.DeepEqual(again, reports) || len(seen) != len(all) {
+		t.Errorf("followed on: %+v, seen %v, error %v", again, seen, err)
 	}
 	for i, r := range reports {
 		if r.Output != all[i].Output || r.Changed != i+1 {
 			t.Errorf("report %d is of %s", i, r.Output)
 		}
+		r.Kept = false // which is of what followed it, and not kept
 	}
-	kept, err := openStore(t, dir).All(t.Context())
-	if err != nil || !reflect.DeepEqual(kept, reports) {
-		t.Errorf("kept %+v, want %+v, error %v", kept, reports, err)
+	stored, err := openStore(t, dir).All(t.Context())
+	if err != nil || !reflect.DeepEqual(stored, reports) {
+		t.Errorf("kept %+v, want %+v, error %v", stored, reports, err)
 	}
-	for name, other := range map[string]*fake{
-		"the same":          {candidate: "c1", control: "p1", verdict: compare.Go},
-		"another candidate": {candidate: "c2", control: "p1", verdict: compare.Go},
-		"another control":   {candidate: "c1", control: "p2", verdict: compare.Go},
-		"another gate":      {candidate: "c1", control: "p1", rules: compare.Rules{Gate: compare.Gate{Keys: true}}, verdict: compare.Go},
-	} {
-		if _, err := shadow.Follow(t.Context(), other, all, openStore(t, dir), nil); err != nil {
-			t.Fatal(err)
+}
+
+// TestFollowAnew runs again for whatever a verdict depends on.
+func TestFollowAnew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	all := evaluations(4)
+	one := fake{candidate: "c1", control: "p1", verdict: compare.Go, terms: compare.Terms{Judging: 1, Dataset: "d", Runs: 2}}
+	run := func(f *fake, again bool) []*compare.Report {
+		t.Helper()
+		follower := &shadow.Follower{Replayer: f, Runs: openStore(t, dir), Again: again}
+		var reports []*compare.Report
+		for range 2 { // the second time there is nothing to do
+			var err error
+			if reports, err = follower.Follow(t.Context(), all); err != nil {
+				t.Fatal(err)
+			}
 		}
+		return reports
+	}
+	run(&one, false)
+	for name, change := range map[string]func(*fake){
+		"the same":          func(*fake) {},
+		"another candidate": func(f *fake) { f.candidate = "c2" },
+		"another control":   func(f *fake) { f.control = "p2" },
+		"another gate":      func(f *fake) { f.rules.Gate.Keys = true },
+		"another judge":     func(f *fake) { f.terms.Judging++ },
+		"another dataset":   func(f *fake) { f.terms.Dataset = "e" },
+		"another schema":    func(f *fake) { f.terms.Schema = dataset.DigestOf([]byte("s")) },
+		"another program":   func(f *fake) { f.terms.Program = "p" },
+		"more runs":         func(f *fake) { f.terms.Runs++ },
+		"more time":         func(f *fake) { f.terms.TimeoutSeconds = 0.5 },
+		"breaking is meant": func(f *fake) { f.terms.Breaking = true },
+	} {
+		other := one
+		other.ran = nil
+		change(&other)
+		run(&other, false)
 		if want := len(all); (len(other.ran) == want) != (name != "the same") || len(other.ran)%want != 0 {
 			t.Errorf("%s: ran %v", name, other.ran)
 		}
+	}
+	again := one
+	again.ran, again.verdict = nil, compare.NoGo
+	if reports := run(&again, true); len(again.ran) != len(all) || reports[0].Verdict != compare.NoGo {
+		t.Errorf("again: ran %v, verdict %s", again.ran, reports[0].Verdict)
+	}
+	if reports := run(&one, false); reports[0].Verdict != compare.NoGo {
+		t.Errorf("after it ran again, what was kept is %s", reports[0].Verdict)
 	}
 }
 

@@ -67,10 +67,10 @@ func (s *Store) use(ctx context.Context, f func(*badger.DB) error) error {
 // runPrefix begins the key of each report.
 const runPrefix = "run/"
 
-// ID names a run: by the builds, the rules and the evaluation whose inputs it
-// was run on.
+// ID names a run by all that its verdict depends on: the builds, the rules, the
+// terms, and the evaluation whose inputs it was run on.
 func ID(r *compare.Report) string {
-	b, err := json.Marshal([]any{r.Candidate, r.Control, r.Rules, r.Evaluation})
+	b, err := json.Marshal([]any{r.Candidate, r.Control, r.Rules, r.Terms, r.Evaluation})
 	if err != nil {
 		panic(err) // there is nothing in it that has no JSON
 	}

@@ -100,7 +100,7 @@ func (d *demo) shadow(ctx context.Context, r *replay.Runner, evaluations []datas
 		return err
 	}
 	fmt.Fprintf(d.cfg.Progress, "shadowing %d evaluations\n", len(evaluations))
-	if d.result.Shadow, err = shadow.Follow(ctx, r, evaluations, runs, nil); err != nil {
+	if d.result.Shadow, err = (&shadow.Follower{Replayer: r, Runs: runs}).Follow(ctx, evaluations); err != nil {
 		return err
 	}
 	d.say("\nshadow: the candidate on every evaluation\n")

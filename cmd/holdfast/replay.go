@@ -27,8 +27,10 @@ The verdict is SAME or DIFFERENT, with a gate GO or NO-GO, and INCONCLUSIVE if i
 cannot be known: an input or PROD's output is gone, there is no control or it does
 not make PROD's output again, the candidate fails, is killed by --timeout, reads what
 it was not given, writes what is not its output, or makes two outputs of the same
-inputs, or there are too few records. Exit codes: 0 SAME or GO, 1 DIFFERENT or
-NO-GO, 3 INCONCLUSIVE, 2 if the comparison itself could not be made.`
+inputs, there are too few records, the rules ignore every field, or the gate could
+not have failed. A --schema that PROD's readers would misread is DIFFERENT or NO-GO
+without --breaking. Exit codes: 0 SAME or GO, 1 DIFFERENT or NO-GO, 3 INCONCLUSIVE,
+2 if the comparison itself could not be made, or was interrupted.`
 
 // apart is the least time from one run of a candidate to the next: clocks are
 // often read in whole seconds.
@@ -37,6 +39,8 @@ const apart = 1100 * time.Millisecond
 // judgeFlags are the flags of commands that judge a candidate.
 type judgeFlags struct {
 	store, output, control, rules, schema string
+	build                                 string
+	breaking                              bool
 	gates                                 []string
 	timeout                               time.Duration
 	runs, examples                        int
@@ -50,6 +54,8 @@ func (j *judgeFlags) add(c *cobra.Command) {
 	f.StringArrayVar(&j.gates, "gate", nil, `limit such as "available: 0" or "added: 1%"; may be given more than once`)
 	f.StringVar(&j.rules, "rules", "", "file of rules: gate, ignore, values, min_records")
 	f.StringVar(&j.schema, "schema", "", ".proto file of the candidate's output, if it is not PROD's")
+	f.BoolVar(&j.breaking, "breaking", false, "judge by the records alone, although PROD's readers would misread those of --schema")
+	f.StringVar(&j.build, "build", "", "name of the candidate's code, such as a commit (default: a digest of its program, its arguments and the files among these)")
 	f.DurationVar(&j.timeout, "timeout", 10*time.Minute, "longest run of a command; one that takes longer is killed")
 	f.IntVar(&j.runs, "runs", 2, "how often the candidate runs on the same inputs, to see whether it always makes the same output; at least 2")
 	f.IntVar(&j.examples, "examples", 3, "differing records to show of each kind")
@@ -65,11 +71,8 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 	if c.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return nil, nil, fmt.Errorf("write the candidate's command at the end, after --\nTry: %s --help", c.CommandPath())
 	}
-	if j.store == "" {
-		return nil, nil, errors.New("name PROD's store with --store")
-	}
-	if j.runs < 2 || j.timeout <= 0 || j.examples < 0 {
-		return nil, nil, errors.New("--runs must be at least 2, --timeout greater than 0, --examples not negative")
+	if err := j.check(c); err != nil {
+		return nil, nil, err
 	}
 	store, err := blob.Open(c.Context(), j.store)
 	if err != nil {
@@ -80,7 +83,7 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 	}
 	cfg := replay.CommandConfig{Dir: dir, CandidateCommand: j.command(c, args)}
 	cfg.Store, cfg.Output, cfg.Runs, cfg.Apart, cfg.Examples = store, output, j.runs, apart, j.examples
-	cfg.Now, cfg.Logger = time.Now, quiet(c)
+	cfg.Now, cfg.Logger, cfg.Build, cfg.Breaking = time.Now, quiet(c), j.build, j.breaking
 	if j.control != "" {
 		words, err := splitWords(j.control)
 		if err != nil {
@@ -98,6 +101,20 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 	}
 	r, err := replay.OpenCommands(cfg)
 	return r, store, err
+}
+
+func (j *judgeFlags) check(c *cobra.Command) error {
+	switch {
+	case j.store == "":
+		return errors.New("name PROD's store with --store")
+	case j.runs < 2 || j.timeout <= 0 || j.examples < 0:
+		return errors.New("--runs must be at least 2, --timeout greater than 0, --examples not negative")
+	case j.breaking && j.schema == "":
+		return errors.New("--breaking is for a candidate with a --schema of its own")
+	case c.Flags().Changed("build"):
+		return checkText("build", j.build, maxWho)
+	}
+	return nil
 }
 
 func (j *judgeFlags) command(c *cobra.Command, words []string) *logic.Command {
@@ -278,7 +295,7 @@ func runReplay(c *cobra.Command, r *replay.Commands, o replayOrder, format strin
 	var out replayResult
 	if len(o.chosen) < o.asked {
 		out.Asked = o.asked
-		fmt.Fprintf(c.ErrOrStderr(), "--last %d: only %d evaluations were ever made up to that one\n", o.asked, len(o.chosen))
+		fmt.Fprintf(c.ErrOrStderr(), "--last %d: only %s ever made up to that one\n", o.asked, evaluationsWere(len(o.chosen)))
 	}
 	for i, past := range o.chosen {
 		fmt.Fprintf(c.ErrOrStderr(), "replaying %d of %d: %s@%s\n", i+1, len(o.chosen), o.output, past.Output)
@@ -335,11 +352,25 @@ func printSum(w io.Writer, out replayResult) {
 		if out.Asked > 0 {
 			few = fmt.Sprintf(", all that were ever made of the %d asked for", out.Asked)
 		}
-		fmt.Fprintf(w, "verdict on %d evaluations%s: %s\n", len(out.Reports), few, out.Verdict)
-		for _, reason := range out.Reasons {
-			fmt.Fprintf(w, "  %s\n", reason)
-		}
+		printVerdict(w, len(out.Reports), few, out.Verdict, out.Reasons)
 	}
+}
+
+// printVerdict prints the verdict on some evaluations; more stands behind their
+// number.
+func printVerdict(w io.Writer, evaluations int, more string, v compare.Verdict, reasons []string) {
+	fmt.Fprintf(w, "verdict on %s%s: %s\n", count(evaluations, "evaluation"), more, v)
+	for _, reason := range reasons {
+		fmt.Fprintf(w, "  %s\n", dataset.Printable(reason))
+	}
+}
+
+// evaluationsWere says how many evaluations were, before what they were.
+func evaluationsWere(n int) string {
+	if n == 1 {
+		return "1 evaluation was"
+	}
+	return fmt.Sprintf("%d evaluations were", n)
 }
 
 // exitOf ends a command by its verdict.

@@ -47,7 +47,7 @@ func TestJudge(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // which each command would do
 	store := demoStore(t)
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
-	write(t, rules, "gate:\n  available: 100%\nvalues: [available]\nignore: [full_percent, partial_percent]\n")
+	write(t, rules, "gate:\n  available: 99%\nvalues: [available]\nignore: [full_percent, partial_percent]\n")
 	many := filepath.Join(t.TempDir(), "many.yaml")
 	write(t, many, "min_records: 1000000\n")
 	var versions []versionLineage
@@ -76,6 +76,10 @@ func TestJudge(t *testing.T) {
 		{"too few records", "--output availability --rules " + many + " --control " + prod, prod, 3, compare.Inconclusive, 1},
 		{"no such version", "--output availability@20000101000000000 --control " + prod, prod, 2, "", 0},
 		{"not made by a logic", "--output usage --control " + prod, prod, 2, "", 0},
+		{"gate that cannot fail", "--output availability --gate changed:100% --control " + prod, prod, 2, "", 0},
+		{"gate that cannot fail here", "--output availability --gate available:1000000 --control " + prod, prod, 3, compare.Inconclusive, 1},
+		{"breaking without a schema", "--output availability --breaking --control " + prod, prod, 2, "", 0},
+		{"no name of a build", "--output availability --build= --control " + prod, prod, 2, "", 0},
 		{"no such field", "--output availability --gate avail:0 --control " + prod, prod, 2, "", 0},
 		{"no such gate", "--output availability --gate available --control " + prod, prod, 2, "", 0},
 		{"no such program", "--output availability --control " + prod, "no-such-program", 2, "", 0},
@@ -213,8 +217,10 @@ func TestShadow(t *testing.T) {
 	}
 	for i, last := range []string{"3", "0", "0"} {
 		text, exit := run(last)
-		if want := []int{4, 2, 1}[i]; exit != exitNo || strings.Count(text, "availability@")+1 != want {
-			t.Errorf("--last %s: exit code %d, printed\n%s\nwant %d runs", last, exit, text, want-1)
+		runs, kept := []int{3, 4, 4}[i], []int{0, 3, 4}[i]
+		if exit != exitNo || strings.Count(text, "availability@") != runs || strings.Count(text, "NO-GO (a kept run of 20") != kept ||
+			strings.Contains(text, fmt.Sprintf("verdict on %d evaluations, of which %d are kept runs of 20", runs, kept)) != (kept > 0) {
+			t.Errorf("--last %s: exit code %d, printed\n%s\nwant %d runs, of which %d are kept", last, exit, text, runs, kept)
 		}
 	}
 	text, err := command(t, "shadow", "ls", "--dir", dir, "-o", "json")
@@ -242,6 +248,59 @@ func TestShadow(t *testing.T) {
 	if _, err := command(t, "shadow", "ls", "--dir", t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("ls where there are no runs: error %v", err)
 	}
+}
+
+// commandBoth runs a command as command does, and returns what it logs, too.
+func commandBoth(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs strings.Builder
+	c := newRoot()
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetErr(&errs)
+	err = c.ExecuteContext(t.Context())
+	return out.String(), errs.String(), err
+}
+
+// TestShadowAnew runs a candidate again, or says that it did not.
+func TestShadowAnew(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	store, dir := demoStore(t), filepath.Join(t.TempDir(), "shadow")
+	t.Chdir(t.TempDir())
+	write(t, "conf", "exec featuregate-prod\n")
+	write(t, "hidden", "exec featuregate-prod\n")
+	run := func(args ...string) (kept bool, verdict compare.Verdict, stderr string) {
+		t.Helper()
+		args = slices.Concat([]string{"shadow", "--store", store, "--output", "availability", "--dir", dir, "--once", "--last", "1", "-o", "json",
+			"--control", "featuregate-prod"}, args)
+		text, stderr, err := commandBoth(t, args...)
+		var r compare.Report
+		if json.Unmarshal([]byte(text), &r) != nil || r.At.IsZero() || r.Verdict.Good() != (err == nil) {
+			t.Fatalf("%v: %s, %s, error %v", args, text, stderr, err)
+		}
+		return r.Kept, r.Verdict, stderr
+	}
+	want := func(name string, wantKept bool, want compare.Verdict, args ...string) {
+		t.Helper()
+		if kept, verdict, stderr := run(args...); kept != wantKept || verdict != want || !strings.Contains(stderr, "the candidate's build is") {
+			t.Errorf("%s: %s, kept %v, said %s", name, verdict, kept, stderr)
+		}
+	}
+	script := []string{"--", "sh", "-c", ". ./$0; . ./hidden", "conf"}
+	want("first", false, compare.Same, script...)
+	want("the same", true, compare.Same, script...)
+	write(t, "hidden", "exec featuregate-candidate\n")
+	write(t, "conf", "\n")
+	want("a file changed", false, compare.Different, script...)
+	write(t, "hidden", "exec featuregate-prod\n")
+	want("what no digest covers changed", true, compare.Different, script...)
+	want("more runs", false, compare.Same, append([]string{"--runs", "3"}, script...)...)
+	want("more time", false, compare.Same, append([]string{"--timeout", "1h"}, script...)...)
+	want("named", false, compare.Same, append([]string{"--build", "v1"}, script...)...)
+	want("named as before", true, compare.Same, append([]string{"--build", "v1"}, script...)...)
+	want("named otherwise", false, compare.Same, append([]string{"--build", "v2"}, script...)...)
+	want("again", false, compare.Same, append([]string{"--again"}, script...)...)
+	want("in its place", true, compare.Same, script...)
 }
 
 // TestReportHasNoHoles whatever was recorded of what made an output.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ import (
 func newShadow() *cobra.Command {
 	var j judgeFlags
 	var dir string
-	var once bool
+	var once, again bool
 	var last int
 	var poll time.Duration
 	c := &cobra.Command{
@@ -35,12 +36,21 @@ func newShadow() *cobra.Command {
 		Short: "Let a candidate logic follow PROD and compare each output",
 		Long: `Shadow replays each evaluation of PROD's logic with a candidate, those that are
 there and those that come, and keeps what each run showed in a folder. It goes on
-where it stopped: a run is kept by candidate, control, rules and evaluation. A
-kept run is never made again, an INCONCLUSIVE one neither, and all are kept until
-you remove the folder, however many they are. Another folder begins anew.
+where it stopped: a kept run is not made again, an INCONCLUSIVE one neither, as
+long as all is the same that its verdict depends on: the builds of candidate and
+control, rules, schema, --runs, --timeout, --breaking and evaluation. All are kept
+until you remove the folder, however many they are.
+
+The candidate's build is a digest of its program, its arguments and the files that
+these name (FILE, --x=FILE, @FILE). What else it reads is not seen: modules and
+libraries, folders, variables, the words of sh -c. Name its code with --build, then
+another name is another candidate; or have all run once more with --again. If the
+files change while it runs, shadow ends with exit code 2.
 
 With --once it ends when it has caught up, with the exit code of the verdict on
-all evaluations; otherwise it follows until it is interrupted. If the store or
+all evaluations; those that are kept runs are marked as such, with the time of each.
+Interrupted before that, it ends with exit code 2. Without --once it follows until
+it is interrupted, which is exit code 0 and no verdict. If the store or
 the folder is out of reach meanwhile, it says so, tries again (at the latest after
 a minute, or --poll if that is longer) and makes up for what it missed; only rules
 or keys that cannot be applied end it.
@@ -55,6 +65,7 @@ or keys that cannot be applied end it.
 	f.StringVar(&j.output, "output", "", "the dataset that PROD's logic makes (required)")
 	f.StringVar(&dir, "dir", "", "folder that keeps the runs and the candidate's outputs; it is made if it is missing (required)")
 	f.BoolVar(&once, "once", false, "end when all evaluations are compared")
+	f.BoolVar(&again, "again", false, "run the candidate also where a run is kept, whose place the new one takes")
 	f.IntVar(&last, "last", 0, "begin with the newest so many evaluations; 0 means all")
 	f.DurationVar(&poll, "poll", time.Second, "how often to look for new evaluations")
 	_ = c.MarkFlagRequired("output")
@@ -81,8 +92,10 @@ or keys that cannot be applied end it.
 		if err != nil {
 			return err
 		}
-		s := &follower{c: c, replayer: r, store: store, output: n, runs: runs, format: j.format, last: last}
-		return s.run(c.Context(), once, poll)
+		s := &follower{c: c, replayer: r, store: store, output: n, once: once, format: j.format, last: last}
+		s.shadow = shadow.Follower{Replayer: presence{r, s}, Runs: runs, Again: again, Seen: s.show}
+		fmt.Fprintln(c.ErrOrStderr(), coverage(r, j.build))
+		return s.run(c.Context(), poll)
 	}
 	c.AddCommand(newShadowLs(), newShadowShow())
 	return c
@@ -91,38 +104,49 @@ or keys that cannot be applied end it.
 // shadowName are the folders in that of a shadow.
 var shadowName = regexp.MustCompile("^(" + runsDir + "|" + outputsDir + ")$")
 
+// coverage says what the name of the candidate's build stands for.
+func coverage(r *replay.Commands, name string) string {
+	files := strings.Join(r.Covers(), ", ")
+	if name == "" {
+		return fmt.Sprintf("the candidate's build is a digest of its arguments and of %s; what else it reads is not in it, see --build", files)
+	}
+	return fmt.Sprintf("the candidate's build is what --build says, its arguments and %s", files)
+}
+
 // follower is a shadow at work.
 type follower struct {
 	c        *cobra.Command
 	replayer *replay.Commands
+	shadow   shadow.Follower
 	store    blob.Store
 	output   dataset.Name
-	runs     *shadow.Store
+	once     bool
 	format   string
 	last     int // of the first look; 0 means all
 
-	skip     int   // evaluations before the first one
-	position int64 // of the log when it was looked at last
+	skipped  map[string]bool // evaluations before the first one
+	position int64           // of the log when it was looked at last
 	looked   bool
+	kept     int // runs that were not made again, and that nobody was told of
 }
 
 // longestPause bounds the time from a failure to the next attempt, unless the
 // poll interval is longer.
 const longestPause = time.Minute
 
-func (s *follower) run(ctx context.Context, once bool, poll time.Duration) error {
+func (s *follower) run(ctx context.Context, poll time.Duration) error {
 	pause := poll
 	for {
 		reports, err := s.catchUp(ctx)
 		switch {
+		case err != nil && (s.once || lasting(err)):
+			return err
 		case err != nil && ctx.Err() != nil:
 			return nil // interrupted; the next start goes on from here
-		case err != nil && (once || lasting(err)):
-			return err
 		case err != nil:
 			pause = min(2*pause, max(poll, longestPause))
 			logger(s.c).Warn("PROD is not followed, trying again", "dataset", s.output, "in", pause, "error", err)
-		case once:
+		case s.once:
 			return s.sum(reports)
 		default:
 			pause = poll
@@ -135,7 +159,7 @@ func (s *follower) run(ctx context.Context, once bool, poll time.Duration) error
 
 // lasting says whether an error is one of usage, which no waiting mends.
 func lasting(err error) bool {
-	for _, cause := range []error{compare.ErrRule, diff.ErrKeysDiffer, diff.ErrNoRoot} {
+	for _, cause := range []error{compare.ErrRule, diff.ErrKeysDiffer, diff.ErrNoRoot, replay.ErrBuildChanged} {
 		if errors.Is(err, cause) {
 			return true
 		}
@@ -146,12 +170,33 @@ func lasting(err error) bool {
 func (s *follower) sum(reports []*compare.Report) error {
 	verdict, reasons := compare.Sum(reports)
 	if s.format == "table" {
-		fmt.Fprintf(s.c.OutOrStdout(), "verdict on %d evaluations: %s\n", len(reports), verdict)
-		for _, reason := range reasons {
-			fmt.Fprintf(s.c.OutOrStdout(), "  %s\n", reason)
-		}
+		printVerdict(s.c.OutOrStdout(), len(reports), keptAmong(reports), verdict, reasons)
 	}
 	return exitOf(verdict)
+}
+
+// keptAmong says how many reports are of kept runs, and when these were made.
+func keptAmong(reports []*compare.Report) string {
+	n := 0
+	var first, last time.Time
+	for _, r := range reports {
+		if !r.Kept {
+			continue
+		}
+		if n++; n == 1 || r.At.Before(first) {
+			first = r.At
+		}
+		if r.At.After(last) {
+			last = r.At
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(", of which 1 is a kept run of %s", timeText(first))
+	}
+	return fmt.Sprintf(", of which %d are kept runs of %s to %s", n, timeText(first), timeText(last))
 }
 
 // look returns the position of PROD's log. That there is none any more is an
@@ -175,19 +220,53 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.looked && s.last > 0 {
-		s.skip = max(0, len(all)-s.last)
-		if len(all) < s.last {
-			fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %d evaluations are there, all others were pruned or never made\n", s.last, len(all))
-		}
+	if !s.looked {
+		s.choose(all)
 	}
 	s.looked = true // an outage does not choose the first evaluation again
-	reports, err := shadow.Follow(ctx, presence{s.replayer, s, position}, all[min(s.skip, len(all)):], s.runs, s.show)
-	if err != nil {
-		position = -1 // so that the next look goes on here
-	}
+	all = slices.DeleteFunc(all, func(e dataset.Evaluation) bool { return s.skipped[nameOf(e)] })
 	s.position = position
+	reports, err := s.shadow.Follow(ctx, all)
+	if s.kept > 0 {
+		fmt.Fprintf(s.c.ErrOrStderr(), "%s not made again, see ls; --again makes them anew\n", keptAre(s.kept))
+		s.kept = 0
+	}
+	if err != nil {
+		s.position = -1 // so that the next look goes on here
+	}
 	return reports, err
+}
+
+// choose passes over the evaluations before the last ones that are asked for. It
+// remembers which, not how many: those that are pruned are not there any more.
+func (s *follower) choose(all []dataset.Evaluation) {
+	if s.last == 0 {
+		return
+	}
+	if len(all) < s.last {
+		fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %s there, all others were pruned or never made\n", s.last, evaluationsAre(len(all)))
+	}
+	s.skipped = map[string]bool{}
+	for _, e := range all[:max(0, len(all)-s.last)] {
+		s.skipped[nameOf(e)] = true
+	}
+}
+
+// nameOf tells an evaluation from all others.
+func nameOf(e dataset.Evaluation) string { return shadow.ID(&compare.Report{Evaluation: e}) }
+
+func evaluationsAre(n int) string {
+	if n == 1 {
+		return "1 evaluation is"
+	}
+	return fmt.Sprintf("%d evaluations are", n)
+}
+
+func keptAre(n int) string {
+	if n == 1 {
+		return "1 kept run is"
+	}
+	return fmt.Sprintf("%d kept runs are", n)
 }
 
 // presence is a replayer that does not take a store out of reach for one that
@@ -195,7 +274,6 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 type presence struct {
 	*replay.Commands
 	follower *follower
-	position int64 // of PROD's log before
 }
 
 // Replay implements shadow.Replayer.
@@ -205,7 +283,7 @@ func (p presence) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Re
 		return r, err
 	}
 	position, err := p.follower.look(ctx)
-	if err == nil && position < p.position {
+	if err == nil && position < p.follower.position {
 		err = fmt.Errorf("the log of %s became shorter during a run", p.follower.output)
 	}
 	if err != nil {
@@ -214,21 +292,30 @@ func (p presence) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Re
 	return r, nil
 }
 
-// show prints a new report: one line of JSON, or a line for a person.
+// show prints a report: one line of JSON, or a line for a person. Who follows is
+// told only how many were kept.
 func (s *follower) show(r *compare.Report) {
+	if r.Kept && !s.once {
+		s.kept++
+		return
+	}
 	if s.format == "json" {
 		_ = printJSON(s.c.OutOrStdout(), r) // whose reader may be gone
 		return
 	}
-	fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s\n",
-		shadow.ID(r), s.output, r.Output, r.Added, r.Removed, r.Changed, r.Unchanged, r.Verdict, because(r))
+	kept := ""
+	if r.Kept {
+		kept = fmt.Sprintf(" (a kept run of %s)", timeText(r.At))
+	}
+	fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s%s\n",
+		shadow.ID(r), s.output, r.Output, r.Added, r.Removed, r.Changed, r.Unchanged, r.Verdict, kept, because(r))
 }
 
 func because(r *compare.Report) string {
 	if len(r.Reasons) == 0 {
 		return ""
 	}
-	return ": " + strings.Join(r.Reasons, "; ")
+	return ": " + dataset.Printable(strings.Join(r.Reasons, "; "))
 }
 
 // keptRuns makes a command of f over the runs of --dir.
@@ -311,8 +398,8 @@ func newShadowShow() *cobra.Command {
 			return printJSON(c.OutOrStdout(), keptRun{shadow.ID(r), r})
 		}
 		w := c.OutOrStdout()
-		fmt.Fprintf(w, "run        %s\ncandidate  %s\ncontrol    %s\noutput     %s, made by %s\nclock      %s\n",
-			shadow.ID(r), r.Candidate, cmp.Or(r.Control, "none"), r.Output, maker(r.Evaluation), timeText(r.Evaluation.Clock))
+		fmt.Fprintf(w, "run        %s\nmade       %s\ncandidate  %s, of %s\ncontrol    %s\noutput     %s, made by %s\nclock      %s\n",
+			shadow.ID(r), timeText(r.At), r.Candidate, cmp.Or(strings.Join(r.Covers, ", "), "files not recorded"), cmp.Or(r.Control, "none"), r.Output, maker(r.Evaluation), timeText(r.Evaluation.Clock))
 		for _, in := range r.Evaluation.Inputs {
 			fmt.Fprintf(w, "input      %s@%s\n", in.Dataset, in.Version)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/compare"
@@ -161,5 +162,64 @@ func TestShadowEnds(t *testing.T) {
 		if !errors.Is(err, compare.ErrRule) {
 			t.Errorf("--gate %q: error %v, printed %s", gate, err, text)
 		}
+	}
+}
+
+// TestOnceInterrupted interrupts commands that are to end by themselves: what they
+// were to say is not known, which is no good answer.
+func TestOnceInterrupted(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	store := demoStore(t)
+	hangs := []string{"--", "sh", "-c", "echo it hangs; exec tail -f /dev/null"}
+	for name, args := range map[string][]string{
+		"shadow":   {"shadow", "--once", "--dir", filepath.Join(t.TempDir(), "shadow"), "--control", "featuregate-prod"},
+		"replay":   {"replay", "--control", "featuregate-prod"},
+		"control":  {"replay", "--control", strings.Join(hangs[1:3], " ") + " '" + hangs[3] + "'"},
+		"evaluate": {"evaluate", "--once", "--input", "usage"},
+	} {
+		for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			args := append(args, "--store", store, "--output", "availability")
+			if name == "control" {
+				args = append(args, "--", "featuregate-prod")
+			} else {
+				args = append(args, hangs...)
+			}
+			c := exec.CommandContext(t.Context(), "holdfast", args...)
+			stderr, err := c.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			c.Stdout = &out
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			said := &following{t: t, errs: bufio.NewScanner(stderr)}
+			said.says("it hangs")
+			if err := c.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			rest := said.rest()
+			var exit *exec.ExitError
+			if err := c.Wait(); !errors.As(err, &exit) || exit.ExitCode() != exitError || out.Len() > 0 || rest != "holdfast: interrupted" {
+				t.Errorf("%s, %v: %v, said %s, printed %s", name, signal, err, rest, &out)
+			}
+		}
+	}
+}
+
+// TestShadowEndsWithItsCandidate ends if another program takes the place of the
+// candidate while it is followed: its runs would bear the name of the first one.
+func TestShadowEndsWithItsCandidate(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	store := demoStore(t)
+	t.Chdir(t.TempDir())
+	write(t, "script", "echo '#' >>script; exec featuregate-prod\n")
+	c := exec.CommandContext(t.Context(), "holdfast", "shadow", "--store", store, "--output", "availability", "--dir", "shadow",
+		"--control", "featuregate-prod", "--", "sh", "script")
+	text, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitError || !strings.Contains(string(text), "the files of a command changed while it was replayed: sh was sha256:") {
+		t.Errorf("%v: %s", err, text)
 	}
 }

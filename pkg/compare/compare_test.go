@@ -1,6 +1,7 @@
 package compare_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -71,6 +72,15 @@ func TestGate(t *testing.T) {
 		{"limits of added and changed", limits(t, "added: 5", "changed: 1"), result(1, 0, 1, "a"), compare.Go},
 		{"limits of added and a field, another changed", limits(t, "added: 5", "a: 0"), result(0, 0, 1, "b"), compare.Go},
 		{"limit of changed", limits(t, "changed: 0"), result(0, 0, 1, "z"), compare.NoGo},
+		{"limit of all records", limits(t, "a: 100"), result(0, 0, 100, "a"), compare.Inconclusive},
+		{"limit of all records, nothing differs", limits(t, "a: 100"), result(0, 0, 0), compare.Inconclusive},
+		{"limit of all records beside one that fails", limits(t, "a: 100", "b: 0"), result(0, 0, 1, "b"), compare.NoGo},
+		{"limit of all but one", limits(t, "a: 99"), result(0, 0, 99, "a"), compare.Go},
+		{"all removed", limits(t, "a: 0", "removed: 100"), result(0, 100, 0), compare.Inconclusive},
+		{"as many added as there were", limits(t, "a: 0", "added: 100%"), result(100, 0, 0), compare.Go},
+		{"more added than there were", limits(t, "a: 0", "added: 100%"), result(101, 0, 0), compare.NoGo},
+		{"per cent of PROD's records", limits(t, "a: 1%", "added: 100%"), result(100, 0, 2, "a"), compare.NoGo},
+		{"per cent that is all of them", limits(t, "a: 99.99999999999999%"), result(0, 0, 100, "a"), compare.NoGo},
 		{"per cent, at it", limits(t, "a: 2%"), result(0, 0, 2, "a"), compare.Go},
 		{"per cent, beyond it", limits(t, "a: 1.9%"), result(0, 0, 2, "a"), compare.NoGo},
 		{"per cent, zero", limits(t, "a: 0%"), result(0, 0, 1, "a"), compare.NoGo},
@@ -91,18 +101,21 @@ func TestGate(t *testing.T) {
 
 func TestParseLimit(t *testing.T) {
 	for text, want := range map[string]compare.Limit{
-		"available: 0":        {Of: "available"},
-		" a.b[].c :12 ":       {Of: "a.b[].c", Max: 12},
-		"a:0.5%":              {Of: "a", Max: 0.5, Percent: true},
-		"a: 100 %":            {Of: "a", Max: 100, Percent: true},
-		"removed: 1":          {Of: "removed", Max: 1},
-		"a: 9007199254740991": {Of: "a", Max: 9007199254740991},
+		"available: 0":       {Of: "available"},
+		" a.b[].c :12 ":      {Of: "a.b[].c", Max: 12},
+		"a:0.5%":             {Of: "a", Max: 0.5, Percent: true},
+		"a: 99.9 %":          {Of: "a", Max: 99.9, Percent: true},
+		"added: 100%":        {Of: "added", Max: 100, Percent: true},
+		"removed: 1":         {Of: "removed", Max: 1},
+		"removed records: 1": {Of: "removed records", Max: 1},
+		"a: 536870911":       {Of: "a", Max: 536870911},
 	} {
 		if got, err := compare.ParseLimit(text); err != nil || got != want {
 			t.Errorf("%q: %+v, error %v", text, got, err)
 		}
 	}
-	for _, bad := range []string{"", "a", ": 0", "a:", "a: -1", "a: 1.5", "a: x", "a: NaN%", "a: -1%", "a: 101%", "a: Inf%", "a: %", "a: 1e3", "a: +1"} {
+	for _, bad := range []string{"", "a", ": 0", "a:", "a: -1", "a: 1.5", "a: x", "a: NaN%", "a: -1%", "a: 101%", "a: Inf%", "a: %", "a: 1e3", "a: +1",
+		"a: 100%", "a: 100.0 %", "changed: 100%", "removed: 100%", "changed records: 100%", "a: 536870912", "added: 9007199254740991"} {
 		if got, err := compare.ParseLimit(bad); !errors.Is(err, compare.ErrRule) {
 			t.Errorf("%q: %+v, error %v, want ErrRule", bad, got, err)
 		}
@@ -242,5 +255,24 @@ func TestPrintDoubts(t *testing.T) {
 `
 	if b.String() != want {
 		t.Errorf("printed\n%s\nwant\n%s", &b, want)
+	}
+}
+
+// TestPrintForeign has no text of a candidate look like a verdict.
+func TestPrintForeign(t *testing.T) {
+	const foreign = "x\n  verdict: SAME\x1b[2J\r\u202e"
+	raw := json.RawMessage(`"` + foreign + `"`)
+	d := compare.Difference{
+		Changed: 1, Fields: map[string]int{foreign: 1}, Transitions: map[string]map[string]int{foreign: {foreign: 1}},
+		Examples: []compare.Example{{Kind: "changed", Key: []string{foreign}, From: raw, To: raw, Sources: []compare.Source{{Key: []string{foreign}, Record: raw}}}},
+	}
+	r := &compare.Report{
+		Difference: d, Check: &compare.Check{Difference: &d}, Repeat: &d, Breaks: []string{foreign},
+		Verdict: compare.Inconclusive, Reasons: []string{foreign},
+	}
+	var b strings.Builder
+	r.Print(&b)
+	if n := strings.Count(b.String(), "\n  verdict: "); n != 1 || strings.ContainsAny(b.String(), "\x1b\r\u202e") {
+		t.Errorf("%d verdicts in\n%q", n, b.String())
 	}
 }

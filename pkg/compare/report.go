@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -45,15 +46,48 @@ func (d *Difference) String() string {
 	if d.Added+d.Removed+d.Changed == 0 {
 		return "no record differs, yet the content checksum does"
 	}
-	return fmt.Sprintf("%d records were added, %d removed, %d changed", d.Added, d.Removed, d.Changed)
+	return differences(d.Added, d.Removed, d.Changed)
+}
+
+// Judging is raised when the same run would be judged otherwise than before, so
+// that no verdict of before is taken for one of now.
+const Judging = 2
+
+// Terms are what a verdict depends on besides the builds, the rules and the
+// evaluation.
+type Terms struct {
+	// Judging is that of the program that judged; 0 before there was one.
+	Judging int `json:"judging"`
+	// Dataset is the output.
+	Dataset dataset.Name `json:"dataset"`
+	// Schema is the digest of the candidate's own declaration; zero if it made
+	// its output with that of PROD's version.
+	Schema dataset.Digest `json:"schema,omitzero"`
+	// Program is a digest of the candidate's program and its arguments, if its
+	// build was named.
+	Program string `json:"program,omitempty"`
+	// Runs is how often the candidate ran.
+	Runs int `json:"runs"`
+	// TimeoutSeconds bounds a run of a command; 0 means not.
+	TimeoutSeconds float64 `json:"timeout_seconds,omitempty"`
+	// Breaking says that a schema which breaks PROD's readers is meant.
+	Breaking bool `json:"breaking,omitempty"`
 }
 
 // A Report is what one run of a candidate showed.
 type Report struct {
+	// At is when the run began; zero of reports that were kept without it. Kept
+	// says that it is an earlier run, which was not made again.
+	At   time.Time `json:"at,omitzero"`
+	Kept bool      `json:"kept,omitempty"`
 	// Candidate is the build that ran, Control the one that PROD's output was
 	// made again with; empty if there was none.
 	Candidate string `json:"candidate"`
 	Control   string `json:"control,omitempty"`
+	// Covers are the files that Candidate, or Terms.Program, is a digest of;
+	// what else a command reads is not seen in its name.
+	Covers []string `json:"covers,omitempty"`
+	Terms  Terms    `json:"terms,omitzero"`
 	// Check is the control's run; nil if there was none.
 	Check *Check `json:"check,omitempty"`
 	// Rules are what was compared and judged by.
@@ -65,6 +99,10 @@ type Report struct {
 
 	// Difference is how the candidate's output differs from PROD's.
 	Difference
+
+	// Breaks says why PROD's readers would misread the candidate's output, as
+	// protomap.Breaking has it.
+	Breaks []string `json:"breaks,omitempty"`
 
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons,omitempty"`
@@ -126,7 +164,8 @@ func Sum(reports []*Report) (Verdict, []string) {
 // maxLine is the greatest number of bytes of a record that Print shows.
 const maxLine = 160
 
-// Print writes the report for a person.
+// Print writes the report for a person. What others wrote, such as keys and
+// reasons, cannot make lines of its own or control a terminal.
 func (r *Report) Print(w io.Writer) {
 	title := ""
 	for _, x := range []struct {
@@ -146,9 +185,12 @@ func (r *Report) Print(w io.Writer) {
 		fmt.Fprint(w, title)
 		r.Difference.print(w)
 	}
+	for _, why := range r.Breaks {
+		fmt.Fprintf(w, "  PROD's readers would misread it: %s\n", dataset.Printable(why))
+	}
 	fmt.Fprintf(w, "  verdict: %s", r.Verdict)
 	if len(r.Reasons) > 0 {
-		fmt.Fprintf(w, " (%s)", strings.Join(r.Reasons, "; "))
+		fmt.Fprintf(w, " (%s)", dataset.Printable(strings.Join(r.Reasons, "; ")))
 	}
 	fmt.Fprintln(w)
 }
@@ -165,11 +207,11 @@ func (r *Report) control() *Difference {
 func (d *Difference) print(w io.Writer) {
 	fmt.Fprintf(w, "  %d added, %d removed, %d changed, %d unchanged\n", d.Added, d.Removed, d.Changed, d.Unchanged)
 	for _, f := range slices.Sorted(maps.Keys(d.Fields)) {
-		fmt.Fprintf(w, "    %-18s differs in %d\n", f, d.Fields[f])
+		fmt.Fprintf(w, "    %-18s differs in %d\n", dataset.Printable(f), d.Fields[f])
 	}
 	for _, f := range slices.Sorted(maps.Keys(d.Transitions)) {
 		for _, step := range slices.Sorted(maps.Keys(d.Transitions[f])) {
-			fmt.Fprintf(w, "    %-18s %s: %d\n", f, step, d.Transitions[f][step])
+			fmt.Fprintf(w, "    %-18s %s: %d\n", dataset.Printable(f), dataset.Printable(step), d.Transitions[f][step])
 		}
 	}
 	for _, e := range d.Examples {
@@ -178,7 +220,7 @@ func (d *Difference) print(w io.Writer) {
 }
 
 func (e *Example) print(w io.Writer) {
-	fmt.Fprintf(w, "  e.g. %s %s\n", e.Kind, strings.Join(e.Key, " "))
+	fmt.Fprintf(w, "  e.g. %s %s\n", e.Kind, dataset.Printable(strings.Join(e.Key, " ")))
 	for _, x := range []struct {
 		name string
 		data json.RawMessage
@@ -188,12 +230,12 @@ func (e *Example) print(w io.Writer) {
 		}
 	}
 	for _, s := range e.Sources {
-		fmt.Fprintf(w, "    made of %s@%s %s: %s\n", s.Dataset, s.Version, strings.Join(s.Key, " "), shorten(s.Record))
+		fmt.Fprintf(w, "    made of %s@%s %s: %s\n", s.Dataset, s.Version, dataset.Printable(strings.Join(s.Key, " ")), shorten(s.Record))
 	}
 }
 
 func shorten(b []byte) string {
-	text := strings.ToValidUTF8(string(b[:min(len(b), maxLine)]), "")
+	text := dataset.Printable(strings.ToValidUTF8(string(b[:min(len(b), maxLine)]), ""))
 	if len(b) > maxLine {
 		text += "…"
 	}

@@ -102,11 +102,12 @@ func knownKeys(file *yaml.Node) error {
 	return nil
 }
 
-// Limit adds a limit to the gate, which from then on refuses records that are
+// Limit adds a limit to the gate. It fails with ErrRule if the gate has one of
+// the same already. The gate from then on refuses records that are
 // added or removed without a limit of their own, and as long as it limits no
 // field those that are changed.
 func (r *Rules) Limit(l Limit) error {
-	if slices.ContainsFunc(r.Gate.Limits, func(x Limit) bool { return x.Of == l.Of }) {
+	if slices.ContainsFunc(r.Gate.Limits, func(x Limit) bool { return x.Of == l.Of || x.records() != "" && x.records() == l.records() }) {
 		return fmt.Errorf("%w: there are two limits of %s", ErrRule, l.Of)
 	}
 	r.Gate.Limits = append(r.Gate.Limits, l)
@@ -116,36 +117,43 @@ func (r *Rules) Limit(l Limit) error {
 
 // Options returns how a diff by these rules is made.
 func (r Rules) Options(typeName string, examples int) diff.Options {
-	return diff.Options{Type: typeName, Examples: examples, Ignore: r.Ignore, Values: r.Values}
+	return diff.Options{Type: typeName, Examples: examples, Ignore: r.Ignore, Values: r.Values, Groups: r.limited()}
 }
 
 // Judge returns the verdict on a diff whose first state is PROD's output.
 func (r Rules) Judge(d *diff.Result) (Verdict, []string) {
 	least := max(r.MinRecords, 1)
-	if n := d.Removed + d.Changed + d.Unchanged; n < least {
+	if n := before(d); n < least {
 		return Inconclusive, []string{fmt.Sprintf("too few records: PROD's output has %d, at least %d are needed", n, least)}
 	}
 	return r.Gate.Judge(d)
 }
 
+// limited returns the field paths that the gate limits.
+func (r Rules) limited() []string {
+	out := slices.Clone(r.Gate.Fields)
+	for _, l := range r.Gate.Limits {
+		if l.records() == "" {
+			out = append(out, l.Of)
+		}
+	}
+	return out
+}
+
 // Check fails with ErrRule if a rule names a field that no record of the root
 // type has in any of the schemas, or a diff never counts; if the gate limits a
 // field of the key; and if it limits, or Values counts, what Ignore leaves out
-// in all or in part. Such a gate would always pass.
+// in all or in part. Such a gate would always pass. It fails, too, if it is not
+// clear whether the gate limits records or a field.
 func (r Rules) Check(root string, schemas ...[]*state.Schema) error {
-	limited := slices.Clone(r.Gate.Fields)
-	for _, l := range r.Gate.Limits {
-		if !l.ofRecords() {
-			limited = append(limited, l.Of)
-		}
-	}
+	limited := r.limited()
 	for _, path := range slices.Concat(limited, r.Ignore, r.Values) {
 		if !slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return hasPath(list, root, path) }) {
 			return fmt.Errorf("%w: %s has no field %s: write it as a report prints it", ErrRule, root, path)
 		}
 	}
 	for _, path := range limited {
-		if slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return isOfKey(list, root, path) }) {
+		if !slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return newScope(list, root).holds(path, nil) }) {
 			return fmt.Errorf("%w: the gate limits %s, which is of the key and cannot differ: limit added and removed instead", ErrRule, path)
 		}
 		if ignored, ok := overlap(r.Ignore, path); ok {
@@ -155,6 +163,21 @@ func (r Rules) Check(root string, schemas ...[]*state.Schema) error {
 	for _, path := range r.Values {
 		if ignored, ok := overlap(r.Ignore, path); ok {
 			return fmt.Errorf("%w: values has %s, and ignore has %s: take one of them out", ErrRule, path, ignored)
+		}
+	}
+	return r.checkWords(root, schemas)
+}
+
+// checkWords refuses a limit of records by a word that is the name of a field,
+// too.
+func (r Rules) checkWords(root string, schemas [][]*state.Schema) error {
+	for _, l := range r.Gate.Limits {
+		if l.Of != l.records() {
+			continue
+		}
+		if slices.ContainsFunc(schemas, func(list []*state.Schema) bool { return hasPath(list, root, l.Of) }) {
+			return fmt.Errorf("%w: %s has a field %s, which a gate cannot limit by itself: write %q if %s records are meant",
+				ErrRule, root, l.Of, l.Of+" records", l.Of)
 		}
 	}
 	return nil
@@ -175,35 +198,6 @@ func contains(above, path string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// isOfKey says whether a field path is one of a type's key, or below it.
-func isOfKey(schemas []*state.Schema, typeName, path string) bool {
-	i := slices.IndexFunc(schemas, func(s *state.Schema) bool { return s.Name == typeName })
-	return i >= 0 && slices.ContainsFunc(schemas[i].Key, func(k string) bool {
-		if !hasPath(schemas, typeName, k) {
-			k = strings.TrimSuffix(k, ".value") // a key names what a diff passes over
-		}
-		return contains(k, path)
-	})
-}
-
-// ComparesNothing says whether the rules ignore every field of these root types
-// that is not of the key, so that records which differ would be called the same.
-func (r Rules) ComparesNothing(roots ...*state.Schema) bool {
-	ignored := false
-	for _, root := range roots {
-		for _, f := range root.Fields {
-			switch {
-			case slices.Contains(root.Key, f.Name):
-			case slices.Contains(r.Ignore, f.Name) || slices.Contains(r.Ignore, f.Name+"[]"):
-				ignored = true
-			default:
-				return false
-			}
-		}
-	}
-	return ignored
-}
-
 // hasPath says whether a path, as diff.Result.Fields has them, leads to
 // something in a type: the elements of a SET are not told apart, and what only
 // wraps a scalar is passed over.
@@ -218,11 +212,7 @@ func hasPath(schemas []*state.Schema, typeName, path string) bool {
 		if !ok || rest == "" || t.Kind == state.Set {
 			return ok && rest == ""
 		}
-		element := t.Element
-		if t.Kind == state.Map {
-			element = t.Value
-		}
-		return leads(schemas, element, rest)
+		return leads(schemas, elementOf(t), rest)
 	}
 	end := strings.IndexAny(path, ".[")
 	if end < 0 {

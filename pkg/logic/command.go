@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,21 +68,20 @@ type Command struct {
 }
 
 // Build names the code by a digest of the program and its arguments, and of the
-// files among these.
+// files among these, which Files returns. What else a command reads has no part
+// in it: modules and libraries, folders, the environment, the words of a script
+// after -c.
 func (c *Command) Build() (string, error) {
-	if len(c.Args) == 0 {
-		return "", errors.New("name build: there is no command")
-	}
-	path, err := exec.LookPath(c.Args[0])
+	path, err := c.path()
 	if err != nil {
-		return "", fmt.Errorf("name build: %w", err)
+		return "", err
 	}
 	if len(c.Args) == 1 {
 		return fileBuild(path)
 	}
 	parts := c.Args[1:]
-	for i, name := range append([]string{path}, c.Args[1:]...) {
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+	for i, name := range c.files(path) {
+		if name == "" {
 			continue
 		}
 		build, err := fileBuild(name)
@@ -90,7 +90,64 @@ func (c *Command) Build() (string, error) {
 		}
 		parts = append(parts[:len(parts):len(parts)], fmt.Sprintf("%d %s", i, build))
 	}
-	return "sha256:" + dataset.DigestOf([]byte(strings.Join(parts, "\x00"))).String(), nil
+	return digest(parts), nil
+}
+
+// Program returns a digest of the program and its arguments, but not of the
+// files among these, which it may write.
+func (c *Command) Program() (string, error) {
+	path, err := c.path()
+	if err != nil {
+		return "", err
+	}
+	build, err := fileBuild(path)
+	return digest(append([]string{build}, c.Args[1:]...)), err
+}
+
+// Files returns the files that Build is a digest of: the program, each argument
+// that is a regular file, and what an argument has after its first = or an @ at
+// its beginning, if that is one.
+func (c *Command) Files() ([]string, error) {
+	path, err := c.path()
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(c.files(path), func(name string) bool { return name == "" }), nil
+}
+
+// path returns the file of the program.
+func (c *Command) path() (string, error) {
+	if len(c.Args) == 0 {
+		return "", errors.New("name build: there is no command")
+	}
+	path, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		return "", fmt.Errorf("name build: %w", err)
+	}
+	return path, nil
+}
+
+// files returns the file that each argument names, "" if it is none; the first
+// is the program.
+func (c *Command) files(program string) []string {
+	out := []string{program}
+	for _, arg := range c.Args[1:] {
+		_, value, _ := strings.Cut(arg, "=")
+		names := []string{arg, value, strings.TrimPrefix(arg, "@"), strings.TrimPrefix(value, "@")}
+		i := slices.IndexFunc(names, func(name string) bool {
+			info, err := os.Stat(name)
+			return err == nil && info.Mode().IsRegular()
+		})
+		if i < 0 {
+			names, i = []string{""}, 0
+		}
+		out = append(out, names[i])
+	}
+	return out
+}
+
+func digest(parts []string) string {
+	return "sha256:" + dataset.DigestOf([]byte(strings.Join(parts, "\x00"))).String()
 }
 
 // Logic returns the logic that c is, for an output of that name and schema.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -166,5 +167,54 @@ func TestMainWithoutHost(t *testing.T) {
 	out, err := exec.Command(self, "sdk").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "this program is run by holdfast") {
 		t.Errorf("a command without a host says %q, error %v", out, err)
+	}
+}
+
+// TestBuild tells commands apart by their arguments and by the files that these
+// name, and says which those are.
+func TestBuild(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ args, file string }{
+		{"sh f", "f"}, {"sh -c f --x f", "f"}, {"sh --config=f", "f"}, {"sh config=f", "f"}, {"sh @f", "f"}, {"sh --args=@f", "f"},
+		{"sh --x=a=f", ""}, {"sh --x=no=f", ""}, {"sh -xf", ""}, {"sh ./f/", ""}, {"sh folder", ""}, {"sh --x=folder", ""}, {"sh =", ""}, {"sh @", ""},
+		{"sh ./f.x", ""}, {"sh --x=f,f", ""},
+	} {
+		c := logic.Command{Args: strings.Fields(x.args)}
+		var builds, programs []string
+		for _, text := range []string{"one", "two"} {
+			if err := os.WriteFile("f", []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			build, err := c.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			program, err := c.Program()
+			if err != nil {
+				t.Fatal(err)
+			}
+			builds, programs = append(builds, build), append(programs, program)
+		}
+		files, err := c.Files()
+		if err != nil || len(files) == 0 || filepath.Base(files[0]) != "sh" {
+			t.Fatalf("%s: files %v, error %v", x.args, files, err)
+		}
+		if covers := len(files) > 1; covers != (x.file != "") || covers && files[1] != x.file || covers == (builds[0] == builds[1]) || programs[0] != programs[1] {
+			t.Errorf("%s: covers %v, builds %v, programs %v", x.args, files[1:], builds, programs)
+		}
+	}
+	one, two := logic.Command{Args: []string{"sh", "a"}}, logic.Command{Args: []string{"sh", "b"}}
+	for name, build := range map[string]func(*logic.Command) (string, error){"build": (*logic.Command).Build, "program": (*logic.Command).Program} {
+		a, err := build(&one)
+		b, err2 := build(&two)
+		if err != nil || err2 != nil || a == b {
+			t.Errorf("%s: %s and %s, errors %v, %v", name, a, b, err, err2)
+		}
+	}
+	if _, err := (&logic.Command{Args: []string{"no-such-program"}}).Build(); !errors.Is(err, exec.ErrNotFound) {
+		t.Errorf("no program: error %v", err)
 	}
 }
