@@ -18,7 +18,6 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/compare"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/logic"
-	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	"github.com/holdfast-data/holdfast/replay"
 )
 
@@ -95,7 +94,7 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 		return nil, nil, err
 	}
 	if j.schema != "" {
-		if cfg.Schema, err = protomap.Compile(c.Context(), j.schema, nil); err != nil {
+		if cfg.Schema, err = compile(c.Context(), j.schema); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -149,10 +148,13 @@ func newSupervise() *cobra.Command {
 	}
 }
 
+// maxRules is the greatest size of a file of rules, in bytes.
+const maxRules = 1 << 20
+
 // readRules reads the file, to which --gate adds.
 func (j *judgeFlags) readRules() (r compare.Rules, err error) {
 	if j.rules != "" {
-		text, err := os.ReadFile(j.rules)
+		text, err := blob.ReadFile(j.rules, maxRules)
 		if err != nil {
 			return r, fmt.Errorf("read rules: %w", err)
 		}

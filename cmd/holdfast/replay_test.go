@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -301,6 +302,35 @@ func TestShadowAnew(t *testing.T) {
 	want("named otherwise", false, compare.Same, append([]string{"--build", "v2"}, script...)...)
 	want("again", false, compare.Same, append([]string{"--again"}, script...)...)
 	want("in its place", true, compare.Same, script...)
+}
+
+// TestJudgeReadsFiles names a pipe, into which nobody writes, and a file without
+// an end where a command is judged.
+func TestJudgeReadsFiles(t *testing.T) {
+	store, fifo := demoStore(t), filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	shadowed := filepath.Join(t.TempDir(), "shadow")
+	for _, file := range []string{fifo, "/dev/zero"} {
+		for _, args := range [][]string{
+			{"replay", "--rules", file, "--", "featuregate-prod"},
+			{"replay", "--schema", file, "--", "featuregate-prod"},
+			{"replay", "--", fifo},
+			{"replay", "--control", fifo, "--", "featuregate-prod"},
+			{"shadow", "--once", "--dir", shadowed, "--rules", file, "--", "featuregate-prod"},
+			{"evaluate", "--once", "--input", "usage", "--", fifo},
+		} {
+			args = append(args[:1:1], append([]string{"--store", store, "--output", "availability"}, args[1:]...)...)
+			if text, err := command(t, args...); !errors.Is(err, blob.ErrNotRegular) {
+				t.Errorf("%v: error %v, printed %s", args, err, text)
+			}
+		}
+	}
+	large := write(t, filepath.Join(t.TempDir(), "rules"), strings.Repeat("#\n", 1<<20))
+	if _, err := command(t, "replay", "--store", store, "--output", "availability", "--rules", large, "--", "featuregate-prod"); !errors.Is(err, blob.ErrTooLarge) {
+		t.Errorf("rules of 2 MiB: error %v", err)
+	}
 }
 
 // TestReportHasNoHoles whatever was recorded of what made an output.

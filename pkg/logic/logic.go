@@ -71,7 +71,7 @@ func ExecutableBuild() (string, error) {
 }
 
 func fileBuild(path string) (string, error) {
-	f, err := os.Open(path)
+	f, _, err := blob.OpenFile(path)
 	if err != nil {
 		return "", fmt.Errorf("name build: %w", err)
 	}
