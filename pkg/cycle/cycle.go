@@ -167,12 +167,20 @@ func (c *Cycle) load(ctx context.Context, f announce.Fold) (view *replica.View, 
 
 // lost judges that the newest version cannot be read because of err.
 func (c *Cycle) lost(f announce.Fold, err error) error {
+	if f.Head == math.MaxInt64 {
+		return fmt.Errorf("%w; it cannot be read, either: %w", noRoom(f.Head), err)
+	}
 	if c.cfg.FromScratch {
 		c.cfg.Logger.Warn("the newest version cannot be read: the next one starts from scratch, and is compared with nothing",
 			"dataset", c.cfg.Dataset, "version", f.Head, "error", err)
 		return nil
 	}
 	return fmt.Errorf("the newest version %s cannot be read: put its files back; if they are lost for good, give --from-scratch: %w", f.Head, err)
+}
+
+// noRoom is the ErrNoRoom above the greatest version of all.
+func noRoom(head dataset.Version) error {
+	return fmt.Errorf("%w: %s is the greatest version that there can be: publish its records, as export has them, as a dataset of another name", ErrNoRoom, head)
 }
 
 // isLost says whether an error is about files that are gone or damaged, not
@@ -281,7 +289,7 @@ func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate fun
 		base = d.prev.State
 	}
 	if c.head.Version == math.MaxInt64 {
-		return nil, fmt.Errorf("%w: %s is the greatest version that there can be: export its records, and publish them as a dataset of another name", ErrNoRoom, c.head.Version)
+		return nil, noRoom(c.head.Version)
 	}
 	b, err := state.NewBuilder(base, c.cfg.Mapping.Schemas())
 	if err != nil {

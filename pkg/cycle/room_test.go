@@ -61,28 +61,43 @@ func TestAdoptLeavesRoom(t *testing.T) {
 }
 
 // TestNoRoomAbove says what to do if a log's head is the greatest version that
-// there can be.
+// there can be, whether it can be read or not.
 func TestNoRoomAbove(t *testing.T) {
 	m, memory := mapping(t, plain), blob.NewMemory()
-	first := &blob.Manifest{
-		Dataset: "n", Version: math.MaxInt64, Segment: math.MaxInt64, Created: time.Now(), Records: map[string]int{},
-		Schema: dataset.DigestOf(m.DescriptorSet()), Fingerprint: dataset.DigestOf(nil), Checksum: dataset.DigestOf(nil),
-	}
-	text, err := first.Encode()
+	run(t, open(t.Context(), t, config(memory, m, 1)), lines(m, a1))
+	small := history(t, memory)[0].Manifest
+	data, err := blob.Get(t.Context(), memory, blob.BlobKey("n", small.Version, small.Snapshot.Digest), *small.Snapshot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := dataset.DigestOf(text)
-	if err := memory.Put(t.Context(), blob.ManifestKey("n", first.Version, d), text); err != nil {
+	great := *small
+	great.Version, great.Segment = math.MaxInt64, math.MaxInt64
+	text, err := great.Encode()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := announce.Open(memory, "n").Announce(t.Context(), announce.Author{Name: "test"}, announce.AnnouncementOf(first, d)); err != nil {
-		t.Fatal(err)
-	}
-	cfg := config(memory, m, 1)
-	cfg.FromScratch = true
-	_, err = open(t.Context(), t, cfg).Run(t.Context(), dataset.Lineage{}, lines(m, a1))
-	if !errors.Is(err, cycle.ErrNoRoom) || !strings.Contains(err.Error(), "another name") {
-		t.Errorf("%v, want ErrNoRoom", err)
+	for _, readable := range []bool{true, false} {
+		store, d := blob.NewMemory(), dataset.DigestOf(text)
+		for key, b := range map[string][]byte{
+			blob.ManifestKey("n", great.Version, d): text, blob.SchemaKey("n", great.Schema): m.DescriptorSet(),
+			blob.BlobKey("n", great.Version, great.Snapshot.Digest): data,
+		} {
+			if err := store.Put(t.Context(), key, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !readable {
+			lose(t, store, "blobs/", false)
+		}
+		if _, err := announce.Open(store, "n").Announce(t.Context(), announce.Author{Name: "test"}, announce.AnnouncementOf(&great, d)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := cycle.Open(t.Context(), config(store, m, 1))
+		if err == nil {
+			_, err = c.Run(t.Context(), dataset.Lineage{}, lines(m, a2))
+		}
+		if !errors.Is(err, cycle.ErrNoRoom) || !strings.Contains(err.Error(), "another name") || strings.Contains(err.Error(), "--from-scratch") {
+			t.Errorf("readable %v: %v, want ErrNoRoom", readable, err)
+		}
 	}
 }
