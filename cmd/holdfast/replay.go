@@ -264,10 +264,12 @@ ones if it limits neither a field nor those.
 		}
 		dir := keep
 		if dir == "" {
-			if dir, err = os.MkdirTemp("", "holdfast-replay-"); err != nil {
-				return fmt.Errorf("make temporary folder: %w", err)
+			scratch, remove, err := logic.Scratch()
+			if err != nil {
+				return err
 			}
-			defer os.RemoveAll(dir)
+			defer func() { _ = remove() }() // or the next replay does
+			dir = filepath.Join(scratch, outputsDir)
 		}
 		r, store, err := j.commands(c, args, t.name, dir)
 		if err != nil {

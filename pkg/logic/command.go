@@ -159,11 +159,11 @@ func (c *Command) Logic(output dataset.Name, m *protomap.Mapping) *Logic {
 
 // run starts the command and serves it until it ends.
 func (c *Command) run(ctx context.Context, h *host) error {
-	dir, err := os.MkdirTemp("", "hf") // for the own user only
+	dir, remove, err := Scratch()
 	if err != nil {
-		return fmt.Errorf("%w: make folder: %w", errNotRun, err)
+		return fmt.Errorf("%w: %w", errNotRun, err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = remove() }() // or the next one does
 	socket, token := filepath.Join(dir, "s"), rand.Text()
 	listener, err := net.Listen("unix", socket)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"testing"
@@ -54,6 +55,18 @@ var commands = map[string]func(){
 		logic.Main(func(context.Context, *logic.Session, func(proto.Message) error) error { return nil })
 	},
 	"host": host,
+	"scratch": func() {
+		dir, _, err := logic.Scratch()
+		if err != nil {
+			panic(err)
+		}
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		fmt.Print(dir)
+		_, _ = l.Accept() // nobody comes
+	},
 
 	"supervising host": supervisingHost,
 }
