@@ -16,6 +16,7 @@ var ErrBuildChanged = errors.New("the files of a command changed while it was re
 type build struct {
 	name    string // that was given, else digest
 	digest  string
+	program string   // of logic.Command.Program
 	covers  []string // files that digest is of
 	command *logic.Command
 	named   bool
@@ -49,9 +50,11 @@ func (b *build) read() (err error) {
 		}
 		b.files = append(b.files, info)
 	}
-	if b.named {
-		b.digest, err = b.command.Program()
-	} else {
+	if b.program, err = b.command.Program(); err != nil {
+		return err
+	}
+	b.digest = b.program
+	if !b.named {
 		b.digest, err = b.command.Build()
 	}
 	return err

@@ -374,7 +374,7 @@ func TestBuildChanges(t *testing.T) {
 				t.Error(err)
 			default:
 				wantVerdict(t, report, compare.Same, "")
-				if x.named != (report.Candidate == "v1" && report.Terms.Program != "" && len(report.Covers) == 1) || report.At.IsZero() {
+				if x.named != (report.Candidate == "v1" && len(report.Covers) == 1) || report.At.IsZero() {
 					t.Errorf("report %+v", report)
 				}
 			}

@@ -83,11 +83,9 @@ func (c *Commands) Report(e dataset.Evaluation) *compare.Report {
 	if c.cfg.Schema != nil {
 		r.Terms.Schema = dataset.DigestOf(c.cfg.Schema.DescriptorSet())
 	}
-	if c.candidate.named {
-		r.Terms.Program = c.candidate.digest
-	}
+	r.Terms.Program = c.candidate.program
 	if c.control != nil {
-		r.Control = c.control.name
+		r.Control, r.Terms.ControlProgram = c.control.name, c.control.program
 	}
 	return r
 }

@@ -134,17 +134,18 @@ func TestFollowAnew(t *testing.T) {
 	}
 	run(&one, false)
 	for name, change := range map[string]func(*fake){
-		"the same":          func(*fake) {},
-		"another candidate": func(f *fake) { f.candidate = "c2" },
-		"another control":   func(f *fake) { f.control = "p2" },
-		"another gate":      func(f *fake) { f.rules.Gate.Keys = true },
-		"another judge":     func(f *fake) { f.terms.Judging++ },
-		"another dataset":   func(f *fake) { f.terms.Dataset = "e" },
-		"another schema":    func(f *fake) { f.terms.Schema = dataset.DigestOf([]byte("s")) },
-		"another program":   func(f *fake) { f.terms.Program = "p" },
-		"more runs":         func(f *fake) { f.terms.Runs++ },
-		"more time":         func(f *fake) { f.terms.TimeoutSeconds = 0.5 },
-		"breaking is meant": func(f *fake) { f.terms.Breaking = true },
+		"the same":                  func(*fake) {},
+		"another candidate":         func(f *fake) { f.candidate = "c2" },
+		"another control":           func(f *fake) { f.control = "p2" },
+		"another gate":              func(f *fake) { f.rules.Gate.Keys = true },
+		"another judge":             func(f *fake) { f.terms.Judging++ },
+		"another dataset":           func(f *fake) { f.terms.Dataset = "e" },
+		"another schema":            func(f *fake) { f.terms.Schema = dataset.DigestOf([]byte("s")) },
+		"another program":           func(f *fake) { f.terms.Program = "p" },
+		"another control's program": func(f *fake) { f.terms.ControlProgram = "p" },
+		"more runs":                 func(f *fake) { f.terms.Runs++ },
+		"more time":                 func(f *fake) { f.terms.TimeoutSeconds = 0.5 },
+		"breaking is meant":         func(f *fake) { f.terms.Breaking = true },
 	} {
 		other := one
 		other.ran = nil

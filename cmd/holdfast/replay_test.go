@@ -302,6 +302,8 @@ func TestShadowAnew(t *testing.T) {
 	want("named otherwise", false, compare.Same, append([]string{"--build", "v2"}, script...)...)
 	want("again", false, compare.Same, append([]string{"--again"}, script...)...)
 	want("in its place", true, compare.Same, script...)
+	want("a program", false, compare.Same, "--", "featuregate-prod")
+	want("the same file by another name", false, compare.Different, "--", "featuregate-candidate") // the tests' program is both
 }
 
 // TestJudgeReadsFiles names a pipe, into which nobody writes, and a file without

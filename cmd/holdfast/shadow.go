@@ -170,7 +170,11 @@ func lasting(err error) bool {
 func (s *follower) sum(reports []*compare.Report) error {
 	verdict, reasons := compare.Sum(reports)
 	if s.format == "table" {
-		printVerdict(s.c.OutOrStdout(), len(reports), keptAmong(reports), verdict, reasons)
+		more := keptAmong(reports)
+		if len(reports) < s.last {
+			more = fmt.Sprintf(", all that are there of the %d asked for%s", s.last, more)
+		}
+		printVerdict(s.c.OutOrStdout(), len(reports), more, verdict, reasons)
 	}
 	return exitOf(verdict)
 }
@@ -220,13 +224,8 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.looked {
-		s.choose(all)
-	}
-	s.looked = true // an outage does not choose the first evaluation again
-	all = slices.DeleteFunc(all, func(e dataset.Evaluation) bool { return s.skipped[nameOf(e)] })
 	s.position = position
-	reports, err := s.shadow.Follow(ctx, all)
+	reports, err := s.shadow.Follow(ctx, s.choose(all))
 	if s.kept > 0 {
 		fmt.Fprintf(s.c.ErrOrStderr(), "%s not made again, see ls; --again makes them anew\n", keptAre(s.kept))
 		s.kept = 0
@@ -237,19 +236,20 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	return reports, err
 }
 
-// choose passes over the evaluations before the last ones that are asked for. It
-// remembers which, not how many: those that are pruned are not there any more.
-func (s *follower) choose(all []dataset.Evaluation) {
-	if s.last == 0 {
-		return
+// choose returns all evaluations but those that were before the last ones at the
+// first look. It remembers which, not how many: some may be pruned meanwhile.
+func (s *follower) choose(all []dataset.Evaluation) []dataset.Evaluation {
+	if !s.looked && s.last > 0 {
+		if len(all) < s.last {
+			fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %s there, all others were pruned or never made\n", s.last, evaluationsAre(len(all)))
+		}
+		s.skipped = map[string]bool{}
+		for _, e := range all[:max(0, len(all)-s.last)] {
+			s.skipped[nameOf(e)] = true
+		}
 	}
-	if len(all) < s.last {
-		fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %s there, all others were pruned or never made\n", s.last, evaluationsAre(len(all)))
-	}
-	s.skipped = map[string]bool{}
-	for _, e := range all[:max(0, len(all)-s.last)] {
-		s.skipped[nameOf(e)] = true
-	}
+	s.looked = true // an outage does not choose the first evaluation again
+	return slices.DeleteFunc(all, func(e dataset.Evaluation) bool { return s.skipped[nameOf(e)] })
 }
 
 // nameOf tells an evaluation from all others.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -150,6 +151,38 @@ func TestShadowFollows(t *testing.T) {
 	text, err := command(t, "shadow", "ls", "--dir", dir, "-o", "json")
 	if err != nil || strings.Count(text, `"verdict":"SAME"`) != len(outputs) || strings.Contains(text, "INCONCLUSIVE") {
 		t.Errorf("kept: %s, error %v", text, err)
+	}
+}
+
+// TestShadowChooses passes over the evaluations before --last, and over no others
+// when some of these are pruned.
+func TestShadowChooses(t *testing.T) {
+	var all []dataset.Evaluation
+	for i := range 6 {
+		all = append(all, dataset.Evaluation{Output: 7, Seed: dataset.Seed(i)})
+	}
+	for _, x := range []struct {
+		last              int
+		first, then, want []dataset.Evaluation
+	}{
+		{0, all[:4], all, all},
+		{1, all[:4], all, all[3:]},
+		{1, all[:4], all[2:], all[3:]},
+		{1, all[:4], all[4:], all[4:]},
+		{2, all[:4], all[3:], all[3:]},
+		{9, all[:4], all, all},
+	} {
+		s := &follower{c: newShadow(), last: x.last}
+		s.c.SetErr(io.Discard)
+		for i, now := range [][]dataset.Evaluation{x.first, x.then} {
+			want := [][]dataset.Evaluation{x.first[max(0, len(x.first)-x.last):], x.want}[i]
+			if x.last == 0 && i == 0 {
+				want = x.first
+			}
+			if got := s.choose(slices.Clone(now)); !reflect.DeepEqual(got, want) {
+				t.Errorf("--last %d, look %d: %v, want %v", x.last, i+1, got, want)
+			}
+		}
 	}
 }
 

@@ -63,9 +63,10 @@ type Terms struct {
 	// Schema is the digest of the candidate's own declaration; zero if it made
 	// its output with that of PROD's version.
 	Schema dataset.Digest `json:"schema,omitzero"`
-	// Program is a digest of the candidate's program and its arguments, if its
-	// build was named.
-	Program string `json:"program,omitempty"`
+	// Program is a digest of the candidate's program, its name and its arguments,
+	// if it is a command, ControlProgram the control's.
+	Program        string `json:"program,omitempty"`
+	ControlProgram string `json:"control_program,omitempty"`
 	// Runs is how often the candidate ran.
 	Runs int `json:"runs"`
 	// TimeoutSeconds bounds a run of a command; 0 means not.

@@ -93,15 +93,16 @@ func (c *Command) Build() (string, error) {
 	return digest(parts), nil
 }
 
-// Program returns a digest of the program and its arguments, but not of the
-// files among these, which it may write.
+// Program returns a digest of the program and of its arguments, but not of the
+// files among these, which it may write. The name of its file counts, other than
+// in Build: one file may be several programs, and know by its name which to be.
 func (c *Command) Program() (string, error) {
 	path, err := c.path()
 	if err != nil {
 		return "", err
 	}
 	build, err := fileBuild(path)
-	return digest(append([]string{build}, c.Args[1:]...)), err
+	return digest(append([]string{build, filepath.Base(c.Args[0])}, c.Args[1:]...)), err
 }
 
 // Files returns the files that Build is a digest of: the program, each argument

@@ -214,6 +214,17 @@ func TestBuild(t *testing.T) {
 			t.Errorf("%s: %s and %s, errors %v, %v", name, a, b, err, err2)
 		}
 	}
+	if err := os.WriteFile("one", []byte("#!/bin/sh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link("one", "other"); err != nil {
+		t.Fatal(err)
+	}
+	a, err := (&logic.Command{Args: []string{"./one"}}).Program()
+	b, err2 := (&logic.Command{Args: []string{"./other"}}).Program()
+	if err != nil || err2 != nil || a == b {
+		t.Errorf("one file with two names: %s and %s, errors %v, %v", a, b, err, err2)
+	}
 	if _, err := (&logic.Command{Args: []string{"no-such-program"}}).Build(); !errors.Is(err, exec.ErrNotFound) {
 		t.Errorf("no program: error %v", err)
 	}
