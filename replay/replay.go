@@ -36,7 +36,7 @@ type Config struct {
 	Candidate *logic.Logic
 	Outputs   blob.Store
 	// Runs is how often the candidate runs on a session, to see whether it
-	// makes the same output each time; 0 means 2. A run after the first begins
+	// makes the same output each time; fewer than 2 mean 2. A run after the first begins
 	// at least Apart after it did, so that a logic that looks at the time of
 	// day makes another output.
 	Runs  int
@@ -98,12 +98,7 @@ func (c *Config) terms() compare.Terms {
 	return compare.Terms{Judging: compare.Judging, Dataset: c.Output, Runs: c.runs(), Breaking: c.Breaking}
 }
 
-func (c *Config) runs() int {
-	if c.Runs == 0 {
-		return 2
-	}
-	return c.Runs
-}
+func (c *Config) runs() int { return max(c.Runs, 2) }
 
 // Report returns what is known of a run on the inputs of e before it is made, in
 // which is all that its verdict depends on.
@@ -163,7 +158,8 @@ func (r *Runner) Check(ctx context.Context, e dataset.Evaluation) (compare.Check
 // Replay runs the candidate on the session of e and compares. The verdict is
 // inconclusive if an input is not there any more, if the control does not make
 // PROD's output again, and if the candidate fails or makes another output when
-// it runs again. An error says that the comparison itself could not be made.
+// it runs again. An error says that the comparison itself could not be made; it
+// is compare.ErrRule if the rules are not for this dataset.
 func (r *Runner) Replay(ctx context.Context, e dataset.Evaluation) (*compare.Report, error) {
 	out := r.Report(e)
 	if err := r.fill(ctx, e, out); err != nil {
@@ -213,6 +209,9 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	if err != nil {
 		return err
 	}
+	if err := r.cfg.Rules.Check(want.Root().Schema().Name, schemasOf(want), r.cfg.Candidate.Output.Schemas()); err != nil {
+		return err
+	}
 	watch, err := newGuard(ctx, r.cfg.Store)
 	if err != nil {
 		return err
@@ -232,6 +231,10 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	}
 	out.Difference = *shown
 	return r.conclude(ctx, out, judged{e: e, session: s, first: first, want: want, got: got, diff: d, watch: watch})
+}
+
+func schemasOf(v *replica.View) []*state.Schema {
+	return slices.Collect(maps.Values(v.State.Schemas()))
 }
 
 // difference compares two outputs of one session in all fields, as their
@@ -306,7 +309,7 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 // judge concludes from a comparison that nothing makes worthless.
 func (r *Runner) judge(out *compare.Report, j judged) {
 	out.Verdict, out.Reasons = r.cfg.Rules.Judge(j.diff)
-	if out.Verdict.Good() && r.cfg.Rules.ComparesNothing(j.want.Root().Schema().Name, slices.Collect(maps.Values(j.want.State.Schemas()))) {
+	if out.Verdict.Good() && r.cfg.Rules.ComparesNothing(j.want.Root().Schema().Name, schemasOf(j.want)) {
 		out.Verdict, out.Reasons = compare.Inconclusive, []string{"nothing was compared but keys: the rules ignore every other field"}
 	}
 	if j.want.Mapping == nil || j.want.Derived {

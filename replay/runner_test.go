@@ -108,6 +108,41 @@ func TestRunner(t *testing.T) {
 	}
 }
 
+// TestRunnerDistrusts configurations under which everything would be good.
+func TestRunnerDistrusts(t *testing.T) {
+	w := newWorld(t, "prod", 4)
+	e := w.evaluations()[0]
+	n := 0
+	counts := func(a *pb.Availability) error { n++; a.TotalPercent = float64(n); return nil }
+	same := func(*pb.Availability) error { return nil }
+	run := func(candidate func(*pb.Availability) error, runs int, rules compare.Rules) (*compare.Report, error) {
+		t.Helper()
+		r, err := replay.Open(t.Context(), replay.Config{
+			Store: w.store, Output: featuregate.Output, Outputs: blob.NewMemory(), Control: inProcess(t, "control", same),
+			Candidate: inProcess(t, "candidate", candidate), Rules: rules, Runs: runs, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Replay(t.Context(), e)
+	}
+	for _, runs := range []int{-1, 0, 1, 2} {
+		report, err := run(counts, runs, compare.Rules{Ignore: []string{"total_percent"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantVerdict(t, report, compare.Inconclusive, "not deterministic")
+	}
+	for _, rules := range []compare.Rules{
+		{Gate: compare.Gate{Fields: []string{"avail"}}}, {Gate: compare.Gate{Fields: []string{"region"}}},
+		{Gate: compare.Gate{Fields: []string{"available"}}, Ignore: []string{"available"}},
+	} {
+		if report, err := run(same, 2, rules); !errors.Is(err, compare.ErrRule) {
+			t.Errorf("%+v: report %+v, error %v", rules, report, err)
+		}
+	}
+}
+
 func wantExample(t *testing.T, r *compare.Report) {
 	t.Helper()
 	n := 0

@@ -3,6 +3,7 @@ package compare_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -76,6 +77,8 @@ func TestGate(t *testing.T) {
 		{"limit of all records, nothing differs", limits(t, "a: 100"), result(0, 0, 0), compare.Inconclusive},
 		{"limit of all records beside one that fails", limits(t, "a: 100", "b: 0"), result(0, 0, 1, "b"), compare.NoGo},
 		{"limit of all but one", limits(t, "a: 99"), result(0, 0, 99, "a"), compare.Go},
+		{"no number", compare.Gate{Limits: []compare.Limit{{Of: "a", Max: math.NaN()}}}, result(0, 0, 1, "a"), compare.NoGo},
+		{"no percentage", compare.Gate{Limits: []compare.Limit{{Of: "a", Max: math.Inf(1), Percent: true}}}, result(0, 0, 1, "a"), compare.Inconclusive},
 		{"all removed", limits(t, "a: 0", "removed: 100"), result(0, 100, 0), compare.Inconclusive},
 		{"as many added as there were", limits(t, "a: 0", "added: 100%"), result(100, 0, 0), compare.Go},
 		{"more added than there were", limits(t, "a: 0", "added: 100%"), result(101, 0, 0), compare.NoGo},

@@ -126,7 +126,7 @@ func (g Gate) Judge(d *diff.Result) (Verdict, []string) {
 	var broken, moot []string
 	for _, l := range g.limits() {
 		switch most, n := l.of(d), l.count(d); {
-		case float64(n) > most:
+		case !(float64(n) <= most): // also if it is no number
 			broken = append(broken, l.broken(n))
 		case most >= float64(before(d)) && l.records() != ofAdded:
 			moot = append(moot, fmt.Sprintf("the limit of %s could not have failed: at most %s may be, and PROD's output has %s: lower it",

@@ -141,14 +141,13 @@ func Sum(reports []*Report) (Verdict, []string) {
 	if len(reports) == 0 {
 		return Inconclusive, []string{"nothing was compared"}
 	}
-	worst := map[Verdict]int{Inconclusive: 2, Different: 3, NoGo: 4}
 	total, reasons := reports[0], []string(nil)
 	for _, r := range reports {
 		if r.Unstable {
 			total = r
 			break
 		}
-		if worst[r.Verdict] > worst[total.Verdict] {
+		if r.Verdict.weight() > total.Verdict.weight() {
 			total = r
 		}
 	}
@@ -160,6 +159,19 @@ func Sum(reports []*Report) (Verdict, []string) {
 		}
 	}
 	return total.Verdict, reasons
+}
+
+// weight orders verdicts: one that is none counts as inconclusive.
+func (v Verdict) weight() int {
+	switch v {
+	case Same, Go:
+		return 0
+	case Different:
+		return 2
+	case NoGo:
+		return 3
+	}
+	return 1
 }
 
 // maxLine is the greatest number of bytes of a record that Print shows.

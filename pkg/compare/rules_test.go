@@ -238,6 +238,8 @@ func TestSum(t *testing.T) {
 		{[]*compare.Report{of(compare.Inconclusive), of(compare.NoGo), of(compare.Go)}, compare.NoGo},
 		{[]*compare.Report{of(compare.Different), of(compare.Same)}, compare.Different},
 		{[]*compare.Report{of(compare.NoGo), unstable}, compare.Inconclusive},
+		{[]*compare.Report{of(compare.Go), of("")}, ""},
+		{[]*compare.Report{of(compare.Same), of("same")}, "same"},
 	} {
 		got, reasons := compare.Sum(x.reports)
 		if got != x.want || got != compare.Inconclusive && strings.Join(reasons, "") != string(got) {
