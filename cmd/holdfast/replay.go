@@ -341,13 +341,14 @@ func printReport(w io.Writer, output dataset.Name, r *compare.Report) {
 
 // maker says which logic made an output, as far as that was recorded.
 func maker(e dataset.Evaluation) string {
+	name, build := dataset.Printable(e.Logic), dataset.Printable(e.Build)
 	switch {
-	case e.Build == "" && e.Logic == "":
+	case build == "" && name == "":
 		return "a logic whose name and build were not recorded"
-	case e.Logic == "":
-		return e.Build
+	case name == "":
+		return build
 	}
-	return fmt.Sprintf("%s (%s)", e.Logic, cmp.Or(e.Build, "build not recorded"))
+	return fmt.Sprintf("%s (%s)", name, cmp.Or(build, "build not recorded"))
 }
 
 func printSum(w io.Writer, out replayResult) {

@@ -249,6 +249,9 @@ func (s *follower) choose(all []dataset.Evaluation) []dataset.Evaluation {
 		}
 	}
 	s.looked = true // an outage does not choose the first evaluation again
+	if len(s.skipped) == 0 {
+		return all
+	}
 	return slices.DeleteFunc(all, func(e dataset.Evaluation) bool { return s.skipped[nameOf(e)] })
 }
 
@@ -374,7 +377,8 @@ func newShadowLs() *cobra.Command {
 func newShadowShow() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUN --dir RUNS", Short: "Show what a run showed",
-		Long:    `Show prints a run, which is named by the beginning of its name in ls, or by "newest".`,
+		Long: `Show prints a run, which is named by the beginning of its name in ls, or by "newest".
+Its exit code says whether there is one, and nothing about its verdict.`,
 		Example: "  holdfast shadow show newest --dir ./runs", Args: cobra.ExactArgs(1),
 	}
 	return keptRuns(c, func(args []string, all []*compare.Report, format string) error {
