@@ -37,13 +37,13 @@ const apart = 1100 * time.Millisecond
 
 // judgeFlags are the flags of commands that judge a candidate.
 type judgeFlags struct {
-	store, output, control, rules, schema string
-	build                                 string
-	breaking                              bool
-	gates                                 []string
-	timeout                               time.Duration
-	runs, examples                        int
-	format                                string
+	store, output, control, schema string
+	build                          string
+	breaking                       bool
+	gates, rules                   []string
+	timeout                        time.Duration
+	runs, examples                 int
+	format                         string
 }
 
 func (j *judgeFlags) add(c *cobra.Command) {
@@ -51,7 +51,7 @@ func (j *judgeFlags) add(c *cobra.Command) {
 	f.StringVar(&j.store, "store", os.Getenv("HOLDFAST_STORE"), "folder of PROD's store (HOLDFAST_STORE; required)")
 	f.StringVar(&j.control, "control", "", "command line of PROD's logic, which must make PROD's output again; without it every verdict is INCONCLUSIVE")
 	f.StringArrayVar(&j.gates, "gate", nil, `limit such as "available: 0" or "added: 1%"; may be given more than once`)
-	f.StringVar(&j.rules, "rules", "", "file of rules: gate, ignore, values, min_records")
+	f.StringArrayVar(&j.rules, "rules", nil, "file of rules: gate, ignore, values, min_records; one at most")
 	f.StringVar(&j.schema, "schema", "", ".proto file of the candidate's output, if it is not PROD's")
 	f.BoolVar(&j.breaking, "breaking", false, "judge by the records alone, although PROD's readers would misread those of --schema")
 	f.StringVar(&j.build, "build", "", "name of the candidate's code, such as a commit (default: a digest of its program, its arguments and the files among these)")
@@ -153,13 +153,16 @@ const maxRules = 1 << 20
 
 // readRules reads the file, to which --gate adds.
 func (j *judgeFlags) readRules() (r compare.Rules, err error) {
-	if j.rules != "" {
-		text, err := blob.ReadFile(j.rules, maxRules)
+	if len(j.rules) > 1 { // the last one alone would count, and perhaps not the strictest
+		return r, errors.New("--rules is given more than once: put all rules into one file")
+	}
+	for _, file := range j.rules {
+		text, err := blob.ReadFile(file, maxRules)
 		if err != nil {
 			return r, fmt.Errorf("read rules: %w", err)
 		}
 		if r, err = compare.ParseRules(text); err != nil {
-			return r, fmt.Errorf("%s: %w", j.rules, err)
+			return r, fmt.Errorf("%s: %w", file, err)
 		}
 	}
 	for _, text := range j.gates {

@@ -81,6 +81,8 @@ func TestJudge(t *testing.T) {
 		{"gate that cannot fail here", "--output availability --gate available:1000000 --control " + prod, prod, 3, compare.Inconclusive, 1},
 		{"breaking without a schema", "--output availability --breaking --control " + prod, prod, 2, "", 0},
 		{"no name of a build", "--output availability --build= --control " + prod, prod, 2, "", 0},
+		{"two files of rules", "--output availability --rules " + many + " --rules " + rules + " --control " + prod, prod, 2, "", 0},
+		{"no file of rules", "--output availability --rules= --control " + prod, prod, 2, "", 0},
 		{"no such field", "--output availability --gate avail:0 --control " + prod, prod, 2, "", 0},
 		{"no such gate", "--output availability --gate available --control " + prod, prod, 2, "", 0},
 		{"no such program", "--output availability --control " + prod, "no-such-program", 2, "", 0},
