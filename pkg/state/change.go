@@ -153,7 +153,9 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 func (b *pageBuilder) begin(t *Type, old entry, fresh uint16) {
 	b.reset()
 	if keep := old.live() &^ fresh; keep != 0 {
-		b.copyPage(t.pageAt(old), keep)
+		p := t.pageAt(old)
+		b.was = p.lay
+		b.copyPage(p, keep)
 	}
 	b.set |= fresh
 }

@@ -21,6 +21,7 @@ type pageBuilder struct {
 	schema *Schema
 	lays   *layouts
 	set    uint16             // slots that are not holes
+	was    *layout            // of the page before, nil if there was none
 	nums   [][pageSize]uint64 // per field: as in the page, for fixed fields
 	texts  []textColumn       // per field: STRING and BYTES values
 	lists  entryColumns
@@ -56,7 +57,7 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 
 // reset makes every slot a hole.
 func (b *pageBuilder) reset() {
-	b.set = 0
+	b.set, b.was = 0, nil
 	for f := range b.texts {
 		if b.schema.Fields[f].Type.variable() {
 			c := &b.texts[f]
@@ -189,6 +190,13 @@ func (b *pageBuilder) layout(size int) *layout {
 	k := &b.known[xxhash.Sum64(b.key)%knownLayouts]
 	if k.lay != nil && bytes.Equal(k.key, b.key) && k.lay.adopt(b.plans) {
 		return k.lay
+	}
+	// Where records change one by one, each page has shapes of its own.
+	if b.was != nil {
+		least, entries := bytesOf(b.plans)
+		if b.was.bytes(entries)-least <= tolerable(size) && b.was.adopt(b.plans) {
+			return b.was
+		}
 	}
 	k.key = append(k.key[:0], b.key...)
 	k.lay = b.lays.choose(b.plans, b.key, size)

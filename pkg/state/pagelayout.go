@@ -28,6 +28,7 @@ type layout struct {
 	heap       uint32 // byte offset of the heap or of the entries
 	entryBits  uint64 // of a collection's entry
 	lastText   int    // the last STRING or BYTES column, or -1
+	narrow     int    // a column into which something did not fit
 }
 
 // endColumn is a collection's column of ends; those of an entry's parts follow.
@@ -111,7 +112,7 @@ func (ls *layouts) choose(plans []columnPlan, key []byte, size int) *layout {
 	if l != nil && l.adopt(plans) {
 		return l
 	}
-	waste := size / 24
+	waste := tolerable(size)
 	if len(ls.list) >= roundedLayouts {
 		waste = math.MaxInt
 	}
@@ -127,6 +128,10 @@ func (ls *layouts) choose(plans []columnPlan, key []byte, size int) *layout {
 	l.adopt(plans)
 	return l
 }
+
+// tolerable is by how many bytes a page may be longer than at best, so that it
+// needs no layout of its own.
+func tolerable(size int) int { return size / 24 }
 
 // make returns a new layout for the plans, or the one that fits everything.
 func (ls *layouts) make(plans []columnPlan) *layout {
@@ -156,10 +161,13 @@ func (ls *layouts) make(plans []columnPlan) *layout {
 // closest returns the layout in which a page is least longer than at best, but
 // no more than by waste bytes; nil if there is none.
 func (ls *layouts) closest(plans []columnPlan, waste int) (best *layout) {
+	least, entries := bytesOf(plans)
 	for _, l := range ls.list {
-		if n, ok := l.waste(plans, waste); ok && (best == nil || n < waste) {
-			best, waste = l, n
+		n := l.bytes(entries) - least
+		if n > waste || best != nil && n == waste || !l.takes(plans) {
+			continue
 		}
+		best, waste = l, n
 	}
 	return best
 }
@@ -188,19 +196,43 @@ func (s *shape) round() {
 	}
 }
 
-// waste returns how many bytes longer a page is in the layout than at best; ok
-// is false if that is more than most, or the page does not fit.
-func (l *layout) waste(plans []columnPlan, most int) (n int, ok bool) {
-	for i := range plans {
-		q, ok := plans[i].in(l.shapes[i])
-		if !ok {
-			return 0, false
-		}
-		if n += q.bytes() - plans[i].bytes(); n > most {
-			return 0, false
+// bytes returns how much of a page the columns take, of a collection with the n
+// entries of its records.
+func (l *layout) bytes(n int) int {
+	sum := int(l.heap)
+	if l.collection {
+		for _, s := range l.shapes[endColumn+1:] {
+			sum += (int(s.width)*n + 7) / 8
 		}
 	}
-	return n, true
+	return sum
+}
+
+// bytesOf returns how much of a page columns take at best, and the number of
+// entries of a collection's records.
+func bytesOf(plans []columnPlan) (sum, n int) {
+	for i := range plans {
+		sum, n = sum+plans[i].bytes(), plans[i].count
+	}
+	return sum, n
+}
+
+// takes says whether a page fits into the layout. The mutex of its layouts is
+// held.
+func (l *layout) takes(plans []columnPlan) bool {
+	if len(plans) == 0 {
+		return true
+	}
+	if _, ok := plans[l.narrow].in(l.shapes[l.narrow]); !ok {
+		return false // most pages that do not fit do not for the same reason
+	}
+	for i := range plans {
+		if _, ok := plans[i].in(l.shapes[i]); !ok {
+			l.narrow = i
+			return false
+		}
+	}
+	return true
 }
 
 // has says whether the layout is the one with just the shapes of the plans.
