@@ -203,8 +203,8 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 // Load returns the view of a version. It starts from current, if that is not
 // nil and deltas lead from it, and leaves it as it is. A blob that is missing or
 // damaged is passed over if there is another way, at worst from an older
-// snapshot, or back from a later one. It fails with ErrPruned if blobs that it needs are gone, and the log
-// says that they may be.
+// snapshot, or back from a later one. It fails with ErrPruned if blobs that it
+// needs are gone, and the log says that they may be.
 func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View, error) {
 	s, err := c.load(ctx, current, target)
 	if err != nil {

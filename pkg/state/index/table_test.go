@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -186,5 +187,33 @@ func TestTableForks(t *testing.T) {
 	}
 	if got := entries(t, base, hashOf); !slices.Equal(got, []state.Ordinal{1, 2}) {
 		t.Errorf("the base has %v", got)
+	}
+}
+
+// TestSortChanges sorts few and many changes, of one digit and of several.
+func TestSortChanges(t *testing.T) {
+	seed := rand.Uint64()
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	for _, n := range []int{0, 1, fewChanges - 1, fewChanges, 5000} {
+		for _, most := range []uint64{2, 1 << digitBits, 1<<digitBits + 2, 1 << (2*digitBits + 1), 1 << 40} {
+			got := make([]tableChange, n)
+			for i := range got {
+				got[i] = tableChange{order: rnd.Uint64N(most), o: state.Ordinal(i)}
+			}
+			want := slices.Clone(got)
+			slices.SortStableFunc(want, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
+			sortChanges(got, most)
+			for i := range got {
+				if got[i].order != want[i].order {
+					t.Fatalf("seed %d, %d changes below %d: order %d at %d, want %d", seed, n, most, got[i].order, i, want[i].order)
+				}
+			}
+			slices.SortFunc(got, func(a, b tableChange) int { return cmp.Compare(a.o, b.o) })
+			for i, c := range got {
+				if c.o != state.Ordinal(i) {
+					t.Fatalf("seed %d, %d changes below %d: change %d is lost", seed, n, most, i)
+				}
+			}
+		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 // Breaking says why those who read with the old declaration would misread
 // records of the new one, sorted: another root or key, a field whose number is
-// gone, or has another type or no presence any more, an enum value that is gone or called otherwise, or
-// whose number means another. Messages and enums are matched by their names
+// gone, or has another type or no presence any more, an enum value that is gone
+// or called otherwise, or whose number means another. Messages and enums are matched by their names
 // without the package: readers know them by one of ours, see Redeclare. Nothing
 // means that the new declaration only adds.
 func Breaking(old, next *Mapping) []string {

@@ -9,8 +9,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
 
-// TestExpand holds that columns are read as numbers are one by one, and that
-// nothing behind the padding is read: there is none.
+// TestExpand holds that columns are read as numbers are one by one.
 func TestExpand(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.IntRange(0, 57).Draw(t, "width")

@@ -1,0 +1,42 @@
+package bits_test
+
+import (
+	"syscall"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+)
+
+// TestExpandReadsNoFurther expands columns that end, with their padding, where
+// memory that may be read ends.
+func TestExpandReadsNoFurther(t *testing.T) {
+	size := syscall.Getpagesize()
+	memory, err := syscall.Mmap(-1, 0, 2*size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Munmap(memory); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := syscall.Mprotect(memory[size:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	for i := range memory[:size] {
+		memory[i] = byte(i * 7)
+	}
+	for w := range 65 {
+		if w > 57 && w < 64 {
+			continue // no column has such a width
+		}
+		p := bits.PageAt(memory[:size], size-2*w-bits.Pad)
+		e := bits.Expansion{Mask: bits.Mask(w), Unit: 1}
+		var got, want [bits.ColumnLen]uint64
+		p.Expand(&got, 0, w, &e) // a fault here would end the process
+		p.ExpandSlowly(&want, 0, w, &e)
+		if got != want {
+			t.Errorf("width %d: %x, want %x", w, got, want)
+		}
+	}
+}
