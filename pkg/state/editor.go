@@ -230,8 +230,9 @@ func (e *Editor) Changes() Changes { return e.changes }
 // another index.
 func (e *Editor) Commit(s *State) {
 	for _, t := range e.order {
-		t.forget(e.changes[t.schema.Name].Removed)
-		t.base = s.Type(t.schema.Name)
+		c := e.changes[t.schema.Name]
+		t.forget(c.Removed)
+		t.base, t.grown = s.Type(t.schema.Name), len(c.Added)
 	}
 	e.base, e.closed, e.changes = s, nil, nil
 	e.journal = e.journal[:0]

@@ -16,9 +16,10 @@ type typeEditor struct {
 	held  []uint64        // ordinals that are held
 	loose []Ordinal       // came to life in this version: maybe nothing refers to them
 
-	free []Ordinal // where the next records go, last first
-	tail Ordinal   // or from here on
-	open bool      // free and tail are those of this version
+	free  []Ordinal // where the next records go, last first
+	tail  Ordinal   // or from here on
+	open  bool      // free and tail are those of this version
+	grown int       // records that the version before added
 }
 
 // room makes refs long enough for o.
@@ -59,10 +60,13 @@ func (t *typeEditor) sameContent(at int32) bool {
 	return bytes.Equal(t.content, t.contentOf(Ordinal(at)))
 }
 
-// maxHoles is the part of a type's ordinals, in per cent, that may be free
-// before holes are filled. Fresh pages cost one page for 16 records; filling
-// pages that are a tenth empty costs ten copies a record.
-const maxHoles = 10
+// Parts of a type's ordinals, in per cent, that may be free before holes are
+// filled. Fresh pages cost one page for 16 records; filling pages that are a
+// tenth empty costs ten copies a record.
+const (
+	maxHoles     = 10
+	maxFastHoles = 20 // where each version changes many records
+)
 
 // vacant returns the ordinal for a new record. As long as few are free it goes
 // behind all others, beside those that come with it; else into the emptiest
@@ -72,8 +76,9 @@ func (t *typeEditor) vacant() Ordinal {
 		t.open = true
 		t.tail = t.base.Max() + 1
 		t.free = t.free[:0]
-		if holes := int(t.tail) - t.base.Len(); holes*100 > int(t.tail)*maxHoles {
+		if n := t.surplus(); n > 0 {
 			t.free = t.base.emptiest(t.free)
+			t.free = t.free[max(len(t.free)-n, 0):]
 		}
 	}
 	if n := len(t.free); n > 0 {
@@ -83,6 +88,16 @@ func (t *typeEditor) vacant() Ordinal {
 	}
 	t.tail++
 	return t.tail - 1
+}
+
+// surplus returns how many of the base's holes to fill, so that not too many are
+// left if this version removes as many records as the one before added. What
+// changes fast may have more of them: its pages are emptier by the time that
+// they are filled, and fewer are made anew.
+func (t *typeEditor) surplus() int {
+	all := int(t.tail)
+	few := max(all*maxHoles/100, min(2*t.grown, all*maxFastHoles/100))
+	return all - t.base.Len() + t.grown - few
 }
 
 // emptiest appends the free ordinals of a type's pages, those of the emptiest
