@@ -136,7 +136,11 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 		ends[i] = n
 	}
 	col := &lay.cols[endColumn]
+	plans[endColumn].writeHead(out, col)
 	packNumbers(out[col.bit/8:], col, &plans[endColumn], &ends, 1<<pageSize-1)
+	for k := range entryParts {
+		plans[endColumn+1+k].writeHead(out, &lay.cols[endColumn+1+k])
+	}
 	w := bits.MakeWriter(out[lay.heap:])
 	var width [entryParts]int
 	var base [entryParts]uint32

@@ -207,9 +207,6 @@ func (b *pageBuilder) layout(size int) *layout {
 // needs: each part may overwrite the beginning of what is behind it, so they
 // come in their order.
 func (b *pageBuilder) fill(out []byte, lay *layout) {
-	for i := range b.plans {
-		b.plans[i].writeHead(out, &lay.cols[i])
-	}
 	if b.schema.Kind != Object {
 		b.lists.fill(out, lay, b.plans)
 		return
@@ -217,6 +214,7 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 	end := uint64(0)
 	for f := range b.plans {
 		c := &lay.cols[f]
+		b.plans[f].writeHead(out, c)
 		if b.schema.Fields[f].Type.variable() {
 			end = b.texts[f].fillEnds(out[c.bit/8:], c, &b.plans[f], end)
 		} else {

@@ -57,20 +57,13 @@ func (d pageDumper) page(first Ordinal, e entry) {
 	segment, offset := e.handle().Place()
 	fmt.Fprintf(d.out, "page %d: ordinals %s; %d bytes at %d of segment %d, layout %d\n",
 		first>>pageShift, someRanges(first, e.live()), p.size(), offset, segment, e.layout())
-	head := 0
-	for i := range p.lay.cols {
-		head += p.lay.cols[i].headBytes()
-	}
-	if head > 0 {
-		d.line("head", 0, head, "bases and slopes")
-	}
 	var empty []string
 	for i := range p.lay.cols {
 		c := &p.lay.cols[i]
 		name := d.t.columnName(i)
 		switch {
 		case name == "":
-		case c.width == 0 && c.headBytes() == 0:
+		case c.bytes() == 0:
 			empty = append(empty, name)
 		case d.t.schema.Kind != Object && i > endColumn:
 			d.entries(p, i, name, e.live())
@@ -79,9 +72,10 @@ func (d pageDumper) page(first Ordinal, e entry) {
 			if k := p.lay.shapes[i].kind; k == shapeEnds || k == shapeNullEnds {
 				text = "ends of " + text
 			}
-			d.line(name, int(c.bit/8), int(c.width)*pageSize/8, text)
+			d.line(name, int(c.head), c.bytes(), text)
 		}
 	}
+	d.partHeads(p)
 	d.heap(p)
 	if len(empty) > 0 {
 		fmt.Fprintf(d.out, "  %-*s %7s %7s  %s\n", dumpName, "null, empty or 0", "", "", someNames(empty))
@@ -105,6 +99,20 @@ func (d pageDumper) heap(p page) {
 		text = fmt.Sprintf("%d entries of %d bits", entries, p.lay.entryBits)
 	}
 	d.line("heap", int(p.lay.heap), n, text)
+}
+
+// partHeads writes where the bases of a collection's parts lie.
+func (d pageDumper) partHeads(p page) {
+	if !p.lay.collection {
+		return
+	}
+	n := 0
+	for i := range p.lay.cols[endColumn+1:] {
+		n += p.lay.cols[endColumn+1+i].headBytes()
+	}
+	if n > 0 {
+		d.line("head", int(p.lay.heap)-n, n, "bases of the parts of entries")
+	}
 }
 
 // entries writes one part of the entries of a page's collections.
@@ -187,6 +195,9 @@ func (c *column) String(p page) string {
 
 // headBytes returns the length of a column's base and slope.
 func (c *column) headBytes() int { return int(c.baseBits+c.slopeBits) / 8 }
+
+// bytes returns the length of a column that is not a part, with base and slope.
+func (c *column) bytes() int { return c.headBytes() + int(c.width)*pageSize/8 }
 
 // columnName returns the name of a column, "" if the kind of type has none.
 func (t *Type) columnName(i int) string {

@@ -8,8 +8,9 @@ import (
 )
 
 // layout describes the bytes of a page; pages of a type share few of them. A
-// page begins with the bases and slopes of its columns, then come the columns,
-// byte-aligned because pageSize is a multiple of 8, then the heap.
+// page has column after column, each behind its base and slope, so that who
+// reads one column waits for one line of the cache, or two; they are byte-aligned
+// because pageSize is a multiple of 8. Then comes the heap.
 //
 // OBJECT: one column a field, then the heap of STRING and BYTES values. INT,
 // LONG, BOOLEAN and REFERENCE are stored plus one, with 0 for null; FLOAT and
@@ -272,8 +273,6 @@ func newLayout(shapes []shape) *layout {
 	for i, s := range shapes {
 		l.cols[i] = s.column(l.heap)
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
-	}
-	for i, s := range l.shapes {
 		if s.kind == shapeParts {
 			l.collection = true
 			l.cols[i].bit = uint32(l.entryBits)

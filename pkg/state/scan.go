@@ -79,8 +79,7 @@ func (s *Scanner) ask(e entry) page {
 		return p
 	}
 	c := &p.lay.cols[s.field]
-	prefetch.Line(p.data.Byte(uint64(c.head)))
-	prefetch.Range(p.data.Byte(uint64(c.bit>>3)), 0, int(c.width)*pageSize/8)
+	prefetch.Range(p.data.Byte(uint64(c.head)), 0, c.bytes())
 	return p
 }
 
