@@ -25,7 +25,7 @@ func TestScanAllocatesNothing(t *testing.T) {
 	c := engine(t)
 	movie := c.state.Type("Movie")
 	year := movie.Schema().FieldIndex("year")
-	if n := testing.AllocsPerRun(10, func() { scan(movie, year) }); n != 0 {
+	if n := testing.AllocsPerRun(10, func() { scans["records"](movie, year) }); n != 0 {
 		t.Errorf("%v allocations a scan, want 0", n)
 	}
 }
