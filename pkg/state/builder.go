@@ -206,7 +206,7 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 	next, err := from.apply(typeChange{
 		removed: c.Removed, added: c.Added,
 		loader: func() pageLoader {
-			return func(b *pageBuilder, k, n int) error {
+			return func(b *pageBuilder, k, n, _ int) error {
 				for ; k < n; k++ {
 					if err := t.load(b, slot(t.added[k]), k, types); err != nil {
 						return err

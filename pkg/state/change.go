@@ -19,8 +19,8 @@ type typeChange struct {
 }
 
 // A pageLoader sets the slots of the added records k to n-1, which are in one
-// page.
-type pageLoader func(b *pageBuilder, k, n int) error
+// page. It is asked for them in ascending order; those before ahead come next.
+type pageLoader func(b *pageBuilder, k, n, ahead int) error
 
 // slot returns the place of an ordinal in its page.
 func slot(o Ordinal) int { return int(o) & (pageSize - 1) }
@@ -57,7 +57,7 @@ func (e *typeEdit) add(c typeChange) error {
 		if ahead := i + pagesAsked; ahead < len(work) {
 			e.from.prefetch(work[ahead].first)
 		}
-		if err := e.rewrite(w.first, w.fresh, func() error { return load(e.b, w.k, w.n) }); err != nil {
+		if err := e.rewrite(w.first, w.fresh, func() error { return load(e.b, w.k, w.n, len(c.added)) }); err != nil {
 			return err
 		}
 	}

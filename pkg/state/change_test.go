@@ -36,7 +36,7 @@ func (v itemType) change(removed []Ordinal, added map[Ordinal]item) (itemType, e
 	slices.Sort(removed)
 	list := slices.Sorted(maps.Keys(added))
 	next, err := v.t.apply(typeChange{removed: removed, added: list, loader: func() pageLoader {
-		return func(b *pageBuilder, k, n int) error {
+		return func(b *pageBuilder, k, n, _ int) error {
 			for _, o := range list[k:n] {
 				b.nums[0][slot(o)] = LongValue(added[o].n).Bits()
 				b.setText(&b.texts[1], slot(o), []byte(added[o].text), added[o].text == "")
@@ -138,7 +138,7 @@ func TestFailedApply(t *testing.T) {
 	failed := errors.New("cannot load")
 	for range 20 {
 		_, err := v.t.apply(typeChange{added: []Ordinal{1, 2000}, loader: func() pageLoader {
-			return func(b *pageBuilder, k, _ int) error {
+			return func(b *pageBuilder, k, _, _ int) error {
 				b.nums[0][slot(1)] = 0
 				return []error{nil, failed}[k]
 			}
@@ -278,7 +278,7 @@ func TestManyPagesFail(t *testing.T) {
 	failed := errors.New("cannot load")
 	for _, bad := range []int{0, len(list) / 2, len(list) - 1, len(list)} {
 		c := typeChange{added: list, loader: func() pageLoader {
-			return func(b *pageBuilder, k, n int) error {
+			return func(b *pageBuilder, k, n, _ int) error {
 				for i := k; i < n; i++ {
 					if i == bad {
 						return failed

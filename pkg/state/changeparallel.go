@@ -84,12 +84,13 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 
 // fill makes the pages.
 func (p *pageBatch) fill(from *Type, b *pageBuilder, load pageLoader) {
+	end := p.work[len(p.work)-1].n
 	for i, w := range p.work {
 		if ahead := i + pagesAsked; ahead < len(p.work) {
 			from.prefetch(p.work[ahead].first)
 		}
 		b.begin(from, w.old, w.fresh)
-		if p.err = load(b, w.k, w.n); p.err != nil {
+		if p.err = load(b, w.k, w.n, end); p.err != nil {
 			return
 		}
 		lay, size, err := b.plan()

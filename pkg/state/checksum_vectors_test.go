@@ -87,7 +87,7 @@ func (v checksumVector) state(t *testing.T, schemas []*Schema) (*State, string, 
 	t.Helper()
 	if v.raw != nil {
 		typ, err := newType(schemas[0], 1).apply(typeChange{added: []Ordinal{0}, loader: func() pageLoader {
-			return func(b *pageBuilder, _, _ int) error {
+			return func(b *pageBuilder, _, _, _ int) error {
 				b.setText(&b.texts[0], 0, v.raw, false)
 				return nil
 			}

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"math"
+	mathbits "math/bits"
 	"sync/atomic"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -25,21 +26,13 @@ func (a *allowance) take(n uint64) bool {
 	return n == 0 || n <= math.MaxInt64 && a.left.Add(-int64(n)) >= 0
 }
 
-// A decoder sets page slots to records of a frame. It is for one goroutine.
+// A decoder decodes records of a frame, a block at a time, and sets page slots
+// to them. It is for one goroutine.
 type decoder struct {
 	f      *frame
 	fields []int // for each field of the state's type: its position in the frame, or -1
 	used   []usage
-	at     [pageSize]recordAt // the records under way
-	n      int
-	free   uint64 // fields of theirs that take no bit
-}
-
-// recordAt says where a record is: entry e of a shard, to go to a slot.
-type recordAt struct {
-	shard int
-	e     uint64
-	slot  int
+	block  *block
 }
 
 // usage says how much of a shard's variable data has been decoded, so that
@@ -54,10 +47,7 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 	if own.Kind != f.schema.Kind {
 		return nil, f.corrupt("it is a %v, the state has a %v", f.schema.Kind, own.Kind)
 	}
-	d := &decoder{f: f, used: make([]usage, len(f.shards))}
-	for i := range d.used {
-		d.used[i].ranges = make([]uint64, len(f.schema.Fields))
-	}
+	d := &decoder{f: f, used: newUsage(f)}
 	for _, field := range own.Fields {
 		i := f.schema.FieldIndex(field.Name)
 		if i >= 0 && f.schema.Fields[i].Type != field.Type {
@@ -68,54 +58,21 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 	return d, nil
 }
 
+func newUsage(f *frame) []usage {
+	used := make([]usage, len(f.shards))
+	for i := range used {
+		used[i].ranges = make([]uint64, len(f.schema.Fields))
+	}
+	return used
+}
+
 // clone returns a decoder of the same frame that has decoded nothing.
 func (d *decoder) clone() *decoder {
-	c := &decoder{f: d.f, fields: d.fields, used: make([]usage, len(d.used))}
-	for i := range c.used {
-		c.used[i].ranges = make([]uint64, len(d.used[i].ranges))
-	}
-	return c
+	return &decoder{f: d.f, fields: d.fields, used: newUsage(d.f)}
 }
 
 func (f *frame) corrupt(format string, args ...any) error {
 	return &wire.Error{Section: "type " + f.schema.Name, Offset: f.offset, Reason: fmt.Sprintf(format, args...)}
-}
-
-// begin makes the next call of load start with no record.
-func (d *decoder) begin() { d.n = 0 }
-
-// next adds a record to those that load sets.
-func (d *decoder) next(r recordAt) {
-	d.at[d.n] = r
-	d.n++
-}
-
-// load sets the slots of the records that were named.
-func (d *decoder) load(b *pageBuilder) error {
-	if d.f.schema.Kind != Object {
-		return d.loadCollections(b)
-	}
-	d.free = 0
-	for f, src := range d.fields {
-		t := b.schema.Fields[f].Type
-		var err error
-		switch {
-		case src < 0:
-			d.free += uint64(d.n)
-			d.loadNulls(b, f, t)
-		case t.variable():
-			err = d.loadTexts(b, f, src)
-		default:
-			err = d.loadNumbers(b, f, src, t)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if !d.f.allow.take(d.free) {
-		return d.f.corrupt("too many fields take no space")
-	}
-	return nil
 }
 
 // merge adds up what d and another decoder of the same frame have decoded.
@@ -127,61 +84,100 @@ func (d *decoder) merge(other *decoder) error {
 				return d.f.corrupt("values of field %s overlap", d.f.schema.Fields[f].Name)
 			}
 		}
-		itemBits := uint64(s.elementBits + s.valueBits)
-		if u.items += more.items; itemBits > 0 && u.items > s.items.Bits()/itemBits {
+		if u.items += more.items; s.itemBits() > 0 && u.items > s.most {
 			return d.f.corrupt("entries of records overlap")
 		}
 	}
 	return nil
 }
 
-// loadNulls sets a field that the frame lacks.
-func (d *decoder) loadNulls(b *pageBuilder, f int, t FieldType) {
-	for _, r := range d.at[:d.n] {
-		if t.variable() {
-			b.setText(&b.texts[f], r.slot, nil, true)
-		} else {
-			b.nums[f][r.slot] = nullBits(t)
-		}
+// begin starts a block; most is how many records it may get.
+func (d *decoder) begin(most int) {
+	if d.block == nil || len(d.block.shards) < most {
+		d.block = newBlock(d.f.schema, d.fields, most)
 	}
+	d.block.n = 0
 }
 
-func (d *decoder) loadNumbers(b *pageBuilder, f, src int, t FieldType) error {
+// next adds entry e of a shard to the block. Those of one shard come in
+// ascending order.
+func (d *decoder) next(shard int, e int64) {
+	b := d.block
+	b.shards[b.n], b.at[b.n] = int32(shard), uint64(e)
+	b.n++
+}
+
+// decode decodes the records of the block, as far as they have a fixed size;
+// set does the rest.
+func (d *decoder) decode() error {
+	d.block.group(len(d.f.shards))
+	if d.f.schema.Kind != Object {
+		return d.decodeEntrySpans()
+	}
+	free := uint64(0) // fields that take no bit
+	for f, src := range d.fields {
+		if src < 0 {
+			free += uint64(d.block.n)
+			continue
+		}
+		var err error
+		if t := d.f.schema.Fields[src].Type; t.variable() {
+			err = d.decodeTextSpans(f, src)
+		} else {
+			free += d.widthless(src)
+			err = d.decodeNumbers(f, src, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !d.f.allow.take(free) {
+		return d.f.corrupt("too many fields take no space")
+	}
+	return nil
+}
+
+// widthless returns how many records of the block have no bit for a field.
+func (d *decoder) widthless(src int) (n uint64) {
+	for _, g := range d.block.groups {
+		if d.f.shards[g.shard].widths[src] == 0 {
+			n += uint64(len(g.at))
+		}
+	}
+	return n
+}
+
+// decodeNumbers sets the numbers of field f of the block, in the form of pages.
+func (d *decoder) decodeNumbers(f, src int, t FieldType) error {
 	most, whole := numberLimits(t)
-	nums := &b.nums[f]
-	var room [pageSize]uint64
-	for k := 0; k < d.n; {
-		r := d.at[k]
-		n := k + 1
-		for d.run(k, n) {
-			n++
-		}
-		s, run := &d.f.shards[r.shard], room[:n-k]
+	nums := d.block.nums[f]
+	for _, g := range d.block.groups {
+		s := &d.f.shards[g.shard]
 		w := s.widths[src]
-		s.rows.Gather(run, r.e*s.recordBits+s.starts[src], s.recordBits, w)
+		if whole != 0 && w == 0 {
+			for _, k := range g.record {
+				nums[k] = nullBits(t)
+			}
+			continue
+		}
 		null := wirebits.Mask(w) // also every value of width 0
-		if w == 0 {
-			d.free += uint64(n - k)
+		if whole != 0 && w != whole {
+			return d.f.corrupt("field %s has numbers of %d bits, which no %v has", d.f.schema.Fields[src].Name, w, t)
 		}
-		switch {
-		case whole == 0:
-			for i, x := range run {
-				if x > most && x != null {
-					return d.badNumber(b, f, x, w)
-				}
-				nums[d.at[k+i].slot] = (x + 1) & null
+		read := d.block.read[:len(g.at)]
+		s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
+		if whole != 0 {
+			for i, x := range read {
+				nums[g.record[i]] = x
 			}
-		case w != whole && w != 0: // FLOAT and DOUBLE
-			return d.badNumber(b, f, run[0], w)
-		default:
-			for i, x := range run {
-				if w == 0 {
-					x = nullBits(t)
-				}
-				nums[d.at[k+i].slot] = x
-			}
+			continue
 		}
-		k = n
+		for i, x := range read {
+			if x > most && x != null {
+				return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, x, w, t)
+			}
+			nums[g.record[i]] = (x + 1) & null
+		}
 	}
 	return nil
 }
@@ -204,143 +200,176 @@ func numberLimits(t FieldType) (most uint64, whole int) {
 	return math.MaxUint64, 0
 }
 
-func (d *decoder) badNumber(b *pageBuilder, f int, x uint64, w int) error {
-	field := b.schema.Fields[f]
-	return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", field.Name, x, w, field.Type)
-}
-
-// run says whether record n is in the shard of record k and as far behind it
-// there as in d.at: values of such records follow each other in the blob, too.
-func (d *decoder) run(k, n int) bool {
-	return n < d.n && d.at[n].shard == d.at[k].shard && d.at[n].e == d.at[k].e+uint64(n-k)
-}
-
-func (d *decoder) loadTexts(b *pageBuilder, f, src int) error {
-	for k := 0; k < d.n; {
-		n, data, err := d.textRun(&b.texts[f], k, src)
+// decodeTextSpans sets where the values of STRING or BYTES field f of the block
+// lie.
+func (d *decoder) decodeTextSpans(f, src int) error {
+	t := d.f.schema.Fields[src]
+	for _, g := range d.block.groups {
+		s := &d.f.shards[g.shard]
+		if s.widths[src] == 0 {
+			return d.f.corrupt("field %s has width 0", t.Name)
+		}
+		spans := &d.block.spans[f]
+		n, err := d.textSpans(spans, g, s, src)
 		if err != nil {
 			return err
 		}
-		d.addTexts(&b.texts[f], data, k, n, b.schema.Fields[f].Type == String)
-		k = n
+		if used := &d.used[g.shard].ranges[src]; n > 0 {
+			if *used += n; *used > uint64(len(s.ranges[src])) {
+				return d.f.corrupt("values of field %s overlap", t.Name)
+			}
+		}
+		if t.Type == String {
+			spans.markPlain(g, s.ranges[src])
+		} else {
+			spans.mark(g.record, spanPlain)
+		}
 	}
 	return nil
 }
 
-// textRun sets the slots of a run of records that begins with the k'th to places
-// in the bytes of a field that it returns, as if they were appended to c.data. n
-// is the record behind the run.
-func (d *decoder) textRun(c *textColumn, k, src int) (n int, data []byte, err error) {
-	r := d.at[k]
-	s := &d.f.shards[r.shard]
+// textSpans sets the spans of a group and returns how many bytes they are.
+func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64, err error) {
 	w, all := s.widths[src], uint64(len(s.ranges[src]))
-	name := d.f.schema.Fields[src].Name
-	if w == 0 {
-		return 0, nil, d.f.corrupt("field %s has width 0", name)
-	}
-	pos, start := r.e*s.recordBits+s.starts[src], uint64(0)
-	if r.e > 0 {
-		start = s.rows.At(pos-s.recordBits, w) & wirebits.Mask(w-1)
-	}
-	from, base := start, uint64(len(c.data))
-	for n = k; d.run(k, n); n++ {
-		x := s.rows.At(pos, w)
-		pos += s.recordBits
-		end := x & wirebits.Mask(w-1)
+	mask := wirebits.Mask(w - 1) // the highest bit says null
+	start, next := uint64(0), uint64(0)
+	read := d.block.read[:len(g.at)]
+	s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
+	for i, x := range read {
+		k, e := g.record[i], g.at[i]
+		if e != next { // else it begins where the one before ends
+			start = s.rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
+		}
+		end := x & mask
+		next = e + 1
+		spans.kind[k] = 0
 		if x != end {
-			c.nulls |= 1 << d.at[n].slot
-			if end != start { // nothing says that a null has no bytes
-				n++
-				break
-			}
+			spans.kind[k] = spanNull
+			start = end // nothing says that a null has no bytes
 			continue
 		}
 		if start > end || end > all {
-			return 0, nil, d.f.corrupt("field %s has bytes %d to %d of %d", name, start, end, all)
+			return 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
 		}
-		c.start[d.at[n].slot], c.end[d.at[n].slot] = int(base+start-from), int(base+end-from)
+		spans.start[k], spans.end[k] = start, end
+		n += end - start
 		start = end
 	}
-	used := &d.used[r.shard].ranges[src]
-	if *used += start - from; *used > all {
-		return 0, nil, d.f.corrupt("values of field %s overlap", name)
-	}
-	if start > from {
-		data = s.ranges[src][from:start]
-	}
-	return n, data, nil
+	return n, nil
 }
 
-// addTexts appends the bytes of the records k to n-1, whose slots textRun set.
-func (d *decoder) addTexts(c *textColumn, data []byte, k, n int, text bool) {
-	base := len(c.data)
-	if !text || wire.IsASCII(data) {
-		c.data = append(c.data, data...)
-		return
-	}
-	for _, r := range d.at[k:n] {
-		if c.nulls>>r.slot&1 != 0 {
-			continue
+// decodeEntrySpans sets where the entries of the block's collections lie.
+func (d *decoder) decodeEntrySpans() error {
+	spans := &d.block.spans[0]
+	for _, g := range d.block.groups {
+		s := &d.f.shards[g.shard]
+		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
+		read := d.block.read[:len(g.at)]
+		s.rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
+		start, next, n := uint64(0), uint64(0), uint64(0)
+		for i, end := range read {
+			k, e := g.record[i], g.at[i]
+			if e != next {
+				start = s.rows.At((e-1)*rowBits, s.pointerBits)
+			}
+			if start > end || itemBits > 0 && end > s.most {
+				return d.f.corrupt("entries %d to %d are out of range", start, end)
+			}
+			spans.start[k], spans.end[k] = start, end
+			n += end - start
+			start, next = end, e+1
 		}
-		value := data[c.start[r.slot]-base : c.end[r.slot]-base]
-		start := len(c.data)
-		c.data = wire.AppendText(c.data, value)
-		c.add(r.slot, start)
-	}
-}
-
-func (d *decoder) loadCollections(b *pageBuilder) error {
-	for k := 0; k < d.n; {
-		n, start, end, err := d.entryRun(&b.lists, k)
-		if err != nil {
-			return err
+		if itemBits == 0 && !d.f.allow.take(n) {
+			return d.f.corrupt("too many entries take no space")
 		}
-		s := &d.f.shards[d.at[k].shard]
-		if d.f.schema.Kind == List {
-			dst := b.lists.grow(partElement, int(end-start))
-			s.items.Unpack(dst, start*uint64(s.elementBits), s.elementBits)
-		} else if err := d.loadTable(&b.lists, s, d.at[k], start, end); err != nil {
-			return err
+		used := &d.used[g.shard].items
+		if *used += n; itemBits > 0 && *used > s.most {
+			return d.f.corrupt("entries of records overlap")
 		}
-		k = n
 	}
 	return nil
 }
 
-// entryRun sets the slots of a run of LISTs that begins with the k'th record to
-// places of their entries, as if these were appended to c. n is the record
-// behind the run; of SETs and MAPs it is always the next.
-func (d *decoder) entryRun(c *entryColumns, k int) (n int, from, end uint64, err error) {
-	r := d.at[k]
-	s := &d.f.shards[r.shard]
-	rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), uint64(s.elementBits+s.valueBits)
-	if r.e > 0 {
-		from = s.rows.At((r.e-1)*rowBits, s.pointerBits)
+// set sets the slots in a mask to the k'th record of the block and those behind
+// it.
+func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
+	if d.f.schema.Kind != Object {
+		return d.setEntries(&b.lists, k, mask)
 	}
-	start, base := from, uint64(len(c.parts[partElement]))
-	for n = k; d.run(k, n) && (n == k || c.kind == List); n++ {
-		end = s.rows.At(d.at[n].e*rowBits, s.pointerBits)
-		if start > end || itemBits > 0 && end > s.most {
-			return 0, 0, 0, d.f.corrupt("entries %d to %d are out of range", start, end)
+	for f, src := range d.fields {
+		switch t := b.schema.Fields[f].Type; {
+		case t.variable() && src < 0:
+			b.texts[f].nulls |= mask
+		case t.variable():
+			d.setTexts(&b.texts[f], f, src, k, mask)
+		case src < 0:
+			for m := mask; m != 0; m &= m - 1 {
+				b.nums[f][mathbits.TrailingZeros16(m)] = nullBits(t)
+			}
+		default:
+			setNumbers(&b.nums[f], d.block.nums[f][k:], mask)
 		}
-		c.start[d.at[n].slot], c.end[d.at[n].slot] = int(base+start-from), int(base+end-from)
-		start = end
 	}
-	if itemBits == 0 && !d.f.allow.take(end-from) {
-		return 0, 0, 0, d.f.corrupt("too many entries take no space")
-	}
-	used := &d.used[r.shard].items
-	if *used += end - from; itemBits > 0 && *used > s.most {
-		return 0, 0, 0, d.f.corrupt("entries of records overlap")
-	}
-	return n, from, end, nil
+	return nil
 }
 
-// loadTable sets a slot to the entries in a SET's or MAP's hash table, which are
-// the buckets from start to end.
-func (d *decoder) loadTable(c *entryColumns, s *shard, r recordAt, start, end uint64) error {
+func setNumbers(dst *[pageSize]uint64, src []uint64, mask uint16) {
+	if mask == 1<<pageSize-1 {
+		*dst = [pageSize]uint64(src)
+		return
+	}
+	for i := 0; mask != 0; mask &= mask - 1 {
+		dst[mathbits.TrailingZeros16(mask)] = src[i]
+		i++
+	}
+}
+
+// setTexts sets slots to values of a field, which it copies.
+func (d *decoder) setTexts(c *textColumn, f, src, k int, mask uint16) {
+	spans := &d.block.spans[f]
+	for ; mask != 0; mask &= mask - 1 {
+		i := mathbits.TrailingZeros16(mask)
+		switch kind := spans.kind[k]; {
+		case kind&spanNull != 0:
+			c.nulls |= 1 << i
+		default:
+			value := d.f.shards[d.block.shards[k]].ranges[src][spans.start[k]:spans.end[k]]
+			start := len(c.data)
+			if kind == spanPlain {
+				c.data = append(c.data, value...)
+			} else {
+				c.data = wire.AppendText(c.data, value)
+			}
+			c.add(i, start)
+		}
+		k++
+	}
+}
+
+// setEntries sets slots to the entries of collections.
+func (d *decoder) setEntries(c *entryColumns, k int, mask uint16) error {
+	spans := &d.block.spans[0]
+	for ; mask != 0; mask &= mask - 1 {
+		i := mathbits.TrailingZeros16(mask)
+		s := &d.f.shards[d.block.shards[k]]
+		start, end := spans.start[k], spans.end[k]
+		if c.kind == List {
+			at := len(c.parts[partElement])
+			s.items.Unpack(c.grow(partElement, int(end-start)), start*uint64(s.elementBits), s.elementBits)
+			c.start[i], c.end[i] = at, at+int(end-start)
+		} else if err := d.setTable(c, s, i, d.block.at[k], start, end); err != nil {
+			return err
+		}
+		k++
+	}
+	return nil
+}
+
+// setTable sets a slot to the entries in a SET's or MAP's hash table, which are
+// the buckets from start to end. The record is entry e of the shard.
+func (d *decoder) setTable(c *entryColumns, s *shard, slot int, e, start, end uint64) error {
 	rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.elementBits+s.valueBits
-	size := s.rows.At(r.e*rowBits+uint64(s.pointerBits), s.sizeBits)
+	size := s.rows.At(e*rowBits+uint64(s.pointerBits), s.sizeBits)
 	if size > wire.MaxTableEntries || end-start != wire.TableSize(size) {
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, end-start)
 	}
@@ -360,6 +389,6 @@ func (d *decoder) loadTable(c *entryColumns, s *shard, r recordAt, start, end ui
 	if uint64(n-first) != size {
 		return d.f.corrupt("a hash table of %d entries holds %d", size, n-first)
 	}
-	c.start[r.slot], c.end[r.slot] = first, n
+	c.start[slot], c.end[slot] = first, n
 	return nil
 }

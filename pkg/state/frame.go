@@ -46,6 +46,9 @@ type shard struct {
 	items wirebits.Words // LIST elements, SET buckets, MAP entries
 }
 
+// itemBits returns how much an element, bucket or entry takes.
+func (s *shard) itemBits() int { return s.elementBits + s.valueBits }
+
 // readHeader reads everything before the frames of a main blob.
 func readHeader(r *wire.Reader) (Header, []*Schema) {
 	r.Section("header")

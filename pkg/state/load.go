@@ -27,6 +27,8 @@ const (
 	chunkBits = chunkOrdinals / 64 // words of populated bits in a chunk
 	// partChunks is how many chunks are worth a part of their own.
 	partChunks = 64
+	// blockWords is how many words of populated bits are decoded together.
+	blockWords = maxBlock / 64
 )
 
 // loadTypes decodes the frames that keep has a schema for, with as many
@@ -89,14 +91,8 @@ func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
 	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
 		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
 	}
-	for w := p.from; w < p.to && err == nil; w++ {
-		word := l.frame.populated.At(uint64(w)*64, 64)
-		for first := w * 64; word != 0 && err == nil; first += pageSize {
-			if live := uint16(word); live != 0 {
-				err = l.page(e, p.d, first, live)
-			}
-			word >>= pageSize
-		}
+	for w := p.from; w < p.to && err == nil; w += blockWords {
+		err = l.block(e, p.d, w, min(w+blockWords, p.to))
 	}
 	if err != nil {
 		e.blocks.Discard()
@@ -106,18 +102,39 @@ func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
 	return err
 }
 
-// page decodes the records of one page, whose first ordinal is first.
-func (l *typeLoad) page(e *typeEdit, d *decoder, first int, live uint16) error {
-	shards := len(l.frame.shards)
-	d.begin()
-	for m := live; m != 0; m &= m - 1 {
-		o := first + bits.TrailingZeros16(m)
-		if o > MaxOrdinal || int64(o/shards) > l.frame.shards[o%shards].max {
-			return l.frame.corrupt("populated ordinal %d is above the greatest", o)
+// block decodes the records of some words of populated bits.
+func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
+	shards := int64(len(l.frame.shards))
+	d.begin(maxBlock)
+	for w := from; w < to; w++ {
+		for word := l.frame.populated.At(uint64(w)*64, 64); word != 0; word &= word - 1 {
+			o := int64(w*64 + bits.TrailingZeros64(word))
+			shard, entry := int(o%shards), o/shards
+			if o > MaxOrdinal || entry > l.frame.shards[shard].max {
+				return l.frame.corrupt("populated ordinal %d is above the greatest", o)
+			}
+			d.next(shard, entry)
 		}
-		d.next(recordAt{o % shards, uint64(o / shards), o - first})
 	}
-	return e.rewrite(Ordinal(first), live, func() error { return d.load(e.b) })
+	if err := d.decode(); err != nil {
+		return err
+	}
+	k := 0
+	for w := from; w < to; w++ {
+		word := l.frame.populated.At(uint64(w)*64, 64)
+		for first := w * 64; word != 0; first += pageSize {
+			live := uint16(word)
+			word >>= pageSize
+			if live == 0 {
+				continue
+			}
+			if err := e.rewrite(Ordinal(first), live, func() error { return d.set(e.b, k, live) }); err != nil {
+				return err
+			}
+			k += bits.OnesCount16(live)
+		}
+	}
+	return nil
 }
 
 // join makes one type out of the parts.

@@ -226,14 +226,42 @@ type deltaTeam struct {
 }
 
 func (team *deltaTeam) loader() pageLoader {
-	d := team.join()
-	return func(b *pageBuilder, k, n int) error {
-		d.begin()
-		for _, p := range team.added[k:n] {
-			d.next(recordAt{int(p.shard), uint64(p.k), slot(p.o)})
+	d, from, to := team.join(), 0, 0 // what the decoder's block has
+	return func(b *pageBuilder, k, n, ahead int) error {
+		if n > to {
+			from, to = k, team.blockEnd(k, ahead)
+			if err := d.decodeAdded(team.added[from:to]); err != nil {
+				return err
+			}
 		}
-		return d.load(b)
+		mask := uint16(0)
+		for _, p := range team.added[k:n] {
+			mask |= 1 << slot(p.o)
+		}
+		return d.set(b, k-from, mask)
 	}
+}
+
+// blockEnd returns the end of a block that begins with added record k: it has
+// whole pages, and nothing behind ahead.
+func (team *deltaTeam) blockEnd(k, ahead int) int {
+	if ahead-k <= maxBlock {
+		return ahead
+	}
+	n := k + maxBlock
+	for page := team.added[n].o >> pageShift; team.added[n-1].o>>pageShift == page; {
+		n--
+	}
+	return n
+}
+
+// decodeAdded decodes a block of added records.
+func (d *decoder) decodeAdded(added []addedAt) error {
+	d.begin(len(added))
+	for _, p := range added {
+		d.next(int(p.shard), int64(p.k))
+	}
+	return d.decode()
 }
 
 // join returns a further decoder.

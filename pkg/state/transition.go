@@ -165,7 +165,7 @@ func (t *Type) project(s *Schema, from []int) (*Type, error) {
 		ordinals = append(ordinals, o)
 	}
 	return newType(s, t.shards).apply(typeChange{added: ordinals, loader: func() pageLoader {
-		return func(b *pageBuilder, k, n int) error {
+		return func(b *pageBuilder, k, n, _ int) error {
 			for _, o := range ordinals[k:n] {
 				t.Record(o).loadAs(b, from)
 			}

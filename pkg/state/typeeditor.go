@@ -144,7 +144,7 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 	next, err := t.base.apply(typeChange{
 		removed: c.Removed, added: c.Added,
 		loader: func() pageLoader {
-			return func(b *pageBuilder, k, n int) error {
+			return func(b *pageBuilder, k, n, _ int) error {
 				for _, o := range c.Added[k:n] {
 					if err := t.load(b, slot(o), t.at[o], types); err != nil {
 						return err

@@ -58,19 +58,20 @@ func (a Words) atEnd(pos uint64, w int) uint64 {
 	return binary.BigEndian.Uint64(a.data[pos>>6*8:]) >> (pos & 63) & Mask(w)
 }
 
-// Gather sets dst to numbers of w bits, w in [0, 64], whose positions are step
-// bits apart, from pos on. The caller guarantees that there are so many.
-func (a Words) Gather(dst []uint64, pos, step uint64, w int) {
+// Gather sets dst to numbers of w bits, w in [0, 64], of the rows in a list,
+// which is as long as dst and ascending: row i begins at bit i*step, and the
+// number in it at bit start. The caller guarantees that there are such rows.
+func (a Words) Gather(dst, rows []uint64, step, start uint64, w int) {
 	mask := Mask(w)
-	for i := range dst {
+	for i, row := range rows {
+		pos := row*step + start
 		at := pos >> 6 * 8
 		if at+16 > uint64(len(a.data)) {
 			dst[i] = a.atEnd(pos, w)
-		} else {
-			x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
-			dst[i] = x & mask
+			continue
 		}
-		pos += step
+		x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
+		dst[i] = x & mask
 	}
 }
 

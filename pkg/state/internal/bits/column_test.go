@@ -163,14 +163,32 @@ func TestUnpack(t *testing.T) {
 		}
 		got := make([]uint32, rapid.IntRange(0, most).Draw(t, "numbers"))
 		a.Unpack(got, pos, w)
-		long := make([]uint64, len(got))
-		a.Gather(long, pos, uint64(w), w)
 		for i, x := range got {
 			if want := a.At(pos+uint64(i*w), w); uint64(x) != want {
 				t.Fatalf("number %d of %d bits from %d is %#x, want %#x", i, w, pos, x, want)
 			}
-			if uint64(x) != long[i] {
-				t.Fatalf("number %d of %d bits from %d is %#x gathered, want %#x", i, w, pos, long[i], x)
+		}
+	})
+}
+
+// TestGather reads numbers of some rows as At does.
+func TestGather(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := bits.MakeWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data"))
+		w := rapid.IntRange(0, 64).Draw(t, "width")
+		start := rapid.IntRange(0, 70).Draw(t, "start")
+		step := start + w + rapid.IntRange(0, 70).Draw(t, "rest")
+		var rows []uint64
+		for row := range uint64(40) {
+			if (row+1)*uint64(step) <= a.Bits() && rapid.Bool().Draw(t, "take") {
+				rows = append(rows, row)
+			}
+		}
+		got := make([]uint64, len(rows))
+		a.Gather(got, rows, uint64(step), uint64(start), w)
+		for i, row := range rows {
+			if want := a.At(row*uint64(step)+uint64(start), w); got[i] != want {
+				t.Fatalf("row %d of %d bits has %d bits at %d: %#x, want %#x", row, step, w, start, got[i], want)
 			}
 		}
 	})

@@ -1,0 +1,119 @@
+package state
+
+import "github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+
+// maxBlock is how many records are decoded together, those of some pages.
+const maxBlock = 16 * pageSize
+
+// A block is records of a frame that are decoded together: field by field, and
+// each field shard by shard, because that is how they lie in a blob.
+type block struct {
+	n      int
+	shards []int32  // of each record
+	at     []uint64 // which entry of its shard each record is
+	nums   [][]uint64
+	spans  []spans // by field; of a collection one, for its entries
+
+	groups []group
+	counts []int    // scratch, by shard
+	order  []uint16 // what groups have their slices of
+	sorted []uint64
+	read   []uint64 // scratch: a field of a group
+}
+
+// A group is the records of one shard.
+type group struct {
+	shard  int
+	record []uint16 // positions in the block
+	at     []uint64 // entries of the shard
+}
+
+// spans is where values of records lie in the data of their shards.
+type spans struct {
+	start, end []uint64
+	kind       []uint8
+}
+
+// Kinds of a STRING's or BYTES' span.
+const (
+	spanNull  = 1
+	spanPlain = 2 // the bytes are those of a page
+)
+
+// newBlock returns a block for records of a frame with that schema.
+func newBlock(s *Schema, fields []int, most int) *block {
+	b := &block{
+		shards: make([]int32, most), at: make([]uint64, most),
+		order: make([]uint16, most), sorted: make([]uint64, most), read: make([]uint64, most),
+		nums: make([][]uint64, len(fields)), spans: make([]spans, max(1, len(fields))),
+	}
+	for f, src := range fields {
+		switch {
+		case src < 0:
+		case s.Fields[src].Type.variable():
+			b.spans[f] = newSpans(most)
+		default:
+			b.nums[f] = make([]uint64, most)
+		}
+	}
+	if s.Kind != Object {
+		b.spans[0] = newSpans(most)
+	}
+	return b
+}
+
+func newSpans(n int) spans {
+	return spans{make([]uint64, n), make([]uint64, n), make([]uint8, n)}
+}
+
+// group sorts the records by shard.
+func (b *block) group(shards int) {
+	b.groups = b.groups[:0]
+	if len(b.counts) == 0 {
+		b.counts = make([]int, shards+1)
+	}
+	clear(b.counts)
+	for _, s := range b.shards[:b.n] {
+		b.counts[s+1]++
+	}
+	from := 0
+	for s := range shards {
+		n := b.counts[s+1]
+		if b.counts[s] = from; n > 0 {
+			b.groups = append(b.groups, group{s, b.order[from : from+n], b.sorted[from : from+n]})
+		}
+		from += n
+	}
+	for k, s := range b.shards[:b.n] {
+		to := b.counts[s]
+		b.order[to], b.sorted[to] = uint16(k), b.at[k]
+		b.counts[s]++
+	}
+}
+
+func (s *spans) mark(records []uint16, kind uint8) {
+	for _, k := range records {
+		s.kind[k] |= kind
+	}
+}
+
+// markPlain marks which values of a group are ASCII, and so the same in blobs and
+// pages.
+func (s *spans) markPlain(g group, data []byte) {
+	for i := 0; i < len(g.record); {
+		k := g.record[i]
+		n := i + 1
+		if s.kind[k] == spanNull {
+			i = n
+			continue
+		}
+		end := s.end[k]
+		for ; n < len(g.record) && s.kind[g.record[n]] != spanNull && s.start[g.record[n]] == end; n++ {
+			end = s.end[g.record[n]]
+		}
+		if wire.IsASCII(data[s.start[k]:end]) {
+			s.mark(g.record[i:n], spanPlain)
+		}
+		i = n
+	}
+}
