@@ -215,18 +215,30 @@ func (g *gathering) number(key []state.Value) int32 {
 	return n
 }
 
-// changes returns what removes the records of the first part of the stream and
-// adds those of the rest, by key.
-func (g *gathering) changes(removed int) []keyChange {
-	gone, come := g.byKey(g.stream[:removed]), g.byKey(g.stream[removed:])
-	out := make([]keyChange, 0, len(g.last))
-	for _, n := range g.sorted() {
-		c := change{gone.of(n.number), come.of(n.number)}
-		if !c.empty() {
-			out = append(out, keyChange{g.keys.list[n.number], n.head, c})
-		}
-	}
-	return out
+// gathered is what a gathering has found.
+type gathered struct {
+	g       *gathering
+	numbers []headed // of keys, in their order
+	records grouped
+}
+
+func (g *gathering) all() gathered {
+	records := g.byKey(g.stream)
+	used := slices.DeleteFunc(g.sorted(), func(n headed) bool { return len(records.of(n.number)) == 0 })
+	return gathered{g, used, records}
+}
+
+func (g gathered) size() int { return len(g.numbers) }
+
+func (g gathered) keyAt(i int, _ *[8]byte) (key []byte, head uint64) {
+	n := g.numbers[i]
+	return g.g.keys.list[n.number], n.head
+}
+
+func (g gathered) read(i int, c *keyChange) int {
+	n := g.numbers[i]
+	c.key, c.head, c.change = g.g.keys.list[n.number], n.head, change{added: g.records.of(n.number)}
+	return i + 1
 }
 
 // headed is a number with the head of its key.

@@ -39,7 +39,7 @@ func newInverted(s *state.State, typeName string, paths []string, sorted bool) (
 	x.bind(s, typeName)
 	g := newGathering(&x, true)
 	g.addAll(x.plan, slices.Collect(x.t.Ordinals()))
-	x.tree, _ = x.tree.apply(g.changes(0))
+	x.tree, _ = x.tree.apply(g.all())
 	return x, nil
 }
 
@@ -60,12 +60,8 @@ func (x *inverted) next(next *state.State, changes state.Changes) (inverted, err
 	if len(c.Removed)+len(c.Added) == 0 {
 		return n, nil
 	}
-	g := newGathering(x, false)
-	g.addAll(x.plan, slices.DeleteFunc(slices.Clone(c.Removed), func(o state.Ordinal) bool { return !x.t.Populated(o) }))
-	removed := len(g.stream)
-	g.addAll(n.plan, c.Added)
 	var ok bool
-	if n.tree, ok = x.tree.apply(g.changes(removed)); !ok { // not regular: a key had changed
+	if n.tree, ok = x.tree.apply(x.exchanged(&n, c)); !ok { // not regular: a key had changed
 		return newInverted(next, name, x.paths, x.sorted)
 	}
 	return n, nil

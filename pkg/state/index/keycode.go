@@ -106,3 +106,26 @@ func headOf(key []byte) uint64 {
 	}
 	return h
 }
+
+// integerHead returns headOf the code of an INT or LONG, if all of that is in
+// it.
+func integerHead(v state.Value) (head uint64, ok bool) {
+	var x int64
+	switch v.Type() {
+	case state.Int:
+		x = int64(v.Int())
+	case state.Long:
+		x = v.Long()
+	default:
+		return 0, false
+	}
+	n := (bits.Len64(uint64(x^x>>63)) + 7) / 8
+	if n > 7 {
+		return 0, false
+	}
+	lead := codeZero + n
+	if x < 0 {
+		lead = codeZero - 1 - n
+	}
+	return uint64(lead)<<56 | uint64(x)<<(64-8*n)>>8, true
+}

@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -75,12 +76,30 @@ func (w *bitWriter) gap(n uint32, k uint) {
 
 // copyFrom appends the bits of r from one place up to another.
 func (w *bitWriter) copyFrom(r *riceReader, from, to int) {
+	if to-from >= 64 {
+		from = w.copyWords(r.data, from, to)
+	}
 	for ; to-from >= 32; from += 32 {
 		w.put(uint64(uint32(r.bitsAt(from))), 32)
 	}
 	if n := uint(to - from); n > 0 {
 		w.put(r.bitsAt(from)&(1<<n-1), n)
 	}
+}
+
+// copyWords appends as many whole words of 64 bits as there are from one place
+// of some data up to another, and returns the place behind them.
+func (w *bitWriter) copyWords(data []byte, from, to int) int {
+	out, acc, n := slices.Grow(w.out, (to-from)/8), w.acc, w.n
+	shift := uint(from & 7)
+	for i := from >> 3; to-from >= 64 && i+9 <= len(data); i += 8 {
+		v := binary.LittleEndian.Uint64(data[i:])>>shift | uint64(data[i+8])<<(64-shift)
+		out = binary.LittleEndian.AppendUint64(out, acc|v<<n)
+		acc = v >> (64 - n)
+		from += 64
+	}
+	w.out, w.acc = out, acc
+	return from
 }
 
 // appendRice appends the code of ordinals from base on.
@@ -209,26 +228,37 @@ func (c change) splice(dst []byte, r riceReader, size int) ([]byte, bool) {
 // seek reads up to the first ordinal that is not smaller than x. It returns
 // where that begins, what its gap counts from, and the ordinal.
 func (r *riceReader) seek(x state.Ordinal) (at int, base, o state.Ordinal) {
+	r.pass(x)
 	at, base = r.at, r.next
-	mask := uint64(1)<<r.k - 1
-	for left := r.left; left > 0; left-- {
-		w := r.bitsAt(at)
-		zeros := uint(bits.TrailingZeros64(w))
-		if zeros+1+r.k > window {
-			break
-		}
-		o = base + state.Ordinal(uint64(zeros)<<r.k|w>>(zeros+1)&mask)
-		if o >= x {
-			break
-		}
-		at, base = at+int(zeros+1+r.k), o+1
-		r.left--
-	}
-	r.at, r.next = at, base
 	for o = r.read(); o < x && o != state.NoOrdinal; o = r.read() {
 		at, base = r.at, r.next
 	}
 	return at, base, o
+}
+
+// pass passes over ordinals that are smaller than x, as far as windows have room
+// for their gaps.
+func (r *riceReader) pass(x state.Ordinal) {
+	at, base, left, k := r.at, r.next, r.left, r.k
+	mask := uint64(1)<<k - 1
+	for room := uint(0); left > 0 && room < window; {
+		w := r.bitsAt(at)
+		for room = window; left > 0; left-- {
+			zeros := uint(bits.TrailingZeros64(w))
+			size := zeros + 1 + k
+			if size > room {
+				break
+			}
+			o := base + state.Ordinal(uint64(zeros)<<k|w>>(zeros+1)&mask)
+			if o >= x {
+				left, room = -left, window // no more
+				break
+			}
+			w >>= size & 63
+			at, base, room = at+int(size), o+1, room-size
+		}
+	}
+	r.at, r.next, r.left = at, base, max(left, -left)
 }
 
 // goodSize says whether so many ordinals should take so many bytes with k: if

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
@@ -115,6 +116,23 @@ func inParts(parts [][2]int, f func(i, from, to int)) {
 		all.Go(func() { f(i+1, p[0], p[1]) })
 	}
 	f(0, parts[0][0], parts[0][1])
+	all.Wait()
+}
+
+// inTurns calls f for 0 to n-1, on each processor for one after the other, and
+// waits.
+func inTurns(n int, f func(i int)) {
+	var next atomic.Int64
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			f(i)
+		}
+	}
+	var all sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) - 1 {
+		all.Go(work)
+	}
+	work()
 	all.Wait()
 }
 

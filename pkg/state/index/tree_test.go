@@ -169,7 +169,7 @@ func TestTree(t *testing.T) {
 	for _, size := range []int{0, 1, 30000, 10, 1000, 20000, 3, 40000, 5} {
 		changes := randomKeyChanges(r, have, size)
 		last := versions[len(versions)-1]
-		next, ok := last.tree.apply(changes)
+		next, ok := last.tree.apply(changeList(changes))
 		if !ok {
 			t.Fatalf("%d changes: refused", size)
 		}
@@ -177,9 +177,9 @@ func TestTree(t *testing.T) {
 	}
 	var all []keyChange
 	for _, key := range slices.Sorted(maps.Keys(have)) {
-		all = append(all, keyChange{[]byte(key), headOf([]byte(key)), change{removed: have[key]}})
+		all = append(all, keyChange{key: []byte(key), head: headOf([]byte(key)), change: change{removed: have[key]}})
 	}
-	empty, ok := versions[len(versions)-1].tree.apply(all)
+	empty, ok := versions[len(versions)-1].tree.apply(changeList(all))
 	if !ok || len(empty.branches) != 0 || empty.keys != 0 || empty.postings != 0 {
 		t.Errorf("without all keys: %v, %d branches, %d keys, %d postings", ok, len(empty.branches), empty.keys, empty.postings)
 	}
@@ -189,6 +189,18 @@ func TestTree(t *testing.T) {
 			t.Fatalf("version %d", i)
 		}
 	}
+}
+
+// changeList has a change at each place.
+type changeList []keyChange
+
+func (l changeList) size() int { return len(l) }
+
+func (l changeList) keyAt(i int, _ *[8]byte) (key []byte, head uint64) { return l[i].key, l[i].head }
+
+func (l changeList) read(i int, c *keyChange) int {
+	c.key, c.head, c.change = l[i].key, l[i].head, l[i].change
+	return i + 1
 }
 
 // randomKeyChanges removes or adds ordinals of random keys.
@@ -226,7 +238,7 @@ func randomKeyChanges(r *rand.Rand, have map[string][]state.Ordinal, n int) []ke
 		if have[key] = slices.Sorted(maps.Keys(now)); len(now) == 0 {
 			delete(have, key)
 		}
-		out = append(out, keyChange{[]byte(key), headOf([]byte(key)), c})
+		out = append(out, keyChange{key: []byte(key), head: headOf([]byte(key)), change: c})
 	}
 	return out
 }

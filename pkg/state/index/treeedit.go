@@ -2,7 +2,9 @@ package index
 
 import (
 	"bytes"
+	"runtime"
 	"slices"
+	"sort"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -21,14 +23,123 @@ type keyChange struct {
 	key  []byte
 	head uint64
 	change
+
+	room     [8]byte         // for a short key
+	ordinals []state.Ordinal // of this change and those read before
 }
 
-// treeEdit makes the next version of a tree in one pass from left to right.
-// What has no change is shared.
+// keyChanges are changes with distinct keys in ascending order. Each begins at
+// a place, which other places may follow that belong to it.
+type keyChanges interface {
+	// size returns the number of places.
+	size() int
+	// keyAt returns the key of the change that a place belongs to, and its head.
+	keyAt(i int, room *[8]byte) (key []byte, head uint64)
+	// read reads the change that begins at a place and returns where the next
+	// one does. It leaves the ordinals of those read before alone.
+	read(i int, c *keyChange) int
+}
+
+// changeReader reads changes one after the other.
+type changeReader struct {
+	from      keyChanges
+	next, end int
+	ok        bool // there is one
+	now       keyChange
+}
+
+func (r *changeReader) step() {
+	if r.ok = r.next < r.end; r.ok {
+		r.next = r.from.read(r.next, &r.now)
+	}
+}
+
+// limit is the first key of a leaf; the zero limit is behind all keys.
+type limit struct {
+	head uint64
+	leaf *leaf
+}
+
+func (b *branch) limit(i int) limit { return limit{b.heads[i], b.leaves[i]} }
+
+// above says whether a key is below the limit.
+func (l limit) above(key []byte, head uint64) bool {
+	return l.leaf == nil || head < l.head || head == l.head && bytes.Compare(key, l.leaf.first()) < 0
+}
+
+// treePart is branches of a tree, and the changes of what is in them.
+type treePart struct {
+	from, to   int
+	first, end int
+}
+
+// partChanges is how many places make a part of their own worth it.
+const partChanges = 256
+
+// parts divides a tree, several parts for each processor: they differ.
+func (t *tree) parts(changes keyChanges) []treePart {
+	n := changes.size()
+	out := []treePart{{to: len(t.branches), end: n}}
+	if runtime.GOMAXPROCS(0) == 1 {
+		return out
+	}
+	var room [8]byte
+	count := min(4*runtime.GOMAXPROCS(0), n/partChanges)
+	for i := 1; i < count; i++ {
+		last := &out[len(out)-1]
+		key, head := changes.keyAt(n*i/count, &room)
+		branch := 0
+		if len(t.branches) > 0 {
+			if branch = t.upTo(key, head); branch <= last.from {
+				continue
+			}
+			key, head = t.branches[branch].first(), t.heads[branch]
+		}
+		first := last.first + sort.Search(n-last.first, func(k int) bool {
+			var room [8]byte
+			other, h := changes.keyAt(last.first+k, &room)
+			return h > head || h == head && bytes.Compare(other, key) >= 0
+		})
+		if first == last.first {
+			continue
+		}
+		last.to, last.end = branch, first
+		out = append(out, treePart{branch, len(t.branches), first, n})
+	}
+	return out
+}
+
+// apply returns the tree after changes. It says false if one removes what is not
+// there or adds what is.
+func (t *tree) apply(changes keyChanges) (tree, bool) {
+	parts := t.parts(changes)
+	edits := make([]treeEdit, len(parts))
+	right := make([]bool, len(parts))
+	inTurns(len(parts), func(i int) { right[i] = edits[i].part(t, changes, parts[i]) })
+	if slices.Contains(right, false) {
+		return tree{}, false
+	}
+	out := tree{keys: t.keys, postings: t.postings}
+	var jobs []longJob
+	for i := range edits {
+		e := &edits[i]
+		out.heads = append(out.heads, e.out.heads...)
+		out.branches = append(out.branches, e.out.branches...)
+		out.keys += e.out.keys
+		out.postings += e.out.postings
+		jobs = append(jobs, e.jobs...)
+	}
+	return out, doAll(jobs)
+}
+
+// treeEdit makes the next version of a part of a tree in one pass from left to
+// right. What has no change is shared.
 type treeEdit struct {
-	out  tree
+	in   changeReader
+	out  tree   // its counts are what is to be added
 	row  branch // the branch under way
 	long longEdit
+	jobs []longJob
 
 	// the leaf under way
 	data  []byte
@@ -38,43 +149,34 @@ type treeEdit struct {
 	code         []byte
 }
 
-// apply returns the tree after changes with distinct keys in ascending order. It
-// says false if a change removes what is not there or adds what is.
-func (t *tree) apply(changes []keyChange) (tree, bool) {
-	e := treeEdit{out: tree{keys: t.keys, postings: t.postings}}
-	next := 0 // the first branch that is not in out
-	for len(changes) > 0 {
-		at, own := 0, changes
-		if len(t.branches) > 0 {
-			at = t.upTo(changes[0].key, changes[0].head)
-			own = changes[:before(changes, t.branches[at+1:])]
-			e.keep(t, next, at)
-			next = at + 1
-			if !e.branch(t.branches[at], own) {
-				return tree{}, false
+// part leaves in e.out what becomes of a part.
+func (e *treeEdit) part(t *tree, changes keyChanges, p treePart) bool {
+	e.in = changeReader{from: changes, next: p.first, end: p.end}
+	e.in.now.ordinals = make([]state.Ordinal, 0, p.end-p.first)
+	e.in.step()
+	next := p.from // the first branch that is not in out
+	for e.in.ok {
+		if len(t.branches) == 0 {
+			if !e.leaf(&leaf{}, limit{}) {
+				return false
 			}
-		} else if !e.leaf(&leaf{}, own) {
-			return tree{}, false
+			e.pushBranches()
+			break
+		}
+		at := t.upTo(e.in.now.key, e.in.now.head)
+		end := limit{}
+		if at+1 < len(t.branches) {
+			end = t.branches[at+1].limit(0)
+		}
+		e.keep(t, next, at)
+		next = at + 1
+		if !e.branch(t.branches[at], end) {
+			return false
 		}
 		e.pushBranches()
-		changes = changes[len(own):]
 	}
-	e.keep(t, next, len(t.branches))
-	return e.out, true
-}
-
-// firstKey is a row's smallest key.
-type firstKey interface{ first() []byte }
-
-// before returns how many changes come before the first of the nodes, all if
-// there is none.
-func before[T firstKey](changes []keyChange, nodes []T) int {
-	if len(nodes) == 0 {
-		return len(changes)
-	}
-	limit := nodes[0].first()
-	n, _ := slices.BinarySearchFunc(changes, limit, func(c keyChange, key []byte) int { return bytes.Compare(c.key, key) })
-	return n
+	e.keep(t, next, p.to)
+	return true
 }
 
 // keep takes branches over.
@@ -89,18 +191,20 @@ func (b *branch) add(other *branch, from, to int) {
 	b.leaves = append(b.leaves, other.leaves[from:to]...)
 }
 
-// branch leaves in e.row what becomes of a branch.
-func (e *treeEdit) branch(b *branch, changes []keyChange) bool {
+// branch leaves in e.row what becomes of a branch, whose keys end at a limit.
+func (e *treeEdit) branch(b *branch, end limit) bool {
 	next := 0
-	for len(changes) > 0 {
-		at := b.upTo(changes[0].key, changes[0].head)
-		own := changes[:before(changes, b.leaves[at+1:])]
+	for c := &e.in; c.ok && end.above(c.now.key, c.now.head); {
+		at := b.upTo(c.now.key, c.now.head)
+		own := end
+		if at+1 < len(b.leaves) {
+			own = b.limit(at + 1)
+		}
 		e.row.add(b, next, at)
 		next = at + 1
 		if !e.leaf(b.leaves[at], own) {
 			return false
 		}
-		changes = changes[len(own):]
 	}
 	e.row.add(b, next, len(b.leaves))
 	return true
@@ -129,27 +233,26 @@ func (e *treeEdit) pushBranches() {
 	e.row.heads, e.row.leaves = e.row.heads[:0], e.row.leaves[:0]
 }
 
-// leaf appends to e.row what becomes of a leaf.
-func (e *treeEdit) leaf(l *leaf, changes []keyChange) bool {
+// leaf appends to e.row what becomes of a leaf, whose keys end at a limit.
+func (e *treeEdit) leaf(l *leaf, end limit) bool {
 	w := leafWalk{leaf: l}
 	from, longs := 0, 0 // what is before is in e.data and e.longs
-	for len(changes) > 0 {
-		w.skip(changes[0].key)
+	for c := &e.in.now; e.in.ok && end.above(c.key, c.head); e.in.step() {
+		w.skip(c.key)
 		at, passed := w.at, w.longs
 		e.data = append(e.data, l.data[from:at]...)
 		e.longs = append(e.longs, l.long[longs:passed]...)
 		old, ok := w.next()
-		if ok && bytes.Equal(old.key, changes[0].key) {
-			ok = e.change(old, changes[0])
+		if ok && bytes.Equal(old.key, c.key) {
+			ok = e.change(old, c)
 		} else {
 			w.at, w.longs = at, passed
-			ok = e.add(changes[0])
+			ok = e.add(c)
 		}
 		if !ok {
 			return false
 		}
 		from, longs = w.at, w.longs
-		changes = changes[1:]
 		if len(e.data) > leafMost*8 {
 			e.cutLeaves()
 		}
@@ -161,13 +264,17 @@ func (e *treeEdit) leaf(l *leaf, changes []keyChange) bool {
 }
 
 // add makes an entry for a new key.
-func (e *treeEdit) add(c keyChange) bool {
+func (e *treeEdit) add(c *keyChange) bool {
 	if len(c.removed) > 0 {
 		return false
 	}
 	e.out.keys++
 	e.out.postings += len(c.added)
-	e.put(c.key, c.added)
+	if len(c.added) >= jobLeast {
+		e.putLong(c.key, e.later(nil, c.change))
+	} else {
+		e.put(c.key, c.added)
+	}
 	return true
 }
 
@@ -190,7 +297,7 @@ func (e *treeEdit) putLong(key []byte, l *long) {
 }
 
 // change makes an entry of an old one.
-func (e *treeEdit) change(old entry, c keyChange) bool {
+func (e *treeEdit) change(old entry, c *keyChange) bool {
 	e.out.postings += c.grows()
 	p := old.postings()
 	n := p.n + c.grows()
@@ -198,6 +305,10 @@ func (e *treeEdit) change(old entry, c keyChange) bool {
 	case n <= 0:
 		e.out.keys--
 	case p.long != nil && n > listReturn:
+		if len(c.removed)+len(c.added) >= jobLeast {
+			e.putLong(c.key, e.later(p.long, c.change))
+			return true
+		}
 		l, ok := e.long.apply(p.long, c.change)
 		if ok {
 			e.putLong(c.key, l)
