@@ -237,13 +237,16 @@ func (r *riceReader) seek(x state.Ordinal) (at int, base, o state.Ordinal) {
 }
 
 // pass passes over ordinals that are smaller than x, as far as windows have room
-// for their gaps.
+// for their gaps. It takes as many from each window as mostly fit: another number
+// every time could not be predicted.
 func (r *riceReader) pass(x state.Ordinal) {
 	at, base, left, k := r.at, r.next, r.left, r.k
 	mask := uint64(1)<<k - 1
-	for room := uint(0); left > 0 && room < window; {
-		w := r.bitsAt(at)
-		for room = window; left > 0; left-- {
+	most := max(1, window/(int(k)+5))
+	for left > 0 {
+		w, room := r.bitsAt(at), uint(window)
+		n := min(most, left)
+		for ; n > 0; n-- {
 			zeros := uint(bits.TrailingZeros64(w))
 			size := zeros + 1 + k
 			if size > room {
@@ -251,14 +254,17 @@ func (r *riceReader) pass(x state.Ordinal) {
 			}
 			o := base + state.Ordinal(uint64(zeros)<<k|w>>(zeros+1)&mask)
 			if o >= x {
-				left, room = -left, window // no more
-				break
+				r.at, r.next, r.left = at, base, left
+				return
 			}
 			w >>= size & 63
-			at, base, room = at+int(size), o+1, room-size
+			at, base, room, left = at+int(size), o+1, room-size, left-1
+		}
+		if room == window {
+			break // a gap that no window has room for
 		}
 	}
-	r.at, r.next, r.left = at, base, max(left, -left)
+	r.at, r.next, r.left = at, base, left
 }
 
 // goodSize says whether so many ordinals should take so many bytes with k: if

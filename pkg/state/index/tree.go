@@ -20,7 +20,7 @@ type tree struct {
 // branch is a row of leaves. It is never empty.
 type branch struct {
 	heads  []uint64 // of each leaf's first key
-	leaves []*leaf
+	leaves []leaf
 }
 
 // leaf is a row of entries in order of their keys, never empty. An entry is
@@ -105,6 +105,11 @@ func uvarint(data []byte, at int) (v, next int) {
 	if b := data[at]; b < 0x80 {
 		return int(b), at + 1
 	}
+	return longUvarint(data, at)
+}
+
+// longUvarint is for what uvarint, which is inlined, has no room for.
+func longUvarint(data []byte, at int) (v, next int) {
 	x, n := binary.Uvarint(data[at:])
 	return int(x), at + n
 }
@@ -156,7 +161,7 @@ func (t *tree) seek(key []byte) spot {
 	head := headOf(key)
 	p.branch = t.upTo(key, head)
 	p.leaf = t.branches[p.branch].upTo(key, head)
-	p.w.leaf = t.branches[p.branch].leaves[p.leaf]
+	p.w.leaf = &t.branches[p.branch].leaves[p.leaf]
 	p.w.skip(key)
 	return p
 }
@@ -193,7 +198,7 @@ func (p *spot) step(by int) bool {
 		leaf = 0
 	}
 	p.branch, p.leaf = branch, leaf
-	p.w = leafWalk{leaf: p.t.branches[branch].leaves[leaf]}
+	p.w = leafWalk{leaf: &p.t.branches[branch].leaves[leaf]}
 	return true
 }
 
@@ -243,7 +248,7 @@ func (t *tree) end(to []byte) spot {
 	}
 	last := len(t.branches) - 1
 	p := spot{t: t, branch: last, leaf: len(t.branches[last].leaves) - 1}
-	p.w.leaf = t.branches[last].leaves[p.leaf]
+	p.w.leaf = &t.branches[last].leaves[p.leaf]
 	return p
 }
 

@@ -60,7 +60,7 @@ type limit struct {
 	leaf *leaf
 }
 
-func (b *branch) limit(i int) limit { return limit{b.heads[i], b.leaves[i]} }
+func (b *branch) limit(i int) limit { return limit{b.heads[i], &b.leaves[i]} }
 
 // above says whether a key is below the limit.
 func (l limit) above(key []byte, head uint64) bool {
@@ -202,7 +202,7 @@ func (e *treeEdit) branch(b *branch, end limit) bool {
 		}
 		e.row.add(b, next, at)
 		next = at + 1
-		if !e.leaf(b.leaves[at], own) {
+		if !e.leaf(&b.leaves[at], own) {
 			return false
 		}
 	}
@@ -356,13 +356,13 @@ func (e *treeEdit) cutLeaves() {
 func (e *treeEdit) pushLeaf(data []byte, longs []*long) {
 	var before leaf
 	if last := len(e.row.leaves) - 1; last >= 0 {
-		l := e.row.leaves[last]
+		l := &e.row.leaves[last]
 		if n := len(l.data) + len(data); n <= leafFill && min(len(data), len(l.data)) < leafLeast {
 			before = *l
 			e.row.heads, e.row.leaves = e.row.heads[:last], e.row.leaves[:last]
 		}
 	}
-	l := &leaf{data: slices.Concat(before.data, data)}
+	l := leaf{data: slices.Concat(before.data, data)}
 	if len(before.long)+len(longs) > 0 {
 		l.long = slices.Concat(before.long, longs)
 	}
