@@ -100,7 +100,7 @@ type typeEdit struct {
 }
 
 func (t *Type) edit() *typeEdit {
-	return &typeEdit{t, t.count, t.table.edit(), t.blocks.Edit(), newPageBuilder(t.schema, t.interned)}
+	return &typeEdit{t, t.count, t.table.edit(), t.blocks.Edit(), t.interned.builder(t.schema)}
 }
 
 // entry returns the page-table entry of the page with o, for writing.
@@ -210,6 +210,7 @@ func (e *typeEdit) close() (*Type, error) {
 		return nil, fmt.Errorf("type %s: %w", next.schema.Name, err)
 	}
 	next.lays = next.interned.all()
+	e.b.release()
 	return checked(&next), nil
 }
 

@@ -2,6 +2,8 @@ package state
 
 import (
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -20,11 +22,18 @@ const (
 // their places.
 type pageBatch struct {
 	work []pageWork
-	made []madePage
-	data []byte // the pages, one after the other
+	*pageBuffer
 	err  error
 	done chan struct{} // closed when made, or not to be made any more
 }
+
+// pageBuffer holds the pages of a batch until they are in their places.
+type pageBuffer struct {
+	made []madePage
+	data []byte // the pages, one after the other
+}
+
+var pageBuffers = sync.Pool{New: func() any { return new(pageBuffer) }}
 
 // madePage is how a page of a batch is laid out, and its length in bytes.
 type madePage struct {
@@ -40,25 +49,20 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 		batches[i].work = work[i*batchPages : min((i+1)*batchPages, len(work))]
 		batches[i].done = make(chan struct{})
 	}
-	workers := runtime.GOMAXPROCS(0)
-	spare := make(chan []byte, 2*workers) // buffers to be used again
 	var next atomic.Int64
 	var failed atomic.Bool
 	var all errgroup.Group
-	for range workers {
+	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() error {
-			b, load := newPageBuilder(e.from.schema, e.from.interned), loader()
+			b, load := e.from.interned.builder(e.from.schema), loader()
 			for i := next.Add(1) - 1; i < int64(len(batches)); i = next.Add(1) - 1 {
 				batch := &batches[i]
 				if !failed.Load() {
-					select {
-					case batch.data = <-spare:
-					default:
-					}
 					batch.fill(e.from, b, load)
 				}
 				close(batch.done)
 			}
+			b.release()
 			return nil
 		})
 	}
@@ -72,11 +76,10 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 			}
 			failed.Store(err != nil)
 		}
-		select {
-		case spare <- batch.data[:0]:
-		default:
+		if batch.pageBuffer != nil {
+			pageBuffers.Put(batch.pageBuffer)
+			batch.pageBuffer = nil
 		}
-		batch.data = nil
 	}
 	_ = all.Wait() // none has an error: batches have them
 	return err
@@ -84,6 +87,8 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 
 // fill makes the pages.
 func (p *pageBatch) fill(from *Type, b *pageBuilder, load pageLoader) {
+	p.pageBuffer = pageBuffers.Get().(*pageBuffer)
+	p.made, p.data = p.made[:0], p.data[:0]
 	end := p.work[len(p.work)-1].n
 	for i, w := range p.work {
 		if ahead := i + pagesAsked; ahead < len(p.work) {
@@ -98,7 +103,7 @@ func (p *pageBatch) fill(from *Type, b *pageBuilder, load pageLoader) {
 			return
 		}
 		start := len(p.data)
-		p.data = append(p.data, make([]byte, size+arena.Pad)...)
+		p.data = slices.Grow(p.data, size+arena.Pad)[:start+size+arena.Pad]
 		b.fill(p.data[start:], lay)
 		p.data = p.data[:start+size]
 		p.made = append(p.made, madePage{lay, size})

@@ -29,8 +29,11 @@ type pageBuilder struct {
 	entries []collectionEntry // scratch of who sets a slot
 
 	plans []columnPlan
-	key   []byte // names the shapes of the plans
+	last  *layout // that was chosen for the page before
+	key   []byte  // names the shapes of the plans
 	known [knownLayouts]knownLayout
+
+	expansion bits.Expansion // of the column under way
 }
 
 // textColumn is the values of a STRING or BYTES field, in any order of slots.
@@ -42,6 +45,30 @@ type textColumn struct {
 
 // add sets slot i to the value that was appended to data from start on.
 func (t *textColumn) add(i, start int) { t.start[i], t.end[i] = start, len(t.data) }
+
+// builder returns a pageBuilder for a type with these layouts, one that was
+// released if there is one: it knows which layouts pages take.
+func (ls *layouts) builder(s *Schema) *pageBuilder {
+	if b, ok := ls.spare.Get().(*pageBuilder); ok && b.schema == s {
+		return b
+	}
+	return newPageBuilder(s, ls)
+}
+
+// release lets others use b.
+func (b *pageBuilder) release() {
+	for f := range b.texts {
+		if cap(b.texts[f].data) > maxSpare {
+			return // a page that large is rare
+		}
+	}
+	if cap(b.lists.parts[partElement]) <= maxSpare/4 {
+		b.lays.spare.Put(b)
+	}
+}
+
+// maxSpare is how many bytes a released pageBuilder may hold of each field.
+const maxSpare = 64 << 10
 
 func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 	b := &pageBuilder{schema: s, lays: lays, lists: entryColumns{kind: s.Kind}}
@@ -88,20 +115,55 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 			continue
 		}
 		c := &p.lay.cols[f]
-		for m := mask; m != 0; m &= m - 1 {
-			i := mathbits.TrailingZeros16(m)
-			b.nums[f][i] = p.at(c, i)
+		b.expansion.Base, b.expansion.Slope = p.head(c)
+		b.expand(p, c, uint64(c.div), &b.nums[f]) // what is not in mask is a hole, or set later
+	}
+}
+
+// expand sets dst to the numbers of a column, with base and slope as they are
+// set.
+func (b *pageBuilder) expand(p page, c *column, unit uint64, dst *[pageSize]uint64) {
+	b.expansion.Mask, b.expansion.Unit = c.mask, unit
+	p.data.Expand(dst, uint64(c.bit>>3), int(c.width), &b.expansion)
+}
+
+// copyTexts copies the values in runs of slots.
+func (b *pageBuilder) copyTexts(p page, f, prev int, mask uint16) {
+	t := &b.texts[f]
+	var ends [1 + pageSize]uint64 // that of slot i is in i+1
+	t.nulls |= b.ends(p, &p.lay.cols[f], (*[pageSize]uint64)(ends[1:])) & mask
+	if prev >= 0 {
+		ends[0], _ = p.end(&p.lay.cols[prev], pageSize-1)
+	}
+	heap := uint64(p.lay.heap)
+	for m := uint32(mask); m != 0; {
+		from := mathbits.TrailingZeros32(m)
+		to := from + mathbits.TrailingZeros32(^(m >> from))
+		m = m >> to << to
+		shift := len(t.data) - int(ends[from])
+		t.data = append(t.data, p.data.Bytes(heap+ends[from], heap+ends[to])...)
+		for i := from; i < to; i++ {
+			t.start[i], t.end[i] = int(ends[i])+shift, int(ends[i+1])+shift
 		}
 	}
 }
 
-func (b *pageBuilder) copyTexts(p page, f, prev int, mask uint16) {
-	c := &b.texts[f]
-	for m := mask; m != 0; m &= m - 1 {
-		i := mathbits.TrailingZeros16(m)
-		text, null := p.span(f, prev, i)
-		b.setText(c, i, text, null)
+// ends sets dst to where the values of a STRING or BYTES column end in the heap,
+// and returns which are null.
+func (b *pageBuilder) ends(p page, c *column, dst *[pageSize]uint64) (nulls uint16) {
+	b.expansion.Base, b.expansion.Slope = p.head(c)
+	if c.nullBits == 0 {
+		b.expand(p, c, 1, dst)
+		return 0
 	}
+	base, slope := b.expansion.Base, b.expansion.Slope
+	b.expansion.Base, b.expansion.Slope = 0, 0
+	b.expand(p, c, 1, dst)
+	for i, x := range dst {
+		nulls |= uint16(x&1) << i
+		dst[i] = x>>1 + base + slope*uint64(i)
+	}
+	return nulls
 }
 
 // setText sets slot i of a STRING or BYTES field, which copies text.
@@ -183,6 +245,15 @@ const knownLayouts = 64
 // layout returns the layout for the plans and makes them those for it. size is
 // the page's length at best.
 func (b *pageBuilder) layout(size int) *layout {
+	if b.last != nil && b.last.has(b.plans) {
+		return b.last
+	}
+	b.last = b.layoutFor(size)
+	return b.last
+}
+
+// layoutFor is layout for other shapes than those of the page before.
+func (b *pageBuilder) layoutFor(size int) *layout {
 	b.key = b.key[:0]
 	for i := range b.plans {
 		b.key = b.plans[i].shape.append(b.key)
@@ -278,6 +349,18 @@ func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) 
 
 // appendTo appends the values in the order of their slots.
 func (t *textColumn) appendTo(heap []byte) []byte {
-	eachRun(&t.start, &t.end, func(from, to int) { heap = append(heap, t.data[from:to]...) })
+	empty := func(i int) bool { return t.start[i] == t.end[i] }
+	for i := 0; i < pageSize; i++ {
+		if empty(i) {
+			continue
+		}
+		from, to := t.start[i], t.end[i]
+		for ; i+1 < pageSize && (empty(i+1) || t.start[i+1] == to); i++ {
+			if !empty(i + 1) {
+				to = t.end[i+1]
+			}
+		}
+		heap = append(heap, t.data[from:to]...)
+	}
 	return heap
 }

@@ -94,6 +94,8 @@ type layouts struct {
 	mu    sync.Mutex
 	byKey map[string]*layout // by the shapes that fit best
 	list  []*layout          // by number
+
+	spare sync.Pool // of released pageBuilders
 }
 
 // all returns the layouts by number.

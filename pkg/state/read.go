@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -154,11 +155,12 @@ func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error)
 	return types, changes, work.Wait()
 }
 
-// addedAt says where a delta has an added record: entry k of a shard.
-type addedAt struct {
-	o        Ordinal
-	shard, k int32
-}
+// addedAt is the ordinal of an added record, in the upper half, and which of the
+// added ones of its shard it is.
+type addedAt uint64
+
+func (a addedAt) ordinal() Ordinal { return Ordinal(a >> 32) }
+func (a addedAt) entry() int64     { return int64(uint32(a)) }
 
 // deltaType decodes a frame of a delta onto the type it changes.
 func (f *frame) deltaType(t *Type) (*Type, Change, error) {
@@ -183,6 +185,7 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 // deltaChange returns what a frame of a delta removes and adds, and where the
 // added records are.
 func (f *frame) deltaChange() (c typeChange, added []addedAt, err error) {
+	var removedTo, addedTo []int // where those of each shard end
 	for i := range f.shards {
 		for _, s := range f.shards[i].removed {
 			o := f.ordinal(i, int64(s))
@@ -195,25 +198,56 @@ func (f *frame) deltaChange() (c typeChange, added []addedAt, err error) {
 			if int64(s)*int64(len(f.shards))+int64(i) > MaxOrdinal {
 				return c, nil, f.corrupt("added ordinal is out of range")
 			}
-			added = append(added, addedAt{f.ordinal(i, int64(s)), int32(i), int32(k)})
+			added = append(added, addedAt(f.ordinal(i, int64(s)))<<32|addedAt(k))
 		}
+		removedTo, addedTo = append(removedTo, len(c.removed)), append(addedTo, len(added))
 	}
-	if len(f.shards) > 1 {
-		slices.Sort(c.removed)
-		slices.SortFunc(added, func(a, b addedAt) int { return int(a.o - b.o) })
-	}
+	c.removed, added = mergeRuns(c.removed, removedTo), mergeRuns(added, addedTo)
 	c.added = make([]Ordinal, len(added))
 	r := 0
 	for i, p := range added {
-		for r < len(c.removed) && c.removed[r] < p.o {
+		o := p.ordinal()
+		for r < len(c.removed) && c.removed[r] < o {
 			r++
 		}
-		if r < len(c.removed) && c.removed[r] == p.o {
-			return c, nil, f.corrupt("ordinal %d is both removed and added", p.o)
+		if r < len(c.removed) && c.removed[r] == o {
+			return c, nil, f.corrupt("ordinal %d is both removed and added", o)
 		}
-		c.added[i] = p.o
+		c.added[i] = o
 	}
 	return c, added, nil
+}
+
+// mergeRuns sorts a list of ascending runs, given where each ends. It may use
+// the list for what it returns.
+func mergeRuns[T cmp.Ordered](list []T, ends []int) []T {
+	var other []T
+	for len(ends) > 1 {
+		if other == nil {
+			other = make([]T, len(list))
+		}
+		from, n := 0, 0
+		for i := 0; i < len(ends); i += 2 {
+			mid, to := ends[i], ends[min(i+1, len(ends)-1)]
+			mergeTwo(other[from:to], list[from:mid], list[mid:to])
+			ends[n] = to
+			from, n = to, n+1
+		}
+		ends = ends[:n]
+		list, other = other, list
+	}
+	return list
+}
+
+// mergeTwo sets dst to two ascending lists in one order.
+func mergeTwo[T cmp.Ordered](dst, a, b []T) {
+	for i := range dst {
+		if len(b) == 0 || len(a) > 0 && a[0] <= b[0] {
+			dst[i], a = a[0], a[1:]
+		} else {
+			dst[i], b = b[0], b[1:]
+		}
+	}
 }
 
 // deltaTeam is the decoders of one frame of a delta, one for each goroutine.
@@ -236,7 +270,7 @@ func (team *deltaTeam) loader() pageLoader {
 		}
 		mask := uint16(0)
 		for _, p := range team.added[k:n] {
-			mask |= 1 << slot(p.o)
+			mask |= 1 << slot(p.ordinal())
 		}
 		return d.set(b, k-from, mask)
 	}
@@ -249,7 +283,7 @@ func (team *deltaTeam) blockEnd(k, ahead int) int {
 		return ahead
 	}
 	n := k + maxBlock
-	for page := team.added[n].o >> pageShift; team.added[n-1].o>>pageShift == page; {
+	for page := team.added[n].ordinal() >> pageShift; team.added[n-1].ordinal()>>pageShift == page; {
 		n--
 	}
 	return n
@@ -259,7 +293,7 @@ func (team *deltaTeam) blockEnd(k, ahead int) int {
 func (d *decoder) decodeAdded(added []addedAt) error {
 	d.begin(len(added))
 	for _, p := range added {
-		d.next(int(p.shard), int64(p.k))
+		d.next(int(p.ordinal())%len(d.f.shards), p.entry())
 	}
 	return d.decode()
 }
