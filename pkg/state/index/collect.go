@@ -27,7 +27,7 @@ type exchange struct {
 }
 
 // exchanged returns what leads from x to next.
-func (x *inverted) exchanged(next *inverted, c state.Change) pairs {
+func (x *inverted) exchanged(next *inverted, c state.Change) exchanged {
 	gone := slices.DeleteFunc(slices.Clone(c.Removed), func(o state.Ordinal) bool { return !x.t.Populated(o) })
 	e := exchange{x: x, sides: [2]side{{plan: x.plan, records: gone}, {plan: next.plan, records: c.Added}}}
 	e.source = make([]int32, len(gone)+len(c.Added))
@@ -42,9 +42,20 @@ func (x *inverted) exchanged(next *inverted, c state.Change) pairs {
 		}
 	}
 	e.findKeys()
-	long := e.rankLong()
-	list := e.pairs()
-	return pairs{sortPairs(list, make([]pair, len(list))), long}
+	out := exchanged{long: e.rankLong()}
+	out.keys = e.rank()
+	keys := e.keysBySource()
+	sides := [2]*grouped{&out.gone, &out.come}
+	inTurns(len(sides), func(s int) {
+		first := s * len(gone)
+		*sides[s] = group(e.sides[s].records, len(out.keys), func(i int) []uint32 {
+			if n := e.source[first+i]; n >= 0 {
+				return keys[n]
+			}
+			return nil
+		})
+	})
+	return out
 }
 
 // findCollections makes the sources those collections that the records lead to:
@@ -58,15 +69,15 @@ func (e *exchange) findCollections() {
 			p.collections(found[start+from:start+to], records[from:to], start+from)
 		})
 	}
-	found = slices.DeleteFunc(found, func(p pair) bool { return p.head == noCollection })
+	found = slices.DeleteFunc(found, func(p pair) bool { return p.head() == noCollection })
 	found = sortPairs(found, make([]pair, len(found)))
 	for i := range e.source {
 		e.source[i] = -1
 	}
 	for i, p := range found {
-		record := int(p.rest)
-		if i > 0 && p.head == found[i-1].head {
-			e.source[record] = e.source[int(found[i-1].rest)]
+		record := p.number()
+		if i > 0 && p.head() == found[i-1].head() {
+			e.source[record] = e.source[found[i-1].number()]
 			continue
 		}
 		s := 0
@@ -74,7 +85,7 @@ func (e *exchange) findCollections() {
 			s = 1
 		}
 		e.source[record] = int32(len(e.sides[s].sources))<<1 | int32(s)
-		e.sides[s].sources = append(e.sides[s].sources, state.Ordinal(p.head))
+		e.sides[s].sources = append(e.sides[s].sources, state.Ordinal(p.head()))
 	}
 	for i, n := range e.source {
 		if n >= 0 {
@@ -97,7 +108,7 @@ func (p *plan) collections(found []pair, records []state.Ordinal, first int) {
 			c := p.follow(many, o)
 			found[from+i] = pair{noCollection, uint64(first + from + i)}
 			if many.t.Populated(c) {
-				found[from+i].head = uint64(c)
+				found[from+i][0] = uint64(c)
 			}
 		}
 	}
@@ -157,54 +168,56 @@ func (e *exchange) rankLong() [][]byte {
 		ranks[k.part][k.number] = tailLong + uint32(len(keys)-1)
 	}
 	for i, f := range e.parts {
-		for k := range f.keys {
-			if tail := f.keys[k].tail; tail >= tailLong {
-				f.keys[k].tail = ranks[i][tail-tailLong]
+		for k := range f.refs {
+			if tail := f.refs[k].tail; tail >= tailLong {
+				f.refs[k].tail = ranks[i][tail-tailLong]
 			}
 		}
 	}
 	return keys
 }
 
-// pairs returns the pairs of all records, in their order.
-func (e *exchange) pairs() []pair {
-	var keys [][]keyRef // by source
+// rank renumbers all keys in their order and returns them.
+func (e *exchange) rank() []pair {
+	first := make([]int, len(e.parts)+1)
+	for i, f := range e.parts {
+		first[i+1] = first[i] + len(f.refs)
+	}
+	list := make([]pair, first[len(e.parts)])
+	for i, f := range e.parts {
+		for k, ref := range f.refs {
+			list[first[i]+k] = ref.pair(first[i] + k)
+		}
+	}
+	ranks := make([]uint32, len(list))
+	list = sortPairs(list, make([]pair, len(list)))
+	keys := list[:0] // one of each, in front of where it is read
+	for i, p := range list {
+		if i == 0 || p.key() != keys[len(keys)-1].key() {
+			keys = append(keys, p)
+		}
+		ranks[p.number()] = uint32(len(keys) - 1)
+	}
+	inTurns(len(e.parts), func(i int) {
+		own := ranks[first[i]:]
+		for k, n := range e.parts[i].keys {
+			e.parts[i].keys[k] = own[n]
+		}
+	})
+	return keys
+}
+
+// keysBySource returns the numbers of each source's keys.
+func (e *exchange) keysBySource() [][]uint32 {
+	out := make([][]uint32, 0, len(e.sides[0].sources)+len(e.sides[1].sources))
 	for _, f := range e.parts {
 		from := int32(0)
 		for _, end := range f.ends {
-			keys = append(keys, f.keys[from:end])
+			out = append(out, f.keys[from:end])
 			from = end
 		}
 	}
-	starts := make([]int, len(e.source)+1)
-	for i, s := range e.source {
-		starts[i+1] = starts[i]
-		if s >= 0 {
-			starts[i+1] += len(keys[s])
-		}
-	}
-	out := make([]pair, starts[len(e.source)])
-	inParts(split(len(e.source), 1<<9), func(_, from, to int) {
-		for i := from; i < to; i++ {
-			if e.source[i] < 0 {
-				continue
-			}
-			o, come := e.record(i)
-			list := out[starts[i]:starts[i+1]]
-			for k, key := range keys[e.source[i]] {
-				list[k] = key.pair(o, come)
-			}
-		}
-	})
 	return out
-}
-
-// record returns record i, and 1 if it comes.
-func (e *exchange) record(i int) (o state.Ordinal, come uint64) {
-	if n := len(e.sides[0].records); i >= n {
-		return e.sides[1].records[i-n], 1
-	}
-	return e.sides[0].records[i], 0
 }
 
 // finder finds the keys of sources.
@@ -212,15 +225,16 @@ type finder struct {
 	x      *inverted
 	walker walker
 	code   []byte
-	number bool // keys are of one number
+	fixed  bool // keys are of one number
 
-	keys []keyRef
-	ends []int32 // of each source's keys
+	refs []keyRef // keys, some of them several times
+	keys []uint32 // of the sources: numbers in refs
+	ends []int32  // of each source's keys
 	long numbers
 
 	tails    []state.Ordinal // that a batch of sources leads to, then what has their values
 	tailEnds []int           // of each source's
-	memo     []keyRef        // by ordinal of what has the value, if there are few
+	memo     []uint32        // by ordinal of what has the value, if there are few: the key's number plus one
 }
 
 func newFinder(x *inverted, sources int) *finder {
@@ -229,7 +243,7 @@ func newFinder(x *inverted, sources int) *finder {
 	f.walker.found = f.found
 	f.walker.ahead = true
 	if len(x.types) == 1 {
-		f.number = x.types[0] != state.String && x.types[0] != state.Bytes
+		f.fixed = x.types[0] != state.String && x.types[0] != state.Bytes
 		f.walker.tail = x.plan.tail()
 	}
 	f.ends = make([]int32, 0, sources)
@@ -248,7 +262,7 @@ func (f *finder) findAll(p *plan, sources []state.Ordinal) {
 	tail, target := p.tail(), p.target()
 	if n := int(target.t.Max()) + 1; len(f.memo) < n {
 		if n <= 4*len(sources) || n <= 256 {
-			f.memo = append(f.memo, make([]keyRef, n-len(f.memo))...)
+			f.memo = append(f.memo, make([]uint32, n-len(f.memo))...)
 		}
 	}
 	if many := p.collection(); many != nil {
@@ -258,7 +272,11 @@ func (f *finder) findAll(p *plan, sources []state.Ordinal) {
 	start := len(f.keys)
 	for done := 0; done < len(sources); done += batch {
 		if done == 4*batch { // the rest will be much like these
-			f.keys = slices.Grow(f.keys, (len(f.keys)-start)*(len(sources)-done)/done)
+			left := (len(f.keys) - start) * (len(sources) - done) / done
+			f.keys = slices.Grow(f.keys, left)
+			if len(f.memo) == 0 {
+				f.refs = slices.Grow(f.refs, left)
+			}
 		}
 		f.findTails(p, tail, sources[done:min(done+batch, len(sources))])
 		f.findTargets(tail)
@@ -289,7 +307,7 @@ func (f *finder) found(list []state.Ordinal) {
 		f.tails = append(f.tails, list...)
 		return
 	}
-	f.note(f.ref(f.walker.key))
+	f.note(f.number(f.walker.key))
 }
 
 // findTargets follows references from tails to the records with the values.
@@ -322,53 +340,59 @@ func (f *finder) findValues(target *plan) {
 	}
 }
 
-// tailKnown marks what is in the memo, tailNever a key that is in no tree.
-const (
-	tailKnown = 1 << 31
-	tailNever = 1 << 30
-)
+// noNumber stands for a key that is in no tree.
+const noNumber = ^uint32(0)
 
-func (f *finder) note(k keyRef) {
-	if k.tail != tailNever {
-		f.keys = append(f.keys, k)
+// note notes a key of the source under way.
+func (f *finder) note(n uint32) {
+	if n != noNumber {
+		f.keys = append(f.keys, n)
 	}
 }
 
-// value returns the key in a field of record o, null if there is none.
-func (f *finder) value(t *state.Type, o state.Ordinal, field int) keyRef {
+// value returns the number of the key in a field of record o, null if there is
+// none.
+func (f *finder) value(t *state.Type, o state.Ordinal, field int) uint32 {
 	key := f.walker.key
 	if !t.Populated(o) {
 		key[0] = state.Value{}
-		return f.ref(key)
+		return f.number(key)
 	}
-	if int(o) >= len(f.memo) {
-		key[0] = t.Record(o).Value(field)
-		return f.ref(key)
+	if int(o) < len(f.memo) && f.memo[o] != 0 {
+		return f.memo[o] - 1
 	}
-	k := f.memo[o]
-	if k.tail == 0 {
-		key[0] = t.Record(o).Value(field)
-		k = f.ref(key)
-		f.memo[o] = keyRef{k.head, k.tail | tailKnown}
+	key[0] = t.Record(o).Value(field)
+	n := f.number(key)
+	if int(o) < len(f.memo) {
+		f.memo[o] = n + 1
 	}
-	k.tail &^= tailKnown
-	return k
+	return n
 }
 
-// ref returns a key as it is in a pair. A longer one has a number.
-func (f *finder) ref(key []state.Value) keyRef {
-	if head, ok := integerHead(key[0]); ok && f.number {
-		return keyRef{head, tailNone}
+// number returns a number for a key.
+func (f *finder) number(key []state.Value) uint32 {
+	ref, ok := f.ref(key)
+	if !ok {
+		return noNumber
+	}
+	f.refs = append(f.refs, ref)
+	return uint32(len(f.refs) - 1)
+}
+
+// ref returns a key, or false if it is in no tree.
+func (f *finder) ref(key []state.Value) (k keyRef, ok bool) {
+	if head, ok := integerHead(key[0]); ok && f.fixed {
+		return keyRef{head, tailNone}, true
 	}
 	f.code = f.x.code(f.code[:0], key)
 	switch n := len(f.code); {
 	case n == 0:
-		return keyRef{tail: tailNever}
+		return keyRef{}, false
 	case n > 8:
-		return keyRef{headOf(f.code), tailLong + uint32(f.long.of(f.code))}
-	case f.number:
-		return keyRef{headOf(f.code), tailNone}
+		return keyRef{headOf(f.code), tailLong + uint32(f.long.of(f.code))}, true
+	case f.fixed:
+		return keyRef{headOf(f.code), tailNone}, true
 	default:
-		return keyRef{headOf(f.code), uint32(n)}
+		return keyRef{headOf(f.code), uint32(n)}, true
 	}
 }

@@ -235,10 +235,9 @@ func (g gathered) keyAt(i int, _ *[8]byte) (key []byte, head uint64) {
 	return g.g.keys.list[n.number], n.head
 }
 
-func (g gathered) read(i int, c *keyChange) int {
+func (g gathered) read(i int, c *keyChange) {
 	n := g.numbers[i]
 	c.key, c.head, c.change = g.g.keys.list[n.number], n.head, change{added: g.records.of(n.number)}
-	return i + 1
 }
 
 // headed is a number with the head of its key.
@@ -274,6 +273,38 @@ func (g grouped) of(n int32) []state.Ordinal {
 		start = g.ends[n-1]
 	}
 	return g.ordinals[start:g.ends[n]]
+}
+
+// group groups records by key, of which there are n; keysOf returns those of
+// record i.
+func group(records []state.Ordinal, n int, keysOf func(i int) []uint32) grouped {
+	parts := split(len(records), max(1<<12, n/4))
+	counts := make([][]int32, len(parts)) // by part of the records, then by key
+	inParts(parts, func(p, from, to int) {
+		counts[p] = make([]int32, n)
+		for i := from; i < to; i++ {
+			for _, key := range keysOf(i) {
+				counts[p][key]++
+			}
+		}
+	})
+	sum := int32(0)
+	for key := range n {
+		for p := range counts {
+			sum, counts[p][key] = sum+counts[p][key], sum
+		}
+	}
+	ordinals := make([]state.Ordinal, sum)
+	inParts(parts, func(p, from, to int) {
+		ends := counts[p] // from the start of a part's to its end
+		for i := from; i < to; i++ {
+			for _, key := range keysOf(i) {
+				ordinals[ends[key]] = records[i]
+				ends[key]++
+			}
+		}
+	})
+	return grouped{counts[len(counts)-1], ordinals}
 }
 
 // byKey sorts a stream.

@@ -1,19 +1,15 @@
 package index
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
-
-	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
-// pair is a key and a record that comes to it or goes. Many are sorted at once,
-// so they are two words and hold no pointer.
-type pair struct {
-	head uint64 // the key's: all of it, if it has at most eight bytes
-	rest uint64 // from the top: 32 bits of the key's tail, 31 of the ordinal, 1 if it comes
-}
+// pair is a key with a number, in two words and without a pointer, since many are
+// sorted at once: the head of the key, which is all of it, if it has at most
+// eight bytes; and in the upper half of the other word the key's tail, in the
+// lower the number.
+type pair [2]uint64
 
 // The tail of a key, which tells keys with one head apart and sorts them.
 const (
@@ -27,13 +23,12 @@ type keyRef struct {
 	tail uint32
 }
 
-func (k keyRef) pair(o state.Ordinal, come uint64) pair {
-	return pair{k.head, uint64(k.tail)<<32 | uint64(uint32(o))<<1 | come}
-}
+func (k keyRef) pair(number int) pair { return pair{k.head, uint64(k.tail)<<32 | uint64(number)} }
 
-func (p pair) tail() uint32           { return uint32(p.rest >> 32) }
-func (p pair) ordinal() state.Ordinal { return state.Ordinal(uint32(p.rest) >> 1) }
-func (p pair) comes() bool            { return p.rest&1 != 0 }
+func (p pair) head() uint64 { return p[0] }
+func (p pair) tail() uint32 { return uint32(p[1] >> 32) }
+func (p pair) number() int  { return int(uint32(p[1])) }
+func (p pair) key() keyRef  { return keyRef{p.head(), p.tail()} }
 
 // codeLength returns the length of the code of a number of at most eight bytes.
 func codeLength(head uint64) int {
@@ -49,98 +44,52 @@ func codeLength(head uint64) int {
 	}
 }
 
-// pairs are what comes and goes, by ascending key; under each key first what
-// goes, then what comes, both by ascending ordinal.
-type pairs struct {
-	list []pair
-	long [][]byte // keys of more than eight bytes, by tail
-}
-
-var _ keyChanges = pairs{}
-
-func (p pairs) size() int { return len(p.list) }
-
-func (p pairs) keyAt(i int, room *[8]byte) (key []byte, head uint64) {
-	at := p.list[i]
-	n := int(at.tail())
-	switch {
-	case n >= tailLong:
-		return p.long[n-tailLong], at.head
-	case n == tailNone:
-		n = codeLength(at.head)
-	}
-	binary.BigEndian.PutUint64(room[:], at.head)
-	return room[:n], at.head
-}
-
-// read passes over pairs that are there twice: a record may have a key on
-// several ways.
-func (p pairs) read(i int, c *keyChange) int {
-	first := p.list[i]
-	c.key, c.head = p.keyAt(i, &c.room)
-	from, come := len(c.ordinals), -1
-	last := ^first.rest
-	for ; i < len(p.list) && p.list[i].head == first.head && p.list[i].tail() == first.tail(); i++ {
-		now := p.list[i]
-		if now.rest == last {
-			continue
-		}
-		if last = now.rest; come < 0 && now.comes() {
-			come = len(c.ordinals)
-		}
-		c.ordinals = append(c.ordinals, now.ordinal())
-	}
-	all := c.ordinals[from:len(c.ordinals):len(c.ordinals)]
-	if come < 0 {
-		come = len(c.ordinals)
-	}
-	c.change = change{all[:come-from], all[come-from:]}
-	return i
-}
-
 // sortPairs sorts pairs by head and tail and leaves those with equal ones in
 // the order they are in. It returns them in list or in room, which is as long.
 func sortPairs(list, room []pair) []pair {
 	if len(list) == 0 {
 		return list
 	}
-	parts := split(len(list), 1<<13)
-	heads, tails := make([]uint64, len(parts)), make([]uint64, len(parts))
-	inParts(parts, func(i, from, to int) {
-		for _, p := range list[from:to] {
-			heads[i] |= p.head ^ list[0].head
-			tails[i] |= (p.rest ^ list[0].rest) >> 32
+	s := radix{parts: split(len(list), 1<<13)}
+	s.counts = make([][]uint32, len(s.parts))
+	vary := s.vary(list)
+	masks := [2]uint64{vary[0], vary[1] >> 32 << 32}
+	for s.word = 1; s.word >= 0; s.word-- {
+		for mask := masks[s.word]; mask != 0; {
+			mask = s.digit(mask)
+			s.pass(room, list)
+			list, room = room, list
 		}
-	})
-	var s radix
-	s.parts = parts
-	s.counts = make([][]uint32, len(parts))
-	for mask := orAll(tails); mask != 0; {
-		mask = s.digit(mask)
-		s.pass(room, list, func(p pair) uint64 { return p.rest >> 32 })
-		list, room = room, list
-	}
-	for mask := orAll(heads); mask != 0; {
-		mask = s.digit(mask)
-		s.pass(room, list, func(p pair) uint64 { return p.head })
-		list, room = room, list
 	}
 	return list
 }
 
-func orAll(list []uint64) (all uint64) {
-	for _, x := range list {
-		all |= x
-	}
-	return all
-}
-
-// radix sorts by one digit after the other, the least first.
+// radix sorts pairs by one digit of a word after the other, the least first.
 type radix struct {
 	parts  [][2]int
 	counts [][]uint32 // by part, then by digit
+	word   int
 	shift  uint
 	mask   uint64
+}
+
+// vary returns the bits that are not the same in all pairs.
+func (s *radix) vary(list []pair) pair {
+	found := make([]pair, len(s.parts))
+	inParts(s.parts, func(i, from, to int) {
+		var all pair
+		for _, p := range list[from:to] {
+			all[0] |= p[0] ^ list[0][0]
+			all[1] |= p[1] ^ list[0][1]
+		}
+		found[i] = all
+	})
+	var all pair
+	for _, f := range found {
+		all[0] |= f[0]
+		all[1] |= f[1]
+	}
+	return all
 }
 
 // digit chooses the lowest digit that the bits of a mask are in, and returns
@@ -155,18 +104,23 @@ func (s *radix) digit(mask uint64) uint64 {
 	return mask &^ (s.mask << low)
 }
 
-// pass sorts from into to by a digit of a number.
-func (s *radix) pass(to, from []pair, number func(pair) uint64) {
+// of returns the digit of a pair.
+func (s *radix) of(p *pair) uint64 { return p[s.word&1] >> (s.shift & 63) & s.mask }
+
+// pass sorts from into to by the digit.
+func (s *radix) pass(to, from []pair) {
+	digits := int(s.mask) + 1
 	inParts(s.parts, func(i, start, end int) {
-		s.counts[i] = slices.Grow(s.counts[i][:0], int(s.mask)+1)[:s.mask+1]
-		counts := s.counts[i]
+		counts := slices.Grow(s.counts[i][:0], digits)[:digits]
 		clear(counts)
-		for _, p := range from[start:end] {
-			counts[number(p)>>s.shift&s.mask]++
+		own := *s
+		for k := range from[start:end] {
+			counts[own.of(&from[start+k])]++
 		}
+		s.counts[i] = counts
 	})
 	sum := uint32(0)
-	for d := range int(s.mask) + 1 {
+	for d := range digits {
 		for i := range s.counts {
 			n := s.counts[i][d]
 			s.counts[i][d] = sum
@@ -174,11 +128,12 @@ func (s *radix) pass(to, from []pair, number func(pair) uint64) {
 		}
 	}
 	inParts(s.parts, func(i, start, end int) {
-		counts := s.counts[i]
-		for _, p := range from[start:end] {
-			d := number(p) >> s.shift & s.mask
-			to[counts[d]] = p
-			counts[d]++
+		counts, own := s.counts[i], *s
+		for k := range from[start:end] {
+			p := &from[start+k]
+			at := &counts[own.of(p)]
+			to[*at] = *p
+			*at++
 		}
 	})
 }

@@ -191,16 +191,15 @@ func TestTree(t *testing.T) {
 	}
 }
 
-// changeList has a change at each place.
+// changeList is keyChanges as they are.
 type changeList []keyChange
 
 func (l changeList) size() int { return len(l) }
 
 func (l changeList) keyAt(i int, _ *[8]byte) (key []byte, head uint64) { return l[i].key, l[i].head }
 
-func (l changeList) read(i int, c *keyChange) int {
+func (l changeList) read(i int, c *keyChange) {
 	c.key, c.head, c.change = l[i].key, l[i].head, l[i].change
-	return i + 1
 }
 
 // randomKeyChanges removes or adds ordinals of random keys.

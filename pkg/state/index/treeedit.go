@@ -24,20 +24,16 @@ type keyChange struct {
 	head uint64
 	change
 
-	room     [8]byte         // for a short key
-	ordinals []state.Ordinal // of this change and those read before
+	room [8]byte // for a short key
 }
 
-// keyChanges are changes with distinct keys in ascending order. Each begins at
-// a place, which other places may follow that belong to it.
+// keyChanges are changes with distinct keys in ascending order.
 type keyChanges interface {
-	// size returns the number of places.
 	size() int
-	// keyAt returns the key of the change that a place belongs to, and its head.
+	// keyAt returns the key of change i, which may be in room, and its head.
 	keyAt(i int, room *[8]byte) (key []byte, head uint64)
-	// read reads the change that begins at a place and returns where the next
-	// one does. It leaves the ordinals of those read before alone.
-	read(i int, c *keyChange) int
+	// read sets c to change i. It is called once for each.
+	read(i int, c *keyChange)
 }
 
 // changeReader reads changes one after the other.
@@ -50,7 +46,8 @@ type changeReader struct {
 
 func (r *changeReader) step() {
 	if r.ok = r.next < r.end; r.ok {
-		r.next = r.from.read(r.next, &r.now)
+		r.from.read(r.next, &r.now)
+		r.next++
 	}
 }
 
@@ -73,7 +70,7 @@ type treePart struct {
 	first, end int
 }
 
-// partChanges is how many places make a part of their own worth it.
+// partChanges is how many changes make a part of their own worth it.
 const partChanges = 256
 
 // parts divides a tree, several parts for each processor: they differ.
@@ -152,7 +149,6 @@ type treeEdit struct {
 // part leaves in e.out what becomes of a part.
 func (e *treeEdit) part(t *tree, changes keyChanges, p treePart) bool {
 	e.in = changeReader{from: changes, next: p.first, end: p.end}
-	e.in.now.ordinals = make([]state.Ordinal, 0, p.end-p.first)
 	e.in.step()
 	next := p.from // the first branch that is not in out
 	for e.in.ok {
