@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	mathbits "math/bits"
 
 	"github.com/cespare/xxhash/v2"
@@ -32,6 +33,8 @@ type pageBuilder struct {
 	last  *layout // that was chosen for the page before
 	key   []byte  // names the shapes of the plans
 	known [knownLayouts]knownLayout
+
+	narrow [maxLayouts + 1]uint16 // by layout: a column into which a page did not fit
 
 	expansion bits.Expansion // of the column under way
 }
@@ -234,13 +237,13 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 }
 
 // knownLayout is the layout that was chosen for shapes the last time. Pages of
-// one type ask for few, and what all builders share is behind a lock.
+// one type ask for few.
 type knownLayout struct {
 	key []byte
 	lay *layout
 }
 
-const knownLayouts = 64
+const knownLayouts = 256
 
 // layout returns the layout for the plans and makes them those for it. size is
 // the page's length at best.
@@ -270,8 +273,59 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 		}
 	}
 	k.key = append(k.key[:0], b.key...)
-	k.lay = b.lays.choose(b.plans, b.key, size)
+	k.lay = b.choose(size)
 	return k.lay
+}
+
+// choose returns a layout in which the page is not much longer than at best, or
+// a new one, and makes the plans those for it. size is the page's length at best.
+func (b *pageBuilder) choose(size int) *layout {
+	for {
+		list, waste := b.lays.all(), tolerable(size)
+		if len(list) >= roundedLayouts {
+			waste = math.MaxInt
+		}
+		l := b.closest(list, waste)
+		if l == nil {
+			l = b.lays.make(list, b.plans)
+		}
+		if l != nil {
+			l.adopt(b.plans)
+			return l
+		}
+	}
+}
+
+// closest returns the layout in which the page is least longer than at best, but
+// no more than by waste bytes; nil if there is none.
+func (b *pageBuilder) closest(list []*layout, waste int) (best *layout) {
+	least, entries := bytesOf(b.plans)
+	for i, l := range list {
+		n := l.bytes(entries) - least
+		if n > waste || best != nil && n == waste || !b.fits(l, &b.narrow[i]) {
+			continue
+		}
+		best, waste = l, n
+	}
+	return best
+}
+
+// fits says whether the page fits into a layout. Most pages that do not fit do
+// not for the same reason: narrow is the column into which the last one did not.
+func (b *pageBuilder) fits(l *layout, narrow *uint16) bool {
+	if len(b.plans) == 0 {
+		return true
+	}
+	if _, ok := b.plans[*narrow].in(l.shapes[*narrow]); !ok {
+		return false
+	}
+	for i := range b.plans {
+		if _, ok := b.plans[i].in(l.shapes[i]); !ok {
+			*narrow = uint16(i)
+			return false
+		}
+	}
+	return true
 }
 
 // fill writes the page that was planned to out, which has Pad bytes more than it

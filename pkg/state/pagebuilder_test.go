@@ -308,7 +308,8 @@ var crowd = sync.OnceValue(func() []*layout {
 func TestPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSchema(t)
-		lays := &layouts{list: slices.Clone(crowd()[:rapid.SampledFrom([]int{0, exactLayouts, roundedLayouts, maxLayouts - 1, maxLayouts}).Draw(t, "layouts")])}
+		lays, others := &layouts{}, crowd()[:rapid.SampledFrom([]int{0, exactLayouts, roundedLayouts, maxLayouts - 1, maxLayouts}).Draw(t, "layouts")]
+		lays.list.Store(&others)
 		b, other := newPageBuilder(s, lays), newPageBuilder(s, lays)
 		for range rapid.IntRange(1, 20).Draw(t, "pages") {
 			want := drawPage(t, s)

@@ -1,8 +1,8 @@
 package state
 
 import (
-	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -29,7 +29,6 @@ type layout struct {
 	heap       uint32 // byte offset of the heap or of the entries
 	entryBits  uint64 // of a collection's entry
 	lastText   int    // the last STRING or BYTES column, or -1
-	narrow     int    // a column into which something did not fit
 }
 
 // endColumn is a collection's column of ends; those of an entry's parts follow.
@@ -91,56 +90,31 @@ const (
 
 // layouts interns the layouts of one type along a chain of versions.
 type layouts struct {
-	mu    sync.Mutex
-	byKey map[string]*layout // by the shapes that fit best
-	list  []*layout          // by number
-
-	spare sync.Pool // of released pageBuilders
+	list  atomic.Pointer[[]*layout] // by number; what is in a list stays
+	mu    sync.Mutex                // of who makes one
+	spare sync.Pool                 // of released pageBuilders
 }
 
 // all returns the layouts by number.
 func (ls *layouts) all() []*layout {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return ls.list[:len(ls.list):len(ls.list)]
-}
-
-// choose returns the layout for a page and makes the plans those for it: the
-// one with just their shapes, which key names, as long as there are few, later
-// one in which the page is not much longer. size is the page's length at best.
-func (ls *layouts) choose(plans []columnPlan, key []byte, size int) *layout {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.byKey[string(key)]
-	if l != nil && l.adopt(plans) {
-		return l
+	if list := ls.list.Load(); list != nil {
+		return *list
 	}
-	waste := tolerable(size)
-	if len(ls.list) >= roundedLayouts {
-		waste = math.MaxInt
-	}
-	if l = ls.closest(plans, waste); l == nil {
-		l = ls.make(plans)
-	}
-	if ls.byKey == nil {
-		ls.byKey = map[string]*layout{}
-	}
-	if len(ls.byKey) < 64*maxLayouts {
-		ls.byKey[string(key)] = l
-	}
-	l.adopt(plans)
-	return l
+	return nil
 }
 
 // tolerable is by how many bytes a page may be longer than at best, so that it
 // needs no layout of its own.
 func tolerable(size int) int { return size / 24 }
 
-// make returns a new layout for the plans, or the one that fits everything.
-func (ls *layouts) make(plans []columnPlan) *layout {
-	n := len(ls.list)
-	if n > maxLayouts {
-		return ls.list[maxLayouts]
+// make returns a new layout for plans that no layout of a list takes, or nil if
+// there are others by now.
+func (ls *layouts) make(list []*layout, plans []columnPlan) *layout {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	n := len(list)
+	if len(ls.all()) != n {
+		return nil
 	}
 	shapes := make([]shape, len(plans))
 	for i := range plans {
@@ -150,29 +124,16 @@ func (ls *layouts) make(plans []columnPlan) *layout {
 		case n < roundedLayouts:
 			s.round()
 		case n < maxLayouts:
-			*s = plans[i].merged(ls.list[n-1].shapes[i])
+			*s = plans[i].merged(list[n-1].shapes[i])
 		default:
 			*s = s.kind.widest()
 		}
 	}
 	l := newLayout(shapes)
 	l.number = uint16(n)
-	ls.list = append(ls.list, l)
+	more := append(list[:n:n], l)
+	ls.list.Store(&more)
 	return l
-}
-
-// closest returns the layout in which a page is least longer than at best, but
-// no more than by waste bytes; nil if there is none.
-func (ls *layouts) closest(plans []columnPlan, waste int) (best *layout) {
-	least, entries := bytesOf(plans)
-	for _, l := range ls.list {
-		n := l.bytes(entries) - least
-		if n > waste || best != nil && n == waste || !l.takes(plans) {
-			continue
-		}
-		best, waste = l, n
-	}
-	return best
 }
 
 // widest returns the shape that fits every column of a kind.
@@ -218,24 +179,6 @@ func bytesOf(plans []columnPlan) (sum, n int) {
 		sum, n = sum+plans[i].bytes(), plans[i].count
 	}
 	return sum, n
-}
-
-// takes says whether a page fits into the layout. The mutex of its layouts is
-// held.
-func (l *layout) takes(plans []columnPlan) bool {
-	if len(plans) == 0 {
-		return true
-	}
-	if _, ok := plans[l.narrow].in(l.shapes[l.narrow]); !ok {
-		return false // most pages that do not fit do not for the same reason
-	}
-	for i := range plans {
-		if _, ok := plans[i].in(l.shapes[i]); !ok {
-			l.narrow = i
-			return false
-		}
-	}
-	return true
 }
 
 // has says whether the layout is the one with just the shapes of the plans.
