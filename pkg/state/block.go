@@ -69,16 +69,22 @@ func newSpans(n int) spans {
 // group sorts the records by shard.
 func (b *block) group(shards int) {
 	b.groups = b.groups[:0]
+	if b.n == 0 {
+		return
+	}
+	if shards == 1 {
+		b.groups = append(b.groups, group{0, identity[:b.n], b.at[:b.n]})
+		return
+	}
 	if len(b.counts) == 0 {
-		b.counts = make([]int, shards+1)
+		b.counts = make([]int, shards)
 	}
 	clear(b.counts)
 	for _, s := range b.shards[:b.n] {
-		b.counts[s+1]++
+		b.counts[s]++
 	}
 	from := 0
-	for s := range shards {
-		n := b.counts[s+1]
+	for s, n := range b.counts {
 		if b.counts[s] = from; n > 0 {
 			b.groups = append(b.groups, group{s, b.order[from : from+n], b.sorted[from : from+n]})
 		}
@@ -90,6 +96,14 @@ func (b *block) group(shards int) {
 		b.counts[s]++
 	}
 }
+
+// identity is the order of records that are all of one shard.
+var identity = func() (order [maxBlock]uint16) {
+	for i := range order {
+		order[i] = uint16(i)
+	}
+	return order
+}()
 
 func (s *spans) mark(records []uint16, kind uint8) {
 	for _, k := range records {

@@ -104,12 +104,12 @@ func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
 
 // block decodes the records of some words of populated bits.
 func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
-	shards := int64(len(l.frame.shards))
+	shift, mask := bits.TrailingZeros(uint(len(l.frame.shards))), int64(len(l.frame.shards)-1) // a power of two
 	d.begin(maxBlock)
 	for w := from; w < to; w++ {
 		for word := l.frame.populated.At(uint64(w)*64, 64); word != 0; word &= word - 1 {
 			o := int64(w*64 + bits.TrailingZeros64(word))
-			shard, entry := int(o%shards), o/shards
+			shard, entry := int(o&mask), o>>shift
 			if o > MaxOrdinal || entry > l.frame.shards[shard].max {
 				return l.frame.corrupt("populated ordinal %d is above the greatest", o)
 			}
