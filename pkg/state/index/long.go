@@ -118,10 +118,28 @@ type longEdit struct {
 
 // build returns a list of ascending ordinals.
 func (e *longEdit) build(ords []state.Ordinal) *long {
-	l := &long{n: len(ords)}
 	e.blocks = e.blocks[:0]
 	e.pack(ords)
-	l.push(e.blocks)
+	return newLong(len(ords), e.blocks)
+}
+
+// oneBlock is a list of one block, in one piece of memory: most long lists are.
+type oneBlock struct {
+	long
+	run   [1][]longBlock
+	block [1]longBlock
+}
+
+// newLong returns a list of n ordinals in blocks.
+func newLong(n int, blocks []longBlock) *long {
+	if len(blocks) == 1 {
+		l := &oneBlock{block: [1]longBlock{blocks[0]}}
+		l.run[0] = l.block[:]
+		l.n, l.runs = n, l.run[:]
+		return &l.long
+	}
+	l := &long{n: n}
+	l.push(blocks)
 	return l
 }
 
@@ -144,6 +162,12 @@ const maxOrdinal = state.Ordinal(1<<31 - 1)
 // apply returns the list after a change, or says false as merge does. Runs and
 // blocks without a change are shared.
 func (e *longEdit) apply(l *long, c change) (*long, bool) {
+	if len(l.runs) == 1 {
+		if !e.applyRun(l.runs[0], c) {
+			return nil, false
+		}
+		return newLong(l.n+c.grows(), e.blocks), true
+	}
 	out := &long{n: l.n + c.grows(), runs: make([][]longBlock, 0, len(l.runs)+1)}
 	for i, run := range l.runs {
 		limit := maxOrdinal

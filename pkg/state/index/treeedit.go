@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
 const (
@@ -187,6 +188,10 @@ func (b *branch) add(other *branch, from, to int) {
 	b.leaves = append(b.leaves, other.leaves[from:to]...)
 }
 
+// leavesAhead is how far ahead of the leaf under way memory is asked for: with
+// many changes it is soon needed.
+const leavesAhead = 2
+
 // branch leaves in e.row what becomes of a branch, whose keys end at a limit.
 func (e *treeEdit) branch(b *branch, end limit) bool {
 	next := 0
@@ -195,6 +200,10 @@ func (e *treeEdit) branch(b *branch, end limit) bool {
 		own := end
 		if at+1 < len(b.leaves) {
 			own = b.limit(at + 1)
+		}
+		if ahead := at + leavesAhead; ahead < len(b.leaves) {
+			data := b.leaves[ahead].data
+			prefetch.Range(&data[0], 0, len(data))
 		}
 		e.row.add(b, next, at)
 		next = at + 1
