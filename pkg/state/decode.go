@@ -21,6 +21,13 @@ const (
 	freeCellsPerByte = 1 << 8  // further ones for each byte of the blob
 )
 
+// newAllowance returns that of a blob of size bytes.
+func newAllowance(size int64) *allowance {
+	a := new(allowance)
+	a.left.Store(freeCells + freeCellsPerByte*size)
+	return a
+}
+
 // take uses n up and says whether they were there.
 func (a *allowance) take(n uint64) bool {
 	return n == 0 || n <= math.MaxInt64 && a.left.Add(-int64(n)) >= 0

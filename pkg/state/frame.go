@@ -164,28 +164,42 @@ func readFields(r *wire.Reader) []Field {
 }
 
 // readFrames reads the frames of a snapshot or, with delta set, of a delta.
-func readFrames(r *wire.Reader, delta bool) []*frame {
+func readFrames(r *wire.Reader, delta bool) (out []*frame) {
+	eachFrame(r, delta, func(f *frame) error {
+		out = append(out, f)
+		return nil
+	})
+	if r.Err() != nil {
+		return nil
+	}
+	return out
+}
+
+// eachFrame calls do with each frame as soon as it is read, until it fails; then
+// r fails with that.
+func eachFrame(r *wire.Reader, delta bool, do func(*frame) error) {
 	r.Section("type count")
-	var out []*frame
 	seen := map[string]bool{}
 	for range r.Count() {
 		r.Section("schema of a type")
 		f := &frame{offset: r.Offset(), schema: readSchema(r)}
 		if r.Err() != nil {
-			return nil
+			return
 		}
 		if seen[f.schema.Name] {
 			r.Fail("type %s stands twice", f.schema.Name)
-			return nil
+			return
 		}
 		seen[f.schema.Name] = true
 		f.read(r, delta)
 		if r.Err() != nil {
-			return nil
+			return
 		}
-		out = append(out, f)
+		if err := do(f); err != nil {
+			r.FailWith(err)
+			return
+		}
 	}
-	return out
 }
 
 func (f *frame) read(r *wire.Reader, delta bool) {

@@ -1,8 +1,10 @@
 package state
 
 import (
+	"errors"
 	"math/bits"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,9 +13,11 @@ import (
 
 // A typeLoad decodes a frame of a snapshot in parts, at the same time.
 type typeLoad struct {
-	frame *frame
+	frame *frame  // nil when it is decoded
 	own   *Schema // has some or all of the frame's fields
 	parts []*loadPart
+	left  atomic.Int32 // parts that are not decoded yet
+	done  *Type
 }
 
 // loadPart is the ordinals of some consecutive words of the populated bits.
@@ -31,39 +35,57 @@ const (
 	blockWords = maxBlock / 64
 )
 
-// loadTypes decodes the frames that keep has a schema for, with as many
-// goroutines as there are processors.
-func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
-	var loads []*typeLoad
-	var work errgroup.Group
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for _, f := range frames {
-		if keep[f.schema.Name] == nil {
-			continue
-		}
-		l, err := newTypeLoad(f, keep[f.schema.Name])
-		if err != nil {
-			return nil, err
-		}
-		loads = append(loads, l)
+// A loader decodes the frames of a snapshot, with as many goroutines as there
+// are processors. It holds no frame longer than it must.
+type loader struct {
+	loads []*typeLoad
+	work  errgroup.Group
+}
+
+func newLoader() *loader {
+	l := &loader{}
+	l.work.SetLimit(runtime.GOMAXPROCS(0))
+	return l
+}
+
+// add decodes a frame into a type of the schema own. It waits as long as all
+// goroutines have other ones.
+func (l *loader) add(f *frame, own *Schema) error {
+	t, err := newTypeLoad(f, own)
+	if err != nil {
+		return err
 	}
-	for _, l := range loads {
-		lays := &layouts{}
-		for _, p := range l.parts {
-			work.Go(func() error { return l.load(p, lays) })
-		}
+	l.loads = append(l.loads, t)
+	lays := &layouts{}
+	for _, p := range t.parts {
+		l.work.Go(func() error { return t.load(p, lays) })
 	}
-	if err := work.Wait(); err != nil {
+	return nil
+}
+
+// types returns what the frames were decoded into, in their order.
+func (l *loader) types() ([]*Type, error) {
+	if err := l.work.Wait(); err != nil {
 		return nil, err
 	}
-	types := make([]*Type, len(loads))
-	for i, l := range loads {
-		var err error
-		if types[i], err = l.join(); err != nil {
-			return nil, err
-		}
+	types := make([]*Type, len(l.loads))
+	for i, t := range l.loads {
+		types[i] = t.done
 	}
 	return types, nil
+}
+
+// loadTypes decodes the frames that keep has a schema for.
+func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
+	l := newLoader()
+	for _, f := range frames {
+		if own := keep[f.schema.Name]; own != nil {
+			if err := l.add(f, own); err != nil {
+				return nil, errors.Join(err, l.work.Wait())
+			}
+		}
+	}
+	return l.types()
 }
 
 func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
@@ -80,11 +102,26 @@ func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
 			from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), d: d,
 		})
 	}
+	l.left.Store(int32(n))
 	return l, nil
 }
 
-// load decodes a part.
-func (l *typeLoad) load(p *loadPart, lays *layouts) (err error) {
+// load decodes a part; the last one joins them.
+func (l *typeLoad) load(p *loadPart, lays *layouts) error {
+	if err := l.decode(p, lays); err != nil {
+		return err
+	}
+	if l.left.Add(-1) > 0 {
+		return nil
+	}
+	var err error
+	l.done, err = l.join()
+	l.frame, l.parts = nil, nil
+	return err
+}
+
+// decode decodes a part.
+func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	t := newType(l.own, len(l.frame.shards))
 	t.interned = lays
 	e := t.edit()

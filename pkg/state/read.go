@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -63,6 +64,30 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 	return newState(h, types), nil
 }
 
+// ReadSnapshotFrom decodes the snapshot of size bytes that r has, without its
+// optional parts and without holding all of it in memory: each type is decoded
+// while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
+// less than r has; nobody but who knows the digest of all can say that a blob is
+// not damaged.
+func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
+	in := wire.NewStream(r, int(size))
+	h, _ := readHeader(in)
+	allow := newAllowance(size)
+	types := newLoader()
+	eachFrame(in, false, func(f *frame) error {
+		f.allow = allow
+		return types.add(f, f.schema)
+	})
+	if in.Err() != nil {
+		return nil, fmt.Errorf("read snapshot: %w", errors.Join(in.Err(), types.work.Wait()))
+	}
+	list, err := types.types()
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	return newState(h, list), nil
+}
+
 // readBlob reads the header and frames of a blob and its parts.
 func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 	r := wire.NewReader(data)
@@ -92,8 +117,7 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 	for _, p := range parts {
 		size += len(p.Data)
 	}
-	allow := new(allowance)
-	allow.left.Store(freeCells + freeCellsPerByte*int64(size))
+	allow := newAllowance(int64(size))
 	for _, f := range frames {
 		f.allow = allow
 	}

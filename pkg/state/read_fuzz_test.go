@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -86,6 +87,10 @@ func FuzzSnapshot(f *testing.F) {
 		var err error
 		n := allocated(func() { s, err = state.ReadSnapshot(blob, state.ReadOptions{}) })
 		checkAllocation(t, "snapshot", len(blob), n)
+		_, streamErr := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)))
+		if (streamErr == nil) != (err == nil) || streamErr != nil && !errors.Is(streamErr, state.ErrCorrupt) {
+			t.Errorf("from a stream: error %v, from memory %v", streamErr, err)
+		}
 		if err != nil {
 			if !errors.Is(err, state.ErrCorrupt) {
 				t.Errorf("error %v is not ErrCorrupt", err)

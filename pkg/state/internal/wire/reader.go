@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf16"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -31,16 +32,30 @@ func (e *Error) Unwrap() error { return ErrCorrupt }
 
 // Reader is a cursor over a blob with a sticky error: after the first error
 // every method returns zero. It never reads past its data, and it never
-// allocates by a number that it read.
+// allocates by a number that it read, beyond the length of the blob.
 type Reader struct {
-	data    []byte
-	off     int
+	data    []byte    // what is there of the blob
+	off     int       // of the next byte, in data
+	start   int       // of data, in the blob
+	size    int       // of the blob
+	src     io.Reader // of what is behind data; nil if nothing is
 	section string
 	err     error
 }
 
 // NewReader returns a cursor at the start of data, which it does not copy.
-func NewReader(data []byte) *Reader { return &Reader{data: data, section: "header"} }
+func NewReader(data []byte) *Reader {
+	return &Reader{data: data, size: len(data), section: "header"}
+}
+
+// NewStream returns a cursor over the size bytes that src has. It fails with
+// what src fails with.
+func NewStream(src io.Reader, size int) *Reader {
+	return &Reader{data: make([]byte, 0, window), size: size, src: src, section: "header"}
+}
+
+// window is how much of a stream is read ahead, in bytes.
+const window = 64 << 10
 
 // Section names what is read from here on, for errors.
 func (r *Reader) Section(name string) { r.section = name }
@@ -49,19 +64,29 @@ func (r *Reader) Section(name string) { r.section = name }
 func (r *Reader) Err() error { return r.err }
 
 // Offset returns the position of the next byte.
-func (r *Reader) Offset() int { return r.off }
+func (r *Reader) Offset() int { return r.start + r.off }
 
 // Len returns how many bytes are left.
-func (r *Reader) Len() int { return len(r.data) - r.off }
+func (r *Reader) Len() int { return r.size - r.Offset() }
 
 // Fail makes the cursor fail at its present offset, unless it already has.
-func (r *Reader) Fail(format string, args ...any) {
+func (r *Reader) Fail(format string, args ...any) { r.failAt(r.Offset(), format, args...) }
+
+func (r *Reader) failAt(offset int, format string, args ...any) {
 	if r.err == nil {
-		r.err = &Error{r.section, r.off, fmt.Sprintf(format, args...)}
+		r.err = &Error{r.section, offset, fmt.Sprintf(format, args...)}
 	}
 }
 
-// Bytes returns the next n bytes without copying them.
+// FailWith makes the cursor fail with err, unless it already has.
+func (r *Reader) FailWith(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+// Bytes returns the next n bytes: a copy if they come from a stream, else those
+// of the blob.
 func (r *Reader) Bytes(n uint64) []byte {
 	if r.err != nil {
 		return nil
@@ -70,14 +95,68 @@ func (r *Reader) Bytes(n uint64) []byte {
 		r.Fail("%d bytes are announced, %d are left", n, r.Len())
 		return nil
 	}
-	b := r.data[r.off : r.off+int(n) : r.off+int(n)]
-	r.off += int(n)
+	if r.src == nil {
+		b := r.data[r.off : r.off+int(n) : r.off+int(n)]
+		r.off += int(n)
+		return b
+	}
+	b := make([]byte, n)
+	had := copy(b, r.data[r.off:])
+	if !r.read(b[had:]) {
+		return nil
+	}
+	r.off += had
+	r.start += len(b) - had
 	return b
+}
+
+// few returns the next n bytes, at most window of them, until the next call of a
+// method; nil after a failure.
+func (r *Reader) few(n int) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if n > r.Len() {
+		r.Fail("%d bytes are announced, %d are left", n, r.Len())
+		return nil
+	}
+	if r.fill(n); r.err != nil {
+		return nil
+	}
+	b := r.data[r.off : r.off+n]
+	r.off += n
+	return b
+}
+
+// fill sees to it that the next n bytes are in data, or all that are left.
+func (r *Reader) fill(n int) {
+	have := len(r.data) - r.off
+	if r.src == nil || have >= min(n, r.Len()) {
+		return
+	}
+	copy(r.data, r.data[r.off:])
+	r.start, r.off = r.start+r.off, 0
+	r.data = r.data[:min(r.Len(), cap(r.data))]
+	r.read(r.data[have:])
+}
+
+// read reads all of b from the stream.
+func (r *Reader) read(b []byte) bool {
+	_, err := io.ReadFull(r.src, b)
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		r.Fail("the blob ends before its %d bytes", r.size)
+	default:
+		r.err = fmt.Errorf("read blob: %w", err)
+	}
+	return false
 }
 
 // U8 reads one byte.
 func (r *Reader) U8() uint8 {
-	if b := r.Bytes(1); b != nil {
+	if b := r.few(1); b != nil {
 		return b[0]
 	}
 	return 0
@@ -85,7 +164,7 @@ func (r *Reader) U8() uint8 {
 
 // U16 reads a 16-bit big-endian number.
 func (r *Reader) U16() uint16 {
-	if b := r.Bytes(2); b != nil {
+	if b := r.few(2); b != nil {
 		return binary.BigEndian.Uint16(b)
 	}
 	return 0
@@ -93,7 +172,7 @@ func (r *Reader) U16() uint16 {
 
 // I32 reads a 32-bit big-endian number.
 func (r *Reader) I32() int32 {
-	if b := r.Bytes(4); b != nil {
+	if b := r.few(4); b != nil {
 		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
@@ -101,7 +180,7 @@ func (r *Reader) I32() int32 {
 
 // I64 reads a 64-bit big-endian number.
 func (r *Reader) I64() int64 {
-	if b := r.Bytes(8); b != nil {
+	if b := r.few(8); b != nil {
 		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
@@ -118,6 +197,9 @@ func (r *Reader) Vlong() uint64 { return r.varint(10) }
 
 func (r *Reader) varint(most int) uint64 {
 	if r.err != nil {
+		return 0
+	}
+	if r.fill(most); r.err != nil {
 		return 0
 	}
 	var v uint64
@@ -153,12 +235,10 @@ func (r *Reader) Count() int {
 
 // UTF reads a string in Java's modified UTF-8 with its length before it.
 func (r *Reader) UTF() string {
-	start := r.off
-	b := r.Bytes(uint64(r.U16()))
-	s, ok := decodeModified(b)
+	start := r.Offset()
+	s, ok := decodeModified(r.few(int(r.U16())))
 	if !ok {
-		r.off = start
-		r.Fail("name is not modified UTF-8")
+		r.failAt(start, "name is not modified UTF-8")
 	}
 	return s
 }
@@ -179,7 +259,8 @@ func (r *Reader) Gaps(limit int64) []int32 {
 	if len(b) == 0 {
 		return nil
 	}
-	in := &Reader{data: b, section: r.section}
+	in := NewReader(b)
+	in.Section(r.section)
 	out := make([]int32, 0, len(b)) // at least one byte an ordinal
 	next := int64(0)
 	for in.Len() > 0 {

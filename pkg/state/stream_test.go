@@ -1,0 +1,63 @@
+package state_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
+)
+
+// TestStream reads the golden snapshots from streams that give what they have in
+// small pieces, and compares them with those read from memory.
+func TestStream(t *testing.T) {
+	for _, c := range golden.Cases(t) {
+		for name, blob := range c.Files {
+			if !strings.HasPrefix(name, "snapshot-") {
+				continue
+			}
+			want, err := state.ReadSnapshot(blob, state.ReadOptions{})
+			for kind, r := range map[string]io.Reader{
+				"whole": bytes.NewReader(blob), "halves": iotest.HalfReader(bytes.NewReader(blob)),
+				"bytes": iotest.OneByteReader(bytes.NewReader(blob)), "error with data": iotest.DataErrReader(bytes.NewReader(blob)),
+			} {
+				got, gotErr := state.ReadSnapshotFrom(r, int64(len(blob)))
+				if (gotErr == nil) != (err == nil) || err != nil && !errors.Is(gotErr, state.ErrCorrupt) {
+					t.Fatalf("%s of %s, %s: error %v, from memory %v", name, c.Name, kind, gotErr, err)
+				}
+				if err == nil {
+					if err := state.Same(want, got); err != nil {
+						t.Errorf("%s of %s, %s: %v", name, c.Name, kind, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestStreamEnds cuts a stream everywhere, where it ends and where it fails.
+func TestStreamEnds(t *testing.T) {
+	c := golden.Load(t, "00-minimal")
+	blob := c.File("snapshot-" + c.Index.Versions[0].Version.String())
+	broken := errors.New("the wire is cut")
+	for i := range blob {
+		size := int64(len(blob))
+		if _, err := state.ReadSnapshotFrom(bytes.NewReader(blob[:i]), size); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("cut at byte %d of %d: error %v, want ErrCorrupt", i, size, err)
+		}
+		r := io.MultiReader(bytes.NewReader(blob[:i]), iotest.ErrReader(broken))
+		if _, err := state.ReadSnapshotFrom(r, size); !errors.Is(err, broken) || errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("failing at byte %d of %d: error %v", i, size, err)
+		}
+		if _, err := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(i)); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("said to have %d bytes of %d: error %v, want ErrCorrupt", i, size, err)
+		}
+	}
+	if _, err := state.ReadSnapshotFrom(bytes.NewReader(blob), -1); !errors.Is(err, state.ErrCorrupt) {
+		t.Errorf("said to have -1 byte: error %v, want ErrCorrupt", err)
+	}
+}
