@@ -88,11 +88,16 @@ func (f *folder) finish() error {
 
 // load reads the first version, with its key index.
 func (f *folder) load(root string) (*state.State, error) {
-	b, err := os.ReadFile(f.file("snapshot-%d", f.versions[0].id))
+	in, err := os.Open(f.file("snapshot-%d", f.versions[0].id))
 	if err != nil {
 		return nil, err
 	}
-	s, err := state.ReadSnapshot(b, state.ReadOptions{})
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	s, err := state.ReadSnapshotFrom(in, info.Size())
 	if err != nil {
 		return nil, err
 	}
