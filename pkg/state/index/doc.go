@@ -28,7 +28,7 @@
 // Reading order: key.go for how keys are read, hashed and compared, block.go and
 // table.go for the shared hash table, chain.go, tableedit.go and tablebuild.go
 // for how it is made, unique.go for the index. Then rice.go and long.go
-// for lists, tree.go and treeedit.go for what leads to them, route.go and
-// gather.go for how the keys of records are found, and multi.go, sorted.go and
-// query.go.
+// for lists, tree.go, treeedit.go and longjob.go for what leads to them, route.go
+// and finder.go for how the keys of records are found, pairs.go, grouped.go and
+// exchange.go for how they are put in order, and multi.go, sorted.go and query.go.
 package index

@@ -11,14 +11,28 @@ type exchanged struct {
 	keys       []pair
 	long       [][]byte // keys of more than eight bytes, by tail
 	gone, come grouped
+	numbers    []int32 // of the keys that there is a change of; nil: all
 }
 
 var _ keyChanges = exchanged{}
 
-func (x exchanged) size() int { return len(x.keys) }
+func (x exchanged) size() int {
+	if x.numbers != nil {
+		return len(x.numbers)
+	}
+	return len(x.keys)
+}
+
+// number returns the number of the key of change i.
+func (x exchanged) number(i int) int {
+	if x.numbers != nil {
+		return int(x.numbers[i])
+	}
+	return i
+}
 
 func (x exchanged) keyAt(i int, room *[8]byte) (key []byte, head uint64) {
-	k := x.keys[i]
+	k := x.keys[x.number(i)]
 	n := int(k.tail())
 	switch {
 	case n >= tailLong:
@@ -33,5 +47,6 @@ func (x exchanged) keyAt(i int, room *[8]byte) (key []byte, head uint64) {
 // read takes out what is there twice: a record may have a key on several ways.
 func (x exchanged) read(i int, c *keyChange) {
 	c.key, c.head = x.keyAt(i, &c.room)
-	c.change = change{slices.Compact(x.gone.of(int32(i))), slices.Compact(x.come.of(int32(i)))}
+	n := int32(x.number(i))
+	c.change = change{slices.Compact(x.gone.of(n)), slices.Compact(x.come.of(n))}
 }

@@ -37,9 +37,7 @@ func newInverted(s *state.State, typeName string, paths []string, sorted bool) (
 		x.types = append(x.types, s.Type(end.typeName).Schema().Fields[end.via].Type)
 	}
 	x.bind(s, typeName)
-	g := newGathering(&x, true)
-	g.addAll(x.plan, slices.Collect(x.t.Ordinals()))
-	x.tree, _ = x.tree.apply(g.all())
+	x.tree, _ = x.tree.apply(x.all())
 	return x, nil
 }
 

@@ -234,9 +234,6 @@ type walker struct {
 	key  []state.Value // the one under way
 	room []task
 	list []state.Ordinal
-	// ahead says that elements are read where they are, so that it pays to ask
-	// for all before the first.
-	ahead bool
 	// tail is the plan whose records are handed out as they are, for the caller
 	// to follow; nil if key is wanted.
 	tail *plan
@@ -297,12 +294,10 @@ func (w *walker) collection(todo []task, now task) {
 	from := len(w.list) // lists within lists
 	w.list = r.AppendElements(w.list)
 	list := w.list[from:]
-	if w.ahead {
-		sub.t.Prefetch(list)
-	}
 	if sub == w.tail {
 		w.found(list) // of a plan of one part: there is nothing else to do
 	} else {
+		sub.t.Prefetch(list)
 		for _, o := range list {
 			w.visit(append(todo, task{sub, o}))
 		}

@@ -51,15 +51,6 @@ func TestRice(t *testing.T) {
 	}
 }
 
-// TestReferenceOf holds on to the form of a reference's bits.
-func TestReferenceOf(t *testing.T) {
-	for _, o := range []state.Ordinal{0, 1, 1<<31 - 2} {
-		if got := referenceOf(state.ReferenceValue(o).Bits()); got != o {
-			t.Errorf("got %d, want %d", got, o)
-		}
-	}
-}
-
 // TestLong changes lists of every density, each made from the one before, and
 // seeks in them.
 func TestLong(t *testing.T) {
