@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -23,6 +24,14 @@ type frame struct {
 	populated wirebits.Words // of a snapshot
 	offset    int            // where it begins, for errors
 	allow     *allowance     // shared by the frames of a blob
+	buffers   [][]byte       // what the arrays are views of, if it is not the blob
+}
+
+// free gives back the memory of a frame that nobody reads any more.
+func (f *frame) free() {
+	for _, b := range f.buffers {
+		scratch.Free(b)
+	}
 }
 
 // A shard holds the records of one shard: entry e belongs to shard ordinal e in

@@ -66,6 +66,11 @@ func (l *loader) add(f *frame, own *Schema) error {
 // types returns what the frames were decoded into, in their order.
 func (l *loader) types() ([]*Type, error) {
 	if err := l.work.Wait(); err != nil {
+		for _, t := range l.loads {
+			if t.frame != nil {
+				t.release()
+			}
+		}
 		return nil, err
 	}
 	types := make([]*Type, len(l.loads))
@@ -116,8 +121,14 @@ func (l *typeLoad) load(p *loadPart, lays *layouts) error {
 	}
 	var err error
 	l.done, err = l.join()
-	l.frame, l.parts = nil, nil
+	l.release()
 	return err
+}
+
+// release drops what was decoded.
+func (l *typeLoad) release() {
+	l.frame.free()
+	l.frame, l.parts = nil, nil
 }
 
 // decode decodes a part.

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -70,19 +71,26 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // less than r has; nobody but who knows the digest of all can say that a blob is
 // not damaged.
 func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
-	in := wire.NewStream(r, int(size))
+	var buffers [][]byte // of the frame under way
+	in := wire.NewStream(r, int(size), func(n int) []byte {
+		b := scratch.Get(n)
+		buffers = append(buffers, b)
+		return b
+	})
 	h, _ := readHeader(in)
 	allow := newAllowance(size)
 	types := newLoader()
 	eachFrame(in, false, func(f *frame) error {
-		f.allow = allow
-		return types.add(f, f.schema)
+		f.allow, f.buffers, buffers = allow, buffers, nil
+		err := types.add(f, f.schema)
+		if err != nil {
+			f.free()
+		}
+		return err
 	})
-	if in.Err() != nil {
-		return nil, fmt.Errorf("read snapshot: %w", errors.Join(in.Err(), types.work.Wait()))
-	}
+	(&frame{buffers: buffers}).free() // of one that was not read to its end
 	list, err := types.types()
-	if err != nil {
+	if err = errors.Join(in.Err(), err); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	return newState(h, list), nil

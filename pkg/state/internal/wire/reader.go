@@ -34,11 +34,12 @@ func (e *Error) Unwrap() error { return ErrCorrupt }
 // every method returns zero. It never reads past its data, and it never
 // allocates by a number that it read, beyond the length of the blob.
 type Reader struct {
-	data    []byte    // what is there of the blob
-	off     int       // of the next byte, in data
-	start   int       // of data, in the blob
-	size    int       // of the blob
-	src     io.Reader // of what is behind data; nil if nothing is
+	data    []byte             // what is there of the blob
+	off     int                // of the next byte, in data
+	start   int                // of data, in the blob
+	size    int                // of the blob
+	src     io.Reader          // of what is behind data; nil if nothing is
+	alloc   func(n int) []byte // for what comes from src
 	section string
 	err     error
 }
@@ -49,9 +50,9 @@ func NewReader(data []byte) *Reader {
 }
 
 // NewStream returns a cursor over the size bytes that src has. It fails with
-// what src fails with.
-func NewStream(src io.Reader, size int) *Reader {
-	return &Reader{data: make([]byte, 0, window), size: size, src: src, section: "header"}
+// what src fails with. What Bytes and Array return is from alloc.
+func NewStream(src io.Reader, size int, alloc func(n int) []byte) *Reader {
+	return &Reader{data: make([]byte, 0, window), size: size, src: src, alloc: alloc, section: "header"}
 }
 
 // window is how much of a stream is read ahead, in bytes.
@@ -100,7 +101,7 @@ func (r *Reader) Bytes(n uint64) []byte {
 		r.off += int(n)
 		return b
 	}
-	b := make([]byte, n)
+	b := r.alloc(int(n))
 	had := copy(b, r.data[r.off:])
 	if !r.read(b[had:]) {
 		return nil

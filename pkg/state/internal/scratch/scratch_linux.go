@@ -1,0 +1,43 @@
+package scratch
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// least is how many bytes are worth a mapping of their own.
+	least = 64 << 10
+	huge  = 2 << 20
+)
+
+// Get returns n bytes that are zero. Who has them must either call Free or let
+// nobody use them any more; they belong to nobody else before.
+func Get(n int) []byte {
+	if n < least {
+		return make([]byte, n)
+	}
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return make([]byte, n)
+	}
+	held.Add(int64(n))
+	if n >= 2*huge {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // fewer faults, if the system can
+	}
+	return b
+}
+
+// Free gives back what Get returned. Nobody may read it afterwards.
+func Free(b []byte) {
+	if len(b) >= least && unix.Munmap(b) == nil { // it fails for what the collector frees
+		held.Add(-int64(len(b)))
+	}
+}
+
+// held is how many bytes of mappings have not been given back.
+var held atomic.Int64
+
+// Held returns how many bytes have not been given back.
+func Held() int64 { return held.Load() }
