@@ -111,16 +111,19 @@ func (t *tree) parts(changes keyChanges) []treePart {
 // there or adds what is.
 func (t *tree) apply(changes keyChanges) (tree, bool) {
 	parts := t.parts(changes)
-	edits := make([]treeEdit, len(parts))
-	right := make([]bool, len(parts))
-	inTurns(len(parts), func(i int) { right[i] = edits[i].part(t, changes, parts[i]) })
-	if slices.Contains(right, false) {
+	edits := make([]*treeEdit, len(parts)) // nil: a change was not right
+	inTurns(len(parts), func(i int) {
+		e := new(treeEdit) // by who writes to it: two in one cache line would be slow
+		if e.part(t, changes, parts[i]) {
+			edits[i] = e
+		}
+	})
+	if slices.Contains(edits, nil) {
 		return tree{}, false
 	}
 	out := tree{keys: t.keys, postings: t.postings}
 	var jobs []longJob
-	for i := range edits {
-		e := &edits[i]
+	for _, e := range edits {
 		out.heads = append(out.heads, e.out.heads...)
 		out.branches = append(out.branches, e.out.branches...)
 		out.keys += e.out.keys
