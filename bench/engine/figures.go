@@ -20,9 +20,13 @@ type figure struct {
 	Case        string      `json:"case,omitempty"`
 	OursRange   [2]float64  `json:"ours_range"`
 	HollowRange *[2]float64 `json:"hollow_range,omitempty"`
+	// Interval is one of 95 % round the median of pairs of samples.
+	Interval       *[2]float64 `json:"interval,omitempty"`
+	HollowInterval *[2]float64 `json:"hollow_interval,omitempty"`
 
 	measured bool
 	missing  string // why not
+	memory   bool   // less is written of it
 }
 
 // measured says where a case of a figure comes from: a step and the metrics of
@@ -34,6 +38,7 @@ type measured struct {
 	step, ours, hollow string
 	hollowStep         string // if it is another one
 	memory             bool
+	pairs              bool // quotients of pairs, which say how sure they are and have no ratio
 }
 
 var measures = []measured{
@@ -61,6 +66,10 @@ var measures = []measured{
 	{figure: "get_copy", unit: "ns", step: "read", ours: "get_copy", hollow: "get_string"},
 	{figure: "whole", unit: "ns", step: "read", ours: "whole", hollow: "whole"},
 	{figure: "scan", unit: "ns", step: "read", ours: "scan", hollow: "scan"},
+	{figure: "get3_busy", unit: "fraction", step: "busy", ours: "get3_busy", hollow: "get3_busy", pairs: true},
+	{figure: "get3_busy_wall", unit: "fraction", step: "busy", ours: "get3_busy_wall", hollow: "get3_busy_wall", pairs: true},
+	{figure: "get3_stall", unit: "ns", name: "quiet", step: "busy", ours: "stall_quiet", hollow: "stall_quiet"},
+	{figure: "get3_stall", unit: "ns", name: "busy", step: "busy", ours: "stall_busy", hollow: "stall_busy"},
 	{figure: "bytes", unit: "B", step: "load", ours: "bytes", hollow: "bytes", memory: true},
 	{figure: "rss", unit: "B", step: "load", ours: "rss", hollow: "rss", memory: true},
 	{figure: "version_bytes", step: "aged"}, {figure: "aged_live", step: "aged"}, {figure: "aged_held", step: "aged_held"}, // quotients
@@ -129,7 +138,11 @@ func (r results) cases() []figure {
 		if m.hollowStep != "" {
 			step = m.hollowStep
 		}
-		f.compare(r.numbers[key("hollow", step, m.hollow)], m.memory)
+		f.memory = m.memory
+		f.compare(r.numbers[key("hollow", step, m.hollow)])
+		if m.pairs {
+			f.pair(r.samples[key("ours", m.step, m.ours)], r.samples[key("hollow", step, m.hollow)])
+		}
 		out = append(out, f)
 	}
 	return out
@@ -143,17 +156,32 @@ func (f *figure) set(ours []float64) {
 	f.OursRange = [2]float64{slices.Min(ours), slices.Max(ours)}
 }
 
-func (f *figure) compare(hollow []float64, memory bool) {
+func (f *figure) compare(hollow []float64) {
 	if len(hollow) == 0 {
 		return
 	}
 	m := median(hollow)
-	ratio := m / f.Ours
-	if memory {
-		ratio = f.Ours / m
-	}
+	ratio := f.ratioTo(m)
 	f.Hollow, f.Ratio = &m, &ratio
 	f.HollowRange = &[2]float64{slices.Min(hollow), slices.Max(hollow)}
+}
+
+// ratioTo compares ours with a number of Hollow.
+func (f *figure) ratioTo(hollow float64) float64 {
+	if f.memory {
+		return f.Ours / hollow
+	}
+	return hollow / f.Ours
+}
+
+// pair makes a figure of the pairs of all runs.
+func (f *figure) pair(ours, hollow []float64) {
+	in := medianInterval(ours)
+	f.Ours, f.Interval, f.Ratio = median(ours), &in, nil
+	if len(hollow) > 0 {
+		m, in := median(hollow), medianInterval(hollow)
+		f.Hollow, f.HollowInterval = &m, &in
+	}
 }
 
 // quotient divides metrics of the steps that weigh an old state and a fresh
@@ -193,14 +221,15 @@ func worst(cases []figure) []figure {
 	return out
 }
 
-// save writes engine.json, and a copy that names the data.
-func (b *bench) save(figures []figure) error {
-	text, err := json.MarshalIndent(figures, "", "  ")
+// save writes a list as a file such as engine.json, and a copy that names the
+// data.
+func (b *bench) save(name string, list any) error {
+	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return err
 	}
 	text = append(text, '\n')
-	for _, name := range []string{"engine.json", "engine-" + b.options.data + ".json"} {
+	for _, name := range []string{name + ".json", name + "-" + b.options.data + ".json"} {
 		if err := os.WriteFile(filepath.Join(b.options.out, name), text, 0o644); err != nil {
 			return err
 		}

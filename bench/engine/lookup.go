@@ -53,11 +53,7 @@ func phaseRead(w workspace, args []string) error {
 		return err
 	}
 	r := &reader{x: keys(s), t: s.Type(w.kind.Root), keys: list}
-	fields := [3]numberField{}
-	for i, name := range w.kind.Numbers {
-		at := r.t.Schema().FieldIndex(name)
-		fields[i] = numberField{at, r.t.Schema().Fields[at].Type}
-	}
+	fields := numberFields(w, r.t)
 	emit("get3", perOperation(batch, r.numbers(fields)))
 	other := &reader{x: r.x, t: r.t, keys: list, at: len(list) / 2}
 	emit("get3_2threads", perOperation(batch, r.numbers(fields), other.numbers(fields)))
@@ -89,6 +85,15 @@ func (r *reader) numbers(fields [3]numberField) func() int64 {
 type numberField struct {
 	at   int
 	kind state.FieldType
+}
+
+// numberFields returns those that a look-up reads.
+func numberFields(w workspace, t *state.Type) (fields [3]numberField) {
+	for i, name := range w.kind.Numbers {
+		at := t.Schema().FieldIndex(name)
+		fields[i] = numberField{at, t.Schema().Fields[at].Type}
+	}
+	return fields
 }
 
 func number(rec state.Record, f numberField) int64 {

@@ -25,6 +25,9 @@ type options struct {
 	out    string
 	java   bool
 	only   string
+	keep   bool
+
+	options bool
 }
 
 func start(args []string) error {
@@ -40,7 +43,9 @@ func start(args []string) error {
 	f.IntVar(&o.cycles, "cycles", 1000, "cycles of 0.1 % before deltas are measured")
 	f.StringVar(&o.out, "out", "bench/out", "folder for data and results")
 	f.BoolVar(&o.java, "java", true, "measure Hollow, too")
-	f.StringVar(&o.only, "only", "", "comma-separated phases to measure; all if empty")
+	f.StringVar(&o.only, "only", "", "comma-separated steps to measure, besides those that make their blobs; all if empty")
+	f.BoolVar(&o.keep, "keep", false, "take the data and blobs of an earlier run as they are")
+	f.BoolVar(&o.options, "options", true, "measure Hollow's options, too, once")
 	if err := f.Parse(args); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ var phases = map[string]func(w workspace, args []string) error{
 	"fresh":     phaseFresh,
 	"load":      phaseLoad,
 	"read":      phaseRead,
+	"busy":      phaseBusy,
 	"diff":      phaseDiff,
 	"collect":   phaseCollect,
 	"hash":      phaseHash,

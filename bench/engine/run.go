@@ -11,49 +11,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/bench/hollow"
 )
 
-// step is what is measured next to each other. An empty side measures nothing;
-// CHAIN stands for Hollow's chain, or ours where there is no Hollow.
-type step struct {
-	name   string
-	ours   string   // phase and arguments
-	hollow []string // of Main.java
-}
-
-// steps in order: the first two make blobs that others need.
-func steps(w workspace) []step {
-	root := w.kind.Root
-	if w.source == nil {
-		return []step{
-			{"delta", "delta own", []string{"delta", w.file("own"), root, "3"}},
-			{"load", "load own", []string{"load", w.file("own"), root}},
-			{"diff", "diff own", []string{"diff", w.file("own"), root, strconv.Itoa(diffPPM)}},
-		}
-	}
-	return []step{
-		{"populate", "populate", nil},
-		{"cycle", "cycle", []string{"produce", w.path, w.file("java")}},
-		{"delta", "delta tail", []string{"delta", w.file("tail"), root, "3"}},
-		{"delta_java", "delta CHAIN", []string{"delta", w.file("java"), root, "3"}},
-		{"hash", "hash tail", hollowHash(w)},
-		{"load", "load CHAIN", []string{"load", w.file("java"), root}},
-		{"read", "read CHAIN", []string{"read", w.file("java"), root, w.file("keys.bin")}},
-		{"diff", "diff CHAIN", []string{"diff", w.file("own"), root, strconv.Itoa(diffPPM)}},
-		{"aged", "aged", nil},
-		{"aged_held", "aged_held", nil},
-		{"fresh", "fresh", nil},
-		{"collect", "collect", nil},
-	}
-}
-
-// results are the medians of processes, by side, metric and run.
+// results are the medians of processes, by side, metric and run, and all samples
+// of all runs.
 type results struct {
 	numbers map[string][]float64
+	samples map[string][]float64
 	texts   map[string][]string
 }
 
@@ -77,7 +44,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{w: w, options: o, self: self, results: results{map[string][]float64{}, map[string][]string{}}}
+	b := &bench{w: w, options: o, self: self, results: results{
+		numbers: map[string][]float64{}, samples: map[string][]float64{}, texts: map[string][]string{},
+	}}
 	if o.java {
 		switch b.classpath, err = hollow.Build(ctx, filepath.Join(o.out, "hollow")); {
 		case errors.Is(err, hollow.ErrMissing):
@@ -93,19 +62,16 @@ func run(ctx context.Context, o options) error {
 }
 
 func (b *bench) measure(ctx context.Context) error {
-	prepare := []string{"prepare", "age"}
-	if b.w.source == nil {
-		prepare = prepare[:1]
+	list, age, err := chosen(steps(b.w), b.options)
+	if err != nil {
+		return err
 	}
-	for _, phase := range prepare {
-		fmt.Fprintln(os.Stderr, "engine:", phase)
-		if err := b.ours(ctx, 0, phase, phase); err != nil {
-			return err
-		}
+	if err := b.prepare(ctx, age); err != nil {
+		return err
 	}
 	for i := range b.options.runs {
-		for _, s := range steps(b.w) {
-			if b.options.only != "" && !slices.Contains(strings.Split(b.options.only, ","), s.name) {
+		for _, s := range list {
+			if s.option && (i > 0 || b.classpath == "") {
 				continue
 			}
 			fmt.Fprintf(os.Stderr, "engine: run %d: %s\n", i+1, s.name)
@@ -115,6 +81,24 @@ func (b *bench) measure(ctx context.Context) error {
 			if err := b.results.agree(); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// prepare makes the data.
+func (b *bench) prepare(ctx context.Context, age bool) error {
+	if b.options.keep {
+		return nil
+	}
+	phases := []string{"prepare"}
+	if age {
+		phases = append(phases, ageing)
+	}
+	for _, phase := range phases {
+		fmt.Fprintln(os.Stderr, "engine:", phase)
+		if err := b.ours(ctx, 0, phase, phase); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -139,6 +123,9 @@ func (b *bench) step(ctx context.Context, run int, s step) error {
 }
 
 func (b *bench) ours(ctx context.Context, run int, name, phase string) error {
+	if phase == "" {
+		return nil
+	}
 	chain := "own"
 	if b.classpath != "" {
 		chain = "java"
@@ -156,7 +143,8 @@ func (b *bench) hollow(ctx context.Context, run int, s step) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"java", fmt.Sprintf("-Xmx%dm", heap), "-cp", b.classpath, "Main"}
+	args := append([]string{"java", fmt.Sprintf("-Xmx%dm", heap)}, s.flags...)
+	args = append(args, "-cp", b.classpath, "Main")
 	return b.process(ctx, run, "hollow", s.name, append(args, s.hollow...))
 }
 
@@ -201,6 +189,7 @@ func (b *bench) process(ctx context.Context, run int, side, name string, command
 	for metric, values := range all {
 		k := key(side, name, metric)
 		b.results.numbers[k] = append(b.results.numbers[k], median(values))
+		b.results.samples[k] = append(b.results.samples[k], values...)
 	}
 	return nil
 }
@@ -223,14 +212,17 @@ func (r results) agree() error {
 	}
 	var sums error
 	if len(r.texts[key("ours", "read", "whole_sum")]) > 0 {
-		sums = same(key("ours", "read", "whole_sum"), key("hollow", "read", "whole_sum"))
+		sums = same(key("ours", "read", "whole_sum"), key("hollow", "read", "whole_sum"),
+			key("hollow", "read_mapped", "whole_sum"), key("hollow", "read_huge", "whole_sum"))
 	}
 	for _, name := range r.hashes() {
 		sums = errors.Join(sums, same(key("ours", "hash", "sum_"+name), key("hollow", "hash", "sum_"+name)))
 	}
 	return errors.Join(
 		sums,
-		same(key("ours", "cycle", "digest"), key("ours", "delta_java", "digest"), key("hollow", "delta_java", "digest")),
-		same(key("ours", "age", "digest"), key("ours", "prepare", "digest"), key("ours", "delta", "digest"), key("hollow", "delta", "digest")),
+		same(key("ours", "cycle", "digest"), key("ours", "delta_java", "digest"), key("hollow", "delta_java", "digest"),
+			key("hollow", "delta_focus", "digest"), key("hollow", "delta_small", "digest")),
+		same(key("ours", ageing, "digest"), key("ours", "prepare", "digest"), key("ours", "delta", "digest"), key("hollow", "delta", "digest"),
+			key("hollow", "delta_in_place", "digest")),
 	)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -22,27 +23,38 @@ var bars = map[string][2]float64{
 	"diff_chain": {100, 1000}, "diff_any": {5, 10}, "gc_share": {0.02, 0.005},
 }
 
-// report prints the table and writes engine.json.
+// report prints the tables and writes engine.json and engine-options.json.
 func (b *bench) report(out io.Writer) error {
 	cases := b.results.cases()
 	fmt.Fprintf(out, "%s, seed %d, %s\n\n", b.options.data, b.options.seed, machine())
 	fmt.Fprintln(out, "| figure | case | ours | Hollow | ratio | at least | aim |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|")
 	for _, f := range cases {
-		bar := bars[f.Figure]
-		if !f.measured {
-			fmt.Fprintf(out, "| `%s` | %s | %s | | | %s | %s |\n", f.Figure, f.Case, f.missing, short(bar[0]), short(bar[1]))
-			continue
-		}
-		theirs, ratio := "", ""
-		if f.Ratio != nil {
-			theirs, ratio = amount(*f.Hollow, *f.HollowRange, f.Unit), short(*f.Ratio)
-		}
-		fmt.Fprintf(out, "| `%s` | %s | %s | %s | %s | %s | %s |\n",
-			f.Figure, f.Case, amount(f.Ours, f.OursRange, f.Unit), theirs, ratio, short(bar[0]), short(bar[1]))
+		fmt.Fprintln(out, f.line())
 	}
+	with := b.results.optionFigures(cases)
+	printOptions(out, with)
 	b.others(out)
-	return b.save(worst(cases))
+	return errors.Join(b.save("engine", worst(cases)), b.save("engine-options", with))
+}
+
+// line is the figure's in the table.
+func (f *figure) line() string {
+	least, aim := "", ""
+	if bar, ok := bars[f.Figure]; ok {
+		least, aim = short(bar[0]), short(bar[1])
+	}
+	ours, theirs, ratio := f.missing, "", ""
+	if f.measured {
+		ours = amount(f.Ours, f.OursRange, f.Interval, f.Unit)
+	}
+	if f.Hollow != nil {
+		theirs = amount(*f.Hollow, *f.HollowRange, f.HollowInterval, f.Unit)
+	}
+	if f.Ratio != nil {
+		ratio = short(*f.Ratio)
+	}
+	return fmt.Sprintf("| `%s` | %s | %s | %s | %s | %s | %s |", f.Figure, f.Case, ours, theirs, ratio, least, aim)
 }
 
 // others prints what was measured besides: nothing is left out.
@@ -55,6 +67,9 @@ func (b *bench) others(out io.Writer) {
 			step = m.hollowStep
 		}
 		named[key("ours", m.step, m.ours)], named[key("hollow", step, m.hollow)] = true, true
+	}
+	for _, m := range measuredOptions() {
+		named[key("hollow", m.step, m.metric)] = true
 	}
 	var all []string
 	for k := range b.results.numbers {
@@ -74,12 +89,16 @@ func (b *bench) others(out io.Writer) {
 	}
 }
 
-// amount prints a number with its range and unit.
-func amount(v float64, within [2]float64, unit string) string {
+// amount prints a number with its range, or with its interval where it has one,
+// and unit.
+func amount(v float64, within [2]float64, interval *[2]float64, unit string) string {
 	if unit == "fraction" {
 		unit = ""
 	}
 	text := short(v)
+	if interval != nil {
+		return fmt.Sprintf("%s [%s, %s]", text, short(interval[0]), short(interval[1]))
+	}
 	if within[0] != within[1] {
 		text += fmt.Sprintf(" (%s–%s)", short(within[0]), short(within[1]))
 	}

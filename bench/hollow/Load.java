@@ -1,10 +1,11 @@
 import com.netflix.hollow.api.consumer.HollowConsumer;
 import com.netflix.hollow.core.index.HollowPrimaryKeyIndex;
+import com.netflix.hollow.core.memory.MemoryMode;
 
 /** Times loads of a snapshot with its key index, and weighs the first. */
 final class Load {
-    static void run(String folder, String root) throws Exception {
-        Blobs blobs = new Blobs(folder);
+    static void run(String folder, String root, MemoryMode mode) throws Exception {
+        Blobs blobs = new Blobs(folder, mode);
         double empty = Sample.live();
         long start = System.nanoTime();
         HollowConsumer c = blobs.at(0);

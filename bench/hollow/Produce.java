@@ -14,14 +14,18 @@ import java.util.List;
  */
 @SuppressWarnings({"deprecation", "unchecked"})
 final class Produce {
-    static void run(String workspace, String folder) throws Exception {
+    /** The options are "focus", for holes in few shards, and "small", for small shards besides. */
+    static void run(String workspace, String folder, String options) throws Exception {
         Path data = Path.of(workspace), blobs = Path.of(folder);
         Files.createDirectories(blobs);
         for (File old : blobs.toFile().listFiles()) old.delete();
         Neutral base = new Neutral(data.resolve("base.bin"));
         Class<?> root = Model.root(base.kind);
-        HollowProducer producer = HollowProducer.withPublisher(new HollowFilesystemPublisher(blobs))
-                .noIntegrityCheck().withNumStatesBetweenSnapshots(1 << 20).build();
+        HollowProducer.Builder<?> how = HollowProducer.withPublisher(new HollowFilesystemPublisher(blobs))
+                .noIntegrityCheck().withNumStatesBetweenSnapshots(1 << 20);
+        if (!options.isEmpty()) how.withFocusHoleFillInFewestShards(true);
+        if (options.equals("small")) how.withTargetMaxTypeShardSize(1 << 20);
+        HollowProducer producer = how.build();
         producer.initializeDataModel(root);
 
         long start = System.nanoTime();

@@ -1,5 +1,6 @@
 import com.netflix.hollow.api.consumer.HollowConsumer;
 import com.netflix.hollow.core.index.HollowPrimaryKeyIndex;
+import com.netflix.hollow.core.memory.MemoryMode;
 import com.netflix.hollow.core.read.engine.HollowReadStateEngine;
 import com.netflix.hollow.core.read.engine.object.HollowObjectTypeReadState;
 import java.nio.ByteBuffer;
@@ -16,23 +17,34 @@ final class Read {
     private final HollowPrimaryKeyIndex keys;
     private final HollowObjectTypeReadState t;
     private final long[] ids;
+    private final int batch; // look-ups of a call
     private int at;
+    private long missed;
 
-    private Read(HollowPrimaryKeyIndex keys, HollowObjectTypeReadState t, long[] ids, int at) {
+    Read(HollowPrimaryKeyIndex keys, HollowObjectTypeReadState t, long[] ids, int at, int batch) {
         this.keys = keys;
         this.t = t;
         this.ids = ids;
         this.at = at;
+        this.batch = batch;
     }
 
-    static void run(String folder, String root, String keyFile) throws Exception {
-        HollowConsumer c = new Blobs(folder).at(0);
-        HollowReadStateEngine state = c.getStateEngine();
-        HollowObjectTypeReadState t = (HollowObjectTypeReadState) state.getTypeState(root);
+    static long[] ids(String keyFile) throws Exception {
         ByteBuffer file = ByteBuffer.wrap(Files.readAllBytes(Path.of(keyFile))).order(ByteOrder.LITTLE_ENDIAN);
         long[] ids = new long[file.capacity() / 8];
         file.asLongBuffer().get(ids);
-        Read r = new Read(Blobs.keys(state, root), t, ids, 0);
+        return ids;
+    }
+
+    /** Keys that were not there. */
+    long missed() { return missed; }
+
+    static void run(String folder, String root, String keyFile, MemoryMode mode) throws Exception {
+        HollowConsumer c = new Blobs(folder, mode).at(0);
+        HollowReadStateEngine state = c.getStateEngine();
+        HollowObjectTypeReadState t = (HollowObjectTypeReadState) state.getTypeState(root);
+        long[] ids = ids(keyFile);
+        Read r = new Read(Blobs.keys(state, root), t, ids, 0, BATCH);
 
         Sample.emit("get3", Sample.perOperation(BATCH, r.numbers(root)));
         Sample.emit("get3_2threads", r.both(root));
@@ -53,6 +65,7 @@ final class Read {
         long sum = 0;
         for (int o = ordinals.nextSetBit(0); o >= 0; o = ordinals.nextSetBit(o + 1)) sum += visit.applyAsLong(o);
         Sample.text("whole_sum", Long.toString(sum));
+        if (r.missed > 0) throw new IllegalStateException(r.missed + " keys are lost");
     }
 
     /** Where the next n keys begin. */
@@ -64,7 +77,7 @@ final class Read {
 
     private int get(long id) { return keys.getMatchingOrdinal((Object) id); }
 
-    private LongSupplier numbers(String root) {
+    LongSupplier numbers(String root) {
         return switch (root) {
             case "Movie" -> movie();
             case "Flat" -> flat();
@@ -78,8 +91,12 @@ final class Read {
         int year = field("year"), runtime = field("runtime"), popularity = field("popularity");
         return () -> {
             long sum = 0;
-            for (int i = next(BATCH), end = i + BATCH; i < end; i++) {
+            for (int i = next(batch), end = i + batch; i < end; i++) {
                 int o = get(ids[i]);
+                if (o < 0) {
+                    missed++;
+                    continue;
+                }
                 sum += t.readInt(o, year) + t.readInt(o, runtime) + (long) t.readFloat(o, popularity);
             }
             return sum;
@@ -90,8 +107,12 @@ final class Read {
         int category = field("category"), price = field("price"), stock = field("stock");
         return () -> {
             long sum = 0;
-            for (int i = next(BATCH), end = i + BATCH; i < end; i++) {
+            for (int i = next(batch), end = i + batch; i < end; i++) {
                 int o = get(ids[i]);
+                if (o < 0) {
+                    missed++;
+                    continue;
+                }
                 sum += t.readInt(o, category) + t.readLong(o, price) + t.readInt(o, stock);
             }
             return sum;
@@ -102,8 +123,12 @@ final class Read {
         int population = field("population"), lat = field("lat"), lon = field("lon");
         return () -> {
             long sum = 0;
-            for (int i = next(BATCH), end = i + BATCH; i < end; i++) {
+            for (int i = next(batch), end = i + batch; i < end; i++) {
                 int o = get(ids[i]);
+                if (o < 0) {
+                    missed++;
+                    continue;
+                }
                 sum += t.readInt(o, population) + (long) t.readDouble(o, lat) + (long) t.readDouble(o, lon);
             }
             return sum;
@@ -114,7 +139,7 @@ final class Read {
         int f = field(switch (root) { case "Movie" -> "title"; case "Flat" -> "sku"; default -> "name"; });
         return () -> {
             long sum = 0;
-            for (int i = next(BATCH), end = i + BATCH; i < end; i++) {
+            for (int i = next(batch), end = i + batch; i < end; i++) {
                 String s = t.readString(get(ids[i]), f);
                 sum += s.length() + s.charAt(0);
             }
@@ -129,7 +154,7 @@ final class Read {
         for (int k = 0; k < 2; k++) {
             int own = k;
             threads[k] = new Thread(() -> each[own] =
-                    Sample.perOperation(BATCH, new Read(keys, t, ids, own * ids.length / 2).numbers(root)));
+                    Sample.perOperation(BATCH, new Read(keys, t, ids, own * ids.length / 2, BATCH).numbers(root)));
             threads[k].start();
         }
         for (Thread thread : threads) thread.join();
