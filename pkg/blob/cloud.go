@@ -167,27 +167,75 @@ func (c *cloud) getAtMost(ctx context.Context, key string, most int64) ([]byte, 
 }
 
 func (c *cloud) read(ctx context.Context, key string, most int64) ([]byte, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	watch := time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
-	defer watch.Stop()
-	r, err := c.bucket.NewReader(ctx, key, nil)
+	r, err := c.open(ctx, key)
 	if err != nil {
-		return nil, explained(ctx, err)
+		return nil, err
 	}
 	defer r.Close()
 	if err := checkSize(key, r.Size(), most); err != nil {
 		return nil, err
 	}
-	watch.Reset(timeFor(r.Size()))
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, r); err != nil {
-		return nil, explained(ctx, err)
+		return nil, err
 	}
 	if int64(b.Len()) != r.Size() {
 		return nil, fmt.Errorf("the store sent %d of %d bytes: %w", b.Len(), r.Size(), io.ErrUnexpectedEOF)
 	}
 	return append([]byte{}, b.Bytes()...), nil
+}
+
+// Stream implements Streamer.
+func (c *cloud) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	if err := c.ready(ctx, key); err != nil {
+		return nil, 0, fmt.Errorf("get: %w", err)
+	}
+	r, err := c.open(ctx, key)
+	if err != nil {
+		return nil, 0, fmt.Errorf("get %s: %w", key, err)
+	}
+	return r, r.Size(), nil
+}
+
+// open returns a reader that gives up after the time for the object's size.
+func (c *cloud) open(ctx context.Context, key string) (*timedReader, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := &timedReader{ctx: ctx, cancel: cancel}
+	t.watch = time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
+	var err error
+	if t.Reader, err = c.bucket.NewReader(ctx, key, nil); err != nil {
+		err = explained(ctx, err)
+		t.stop()
+		return nil, err
+	}
+	t.watch.Reset(timeFor(t.Size()))
+	return t, nil
+}
+
+// timedReader is a reader of an object with a limit of time.
+type timedReader struct {
+	*blob.Reader
+	ctx    context.Context // of the reader: it says why it failed
+	cancel context.CancelCauseFunc
+	watch  *time.Timer
+}
+
+func (t *timedReader) Read(b []byte) (int, error) {
+	n, err := t.Reader.Read(b)
+	if err != nil && err != io.EOF { //nolint:errorlint // as io.Reader has it
+		err = explained(t.ctx, err)
+	}
+	return n, err
+}
+
+func (t *timedReader) Close() error {
+	defer t.stop()
+	return t.Reader.Close()
+}
+
+func (t *timedReader) stop() {
+	t.watch.Stop()
+	t.cancel(nil)
 }
 
 // Stat implements Store.

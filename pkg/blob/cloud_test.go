@@ -218,6 +218,7 @@ func TestTruncatedGet(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "100")
 		_, _ = w.Write([]byte("short"))
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}))
 	t.Cleanup(server.Close)
@@ -228,6 +229,16 @@ func TestTruncatedGet(t *testing.T) {
 	}
 	if b, err := store.Get(t.Context(), "d/log/0"); err == nil {
 		t.Errorf("Get = %q, want an error", b)
+	}
+	r, err := blob.Stream(t.Context(), store, "d/log/0", blob.Ref{Size: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for range 2 { // the error stays
+		if b, err := io.ReadAll(r); err == nil || errors.Is(err, blob.ErrDigest) {
+			t.Errorf("Stream = %q, %v; want an error that is not ErrDigest", b, err)
+		}
 	}
 }
 

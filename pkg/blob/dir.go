@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -216,6 +217,21 @@ func (d *Dir) getAtMost(ctx context.Context, key string, most int64) ([]byte, er
 		return nil, fmt.Errorf("get %s: %w", key, d.missing(err))
 	}
 	return b, nil
+}
+
+// Stream implements Streamer.
+func (d *Dir) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	if err := d.ready(ctx, key); err != nil {
+		return nil, 0, fmt.Errorf("get: %w", err)
+	}
+	f, size, err := OpenFile(d.Path(key))
+	if errors.Is(err, ErrNotRegular) {
+		return nil, 0, fmt.Errorf("get %s: %w: remove it", key, err)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("get %s: %w", key, d.missing(err))
+	}
+	return f, size, nil
 }
 
 // Stat implements Store.

@@ -1,13 +1,16 @@
 package replica
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -132,15 +135,46 @@ func (c *Cache) get(key string) ([]byte, bool) {
 		return nil, false
 	}
 	b, err := blob.ReadFile(c.path(key), math.MaxInt64)
-	if err != nil || dataset.DigestOf(b) != want {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.remove(key)
+	if ok := err == nil && dataset.DigestOf(b) == want; !c.found(key, ok) {
 		return nil, false
 	}
-	now := time.Now()
-	_ = os.Chtimes(c.path(key), now, now) // for the next process
 	return b, true
+}
+
+// open is get for a file that is too large to be in memory as a whole.
+func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
+	want, ok := digestOf(key)
+	if !ok || !c.use(key) {
+		return nil, 0, false
+	}
+	f, size, err := blob.OpenFile(c.path(key))
+	if err != nil {
+		return nil, 0, c.found(key, false)
+	}
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if !c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:])) {
+		_ = f.Close() // it was only read
+		return nil, 0, false
+	}
+	return f, size, true
+}
+
+// found notes for the next process that a file was used, or removes it if it is
+// not what it was. It returns ok.
+func (c *Cache) found(key string, ok bool) bool {
+	if ok {
+		now := time.Now()
+		_ = os.Chtimes(c.path(key), now, now)
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(key)
+	return false
 }
 
 // use notes the use of a key, and says whether it is there.
@@ -325,4 +359,17 @@ func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
 		s.warn(err) // a disk that is full stops nobody
 	}
 	return b, nil
+}
+
+// Stream implements blob.Streamer. A file of the cache is read twice, first to see
+// that it is not damaged.
+func (s cachedStore) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	if f, size, ok := s.cache.open(key); ok {
+		return f, size, nil
+	}
+	b, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
 }

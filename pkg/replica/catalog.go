@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -336,16 +337,38 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 			return nil, err
 		}
 	}
-	data, err := blob.Get(ctx, c.store, blob.BlobKey(c.name, step.Of, step.Blob.Digest), step.Blob)
-	failed := err != nil && ctx.Err() == nil && !announce.IsLost(err)
-	if hope := c.unreadable(step.Blob, failed); failed && hope {
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	key := blob.BlobKey(c.name, step.Of, step.Blob.Digest)
+	if step.Kind == Snapshot {
+		return c.readSnapshot(ctx, key, step.Blob)
 	}
-	if err != nil {
+	data, err := blob.Get(ctx, c.store, key, step.Blob)
+	if err := c.count(ctx, step.Blob, err); err != nil {
 		return nil, err
 	}
-	if step.Kind != Snapshot {
-		return s.Apply(data)
+	return s.Apply(data)
+}
+
+// readSnapshot reads a snapshot without holding all of it in memory.
+func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s *state.State, err error) {
+	r, err := blob.Stream(ctx, c.store, key, ref)
+	if err := c.count(ctx, ref, err); err != nil {
+		return nil, err
 	}
-	return state.ReadSnapshot(data, state.ReadOptions{})
+	defer r.Close()
+	s, err = state.ReadSnapshotFrom(r, ref.Size)
+	_, rest := io.Copy(io.Discard, r) // to its end, which says whether all of it is right
+	if rest := c.count(ctx, ref, rest); rest != nil {
+		return nil, rest
+	}
+	return s, err
+}
+
+// count counts a failure to read a blob, or its end, and returns the error: with
+// errUnreadable if the store may yet answer.
+func (c *Catalog) count(ctx context.Context, ref blob.Ref, err error) error {
+	failed := err != nil && ctx.Err() == nil && !announce.IsLost(err)
+	if hope := c.unreadable(ref, failed); failed && hope {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return err
 }

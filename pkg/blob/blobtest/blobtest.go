@@ -7,17 +7,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
 // Run runs the conformance tests on stores from newStore, each of which must
 // be empty.
 func Run(t *testing.T, newStore func(t *testing.T) blob.Store) {
 	t.Run("PutGet", func(t *testing.T) { testPutGet(t, newStore(t)) })
+	t.Run("Stream", func(t *testing.T) { testStream(t, newStore(t)) })
 	t.Run("Missing", func(t *testing.T) { testMissing(t, newStore(t)) })
 	t.Run("CreateOnly", func(t *testing.T) { testCreateOnly(t, newStore(t)) })
 	t.Run("List", func(t *testing.T) { testList(t, newStore(t)) })
@@ -98,6 +101,40 @@ func testPutGet(t *testing.T, store blob.Store) {
 		if err != nil || info.Key != key || info.Size != int64(len(want)) || info.Modified.IsZero() {
 			t.Errorf("Stat(%s) = %+v, %v; want size %d", key, info, err, len(want))
 		}
+	}
+}
+
+// testStream reads as Get does, whether the store offers it or not.
+func testStream(t *testing.T, store blob.Store) {
+	ctx := t.Context()
+	read := func(key string, want blob.Ref) ([]byte, error) {
+		r, err := blob.Stream(ctx, store, key, want)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		return io.ReadAll(r)
+	}
+	for i, data := range [][]byte{nil, []byte("x"), bytes.Repeat([]byte{0, 255, '\n'}, 100_000)} {
+		key, ref := fmt.Sprintf("a/b%d", i), blob.RefOf(data)
+		if err := store.Put(ctx, key, data); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := read(key, ref); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("Stream(%s) = %d bytes, %v; want %d bytes", key, len(got), err, len(data))
+		}
+		for _, wrong := range []blob.Ref{
+			{Digest: dataset.DigestOf([]byte("others")), Size: ref.Size},
+			{Digest: ref.Digest, Size: ref.Size + 1},
+			{Digest: ref.Digest, Size: ref.Size - 1},
+		} {
+			if got, err := read(key, wrong); !errors.Is(err, blob.ErrDigest) {
+				t.Errorf("Stream(%s) with %+v = %d bytes, %v; want ErrDigest", key, wrong, len(got), err)
+			}
+		}
+	}
+	if _, err := read("none", blob.Ref{}); !errors.Is(err, blob.ErrNotFound) {
+		t.Errorf("Stream of nothing = %v, want ErrNotFound", err)
 	}
 }
 

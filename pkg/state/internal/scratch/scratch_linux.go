@@ -2,8 +2,7 @@ package scratch
 
 import (
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 const (
@@ -18,20 +17,20 @@ func Get(n int) []byte {
 	if n < least {
 		return make([]byte, n)
 	}
-	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return make([]byte, n)
 	}
 	held.Add(int64(n))
 	if n >= 2*huge {
-		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // fewer faults, if the system can
+		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) // fewer faults, if the system can
 	}
 	return b
 }
 
 // Free gives back what Get returned. Nobody may read it afterwards.
 func Free(b []byte) {
-	if len(b) >= least && unix.Munmap(b) == nil { // it fails for what the collector frees
+	if len(b) >= least && syscall.Munmap(b) == nil { // it fails for what the collector frees
 		held.Add(-int64(len(b)))
 	}
 }
