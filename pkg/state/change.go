@@ -132,7 +132,7 @@ func (e *typeEdit) drop(old entry) {
 // rewrite makes the page that begins with first anew: with those of its
 // records that stay, and fresh ones, whose slots load sets.
 func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error {
-	e.b.begin(e.from, *e.entry(first), fresh)
+	old := e.b.begin(e.from, *e.entry(first), fresh)
 	if err := load(); err != nil {
 		return err
 	}
@@ -145,29 +145,36 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error
 		return e.full()
 	}
 	e.b.fill(out, lay)
-	e.replace(first, h, lay, fresh)
+	e.replace(first, old, makeEntry(h, lay.number, fresh))
 	return nil
 }
 
-// begin makes the slots those of a page of t that stay when fresh ones come.
-func (b *pageBuilder) begin(t *Type, old entry, fresh uint16) {
+// begin makes the slots those of a page of t that stay when fresh ones come. It
+// returns the length of that page, 0 if there is none.
+func (b *pageBuilder) begin(t *Type, old entry, fresh uint16) (size int) {
 	b.reset()
+	b.set |= fresh
+	if old == 0 {
+		return 0
+	}
+	p := t.pageAt(old)
 	if keep := old.live() &^ fresh; keep != 0 {
-		p := t.pageAt(old)
 		b.was = p.lay
+		b.set |= keep
 		b.copyPage(p, keep)
 	}
-	b.set |= fresh
+	return p.size()
 }
 
-// replace puts a page with fresh records in the place of the one before.
-func (e *typeEdit) replace(first Ordinal, h arena.Handle, lay *layout, fresh uint16) {
+// replace puts a page, of which entry has the fresh records, in the place of the
+// one before, which was that long.
+func (e *typeEdit) replace(first Ordinal, old int, made entry) {
 	at := e.entry(first)
-	e.count += bits.OnesCount16(fresh) - bits.OnesCount16(at.live()&fresh)
+	e.count += bits.OnesCount16(made.live()) - bits.OnesCount16(at.live()&made.live())
 	if *at != 0 {
-		e.drop(*at)
+		e.blocks.Drop(at.handle(), old)
 	}
-	*at = makeEntry(h, lay.number, at.live()|fresh)
+	*at = made | entry(at.live())
 }
 
 // full is why the arena has no room.

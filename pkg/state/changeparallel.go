@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,47 +23,41 @@ const (
 // their places.
 type pageBatch struct {
 	work []pageWork
-	*pageBuffer
+	made []madePage
 	err  error
 	done chan struct{} // closed when made, or not to be made any more
 }
 
-// pageBuffer holds the pages of a batch until they are in their places.
-type pageBuffer struct {
-	made []madePage
-	data []byte // the pages, one after the other
-}
-
-var pageBuffers = sync.Pool{New: func() any { return new(pageBuffer) }}
-
-// madePage is how a page of a batch is laid out, and its length in bytes.
+// madePage is a page of a batch, and the length of the one before.
 type madePage struct {
-	lay  *layout
-	size int
+	lay *layout
+	at  arena.Handle
+	old int
 }
 
 // addParallel makes pages with as many goroutines as there are processors, and
 // puts them in their places itself.
 func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error {
-	batches := make([]pageBatch, (len(work)+batchPages-1)/batchPages)
+	batches, made := make([]pageBatch, (len(work)+batchPages-1)/batchPages), make([]madePage, len(work))
 	for i := range batches {
-		batches[i].work = work[i*batchPages : min((i+1)*batchPages, len(work))]
-		batches[i].done = make(chan struct{})
+		from, to := i*batchPages, min((i+1)*batchPages, len(work))
+		batches[i] = pageBatch{work: work[from:to], made: made[from:to], done: make(chan struct{})}
 	}
 	var next atomic.Int64
 	var failed atomic.Bool
 	var all errgroup.Group
+	var mu sync.Mutex // of e.blocks
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() error {
-			b, load := e.from.interned.builder(e.from.schema), loader()
+			w := pageWorker{from: e.from, b: e.from.interned.builder(e.from.schema), load: loader(), blocks: e.blocks, mu: &mu}
 			for i := next.Add(1) - 1; i < int64(len(batches)); i = next.Add(1) - 1 {
 				batch := &batches[i]
 				if !failed.Load() {
-					batch.fill(e.from, b, load)
+					batch.err = w.make(batch)
 				}
 				close(batch.done)
 			}
-			b.release()
+			w.b.release()
 			return nil
 		})
 	}
@@ -72,54 +67,82 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 		<-batch.done
 		if err == nil {
 			if err = batch.err; err == nil {
-				err = e.place(batch)
+				mu.Lock()
+				e.place(batch)
+				mu.Unlock()
 			}
 			failed.Store(err != nil)
-		}
-		if batch.pageBuffer != nil {
-			pageBuffers.Put(batch.pageBuffer)
-			batch.pageBuffer = nil
 		}
 	}
 	_ = all.Wait() // none has an error: batches have them
 	return err
 }
 
-// fill makes the pages.
-func (p *pageBatch) fill(from *Type, b *pageBuilder, load pageLoader) {
-	p.pageBuffer = pageBuffers.Get().(*pageBuffer)
-	p.made, p.data = p.made[:0], p.data[:0]
-	end := p.work[len(p.work)-1].n
-	for i, w := range p.work {
-		if ahead := i + pagesAsked; ahead < len(p.work) {
-			from.prefetch(p.work[ahead].first)
-		}
-		b.begin(from, w.old, w.fresh)
-		if p.err = load(b, w.k, w.n, end); p.err != nil {
-			return
-		}
-		lay, size, err := b.plan()
-		if p.err = err; err != nil {
-			return
-		}
-		start := len(p.data)
-		p.data = slices.Grow(p.data, size+arena.Pad)[:start+size+arena.Pad]
-		b.fill(p.data[start:], lay)
-		p.data = p.data[:start+size]
-		p.made = append(p.made, madePage{lay, size})
+// place puts the pages of a batch in their places.
+func (e *typeEdit) place(batch *pageBatch) {
+	for i, made := range batch.made {
+		w := batch.work[i]
+		e.replace(w.first, made.old, makeEntry(made.at, made.lay.number, w.fresh))
 	}
 }
 
-// place puts the pages of a batch in their places.
-func (e *typeEdit) place(p *pageBatch) error {
-	data := p.data
-	for i, made := range p.made {
-		h := e.blocks.Put(arena.New, data[:made.size])
-		if h == 0 {
-			return e.full()
+// A pageWorker makes pages for one goroutine.
+type pageWorker struct {
+	from *Type
+	b    *pageBuilder
+	load pageLoader
+	data []byte // of the pages of a batch, one after the other
+	ends []int
+
+	blocks *arena.Writer
+	mu     *sync.Mutex // of blocks
+}
+
+// make makes the pages of a batch.
+func (w *pageWorker) make(batch *pageBatch) error {
+	w.data, w.ends = w.data[:0], w.ends[:0]
+	end := batch.work[len(batch.work)-1].n
+	for i, p := range batch.work {
+		if ahead := i + pagesAsked; ahead < len(batch.work) {
+			w.from.prefetch(batch.work[ahead].first)
 		}
-		data = data[made.size:]
-		e.replace(p.work[i].first, h, made.lay, p.work[i].fresh)
+		made := &batch.made[i]
+		made.old = w.b.begin(w.from, p.old, p.fresh)
+		if err := w.load(w.b, p.k, p.n, end); err != nil {
+			return err
+		}
+		var err error
+		var size int
+		if made.lay, size, err = w.b.plan(); err != nil {
+			return err
+		}
+		start := len(w.data)
+		w.data = slices.Grow(w.data, size+arena.Pad)[:start+size+arena.Pad]
+		w.b.fill(w.data[start:], made.lay)
+		w.data = w.data[:start+size]
+		w.ends = append(w.ends, len(w.data))
+	}
+	return w.store(batch)
+}
+
+// store moves the pages of a batch to the arena.
+func (w *pageWorker) store(batch *pageBatch) error {
+	var room [batchPages][]byte
+	w.mu.Lock()
+	start := 0
+	for i, end := range w.ends {
+		batch.made[i].at, room[i] = w.blocks.Reserve(arena.New, end-start)
+		start = end
+	}
+	err := w.blocks.Err()
+	w.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("type %s: %w", w.from.schema.Name, err)
+	}
+	start = 0
+	for i, end := range w.ends {
+		copy(room[i], w.data[start:end])
+		start = end
 	}
 	return nil
 }
