@@ -87,7 +87,7 @@ bench-engine: ## measure the engine beside Hollow on DATA (movie-100000), RUNS t
 	@mkdir -p bench/out
 	$(GO) build -o bench/out/engine ./bench/engine
 	bench/out/engine -data '$(DATA)' -seed '$(SEED)' -cities '$(CITIES)' \
-		-runs '$(if $(filter file,$(origin RUNS)),3,$(RUNS))' # another target's default is not ours
+		-runs '$(if $(filter file,$(origin RUNS)),3,$(RUNS))' $(if $(ONLY),-only '$(ONLY)') $(if $(CYCLES),-cycles '$(CYCLES)') # another target's default for RUNS is not ours
 
 bench-freshness: build ## measure whole processes on a folder store: news, restored stores, a soak; a quarter of an hour or more
 	@mkdir -p bench/out

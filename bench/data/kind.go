@@ -52,25 +52,36 @@ type Source interface {
 	Append(b []byte, i, changes int) []byte
 }
 
+// KindNamed returns the kind of the records of a name such as "movie-100000" or
+// "city".
+func KindNamed(name string) (*Kind, error) {
+	kind, _, _ := strings.Cut(name, "-")
+	if k := map[string]*Kind{"movie": movieKind, "flat": flatKind, "city": cityKind}[kind]; k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("make data %q: there is movie-N, flat-N, city and featuregate", name)
+}
+
 // New returns what a name such as "movie-100000" or "flat-1000000" stands for.
 // "city" takes the real cities of the file cities.
 func New(name string, seed uint64, cities string) (*Kind, Source, error) {
-	kind, size, _ := strings.Cut(name, "-")
-	if kind == "city" {
-		s, err := readCities(cities, seed)
-		return cityKind, s, err
+	kind, err := KindNamed(name)
+	if err != nil {
+		return nil, nil, err
 	}
+	if kind == cityKind {
+		s, err := readCities(cities, seed)
+		return kind, s, err
+	}
+	_, size, _ := strings.Cut(name, "-")
 	n, err := strconv.Atoi(size)
 	if err != nil || n < 1 {
 		return nil, nil, fmt.Errorf("make data %q: it has no size", name)
 	}
-	switch kind {
-	case "movie":
-		return movieKind, newMovies(n, seed), nil
-	case "flat":
-		return flatKind, flats{n, seed}, nil
+	if kind == movieKind {
+		return kind, newMovies(n, seed), nil
 	}
-	return nil, nil, fmt.Errorf("make data %q: there is movie-N, flat-N, city and featuregate", name)
+	return kind, flats{n, seed}, nil
 }
 
 // random returns the random numbers of one thing.

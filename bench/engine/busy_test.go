@@ -13,6 +13,9 @@ func TestReaderFindsEachLastingKeyInEachVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := w.openSource(); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.prepare(); err != nil {
 		t.Fatal(err)
 	}

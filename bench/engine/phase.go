@@ -43,6 +43,11 @@ func runPhase(name string, args []string) (failed error) {
 	if err != nil {
 		return fmt.Errorf("run phase %s: %w", name, err)
 	}
+	if name == "prepare" || name == ageing {
+		if err := w.openSource(); err != nil {
+			return err
+		}
+	}
 	if !producing[name] {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()

@@ -152,7 +152,7 @@ func (p *producer) extend(f *folder, chain *data.Chain, ppm int) error {
 
 // prepare writes the base, the standard chain and the keys that look-ups use.
 func (w workspace) prepare() error {
-	if w.source == nil {
+	if w.editions() {
 		return w.prepareEditions()
 	}
 	out, err := neutral.Create(w.file("base.bin"), neutral.Base, w.kind.Code)

@@ -151,7 +151,7 @@ func (b *bench) hollow(ctx context.Context, run int, s step) error {
 // heap returns the heap limit of a phase of Hollow in MiB: multiples of the
 // base's bytes that leave it at ease.
 func (b *bench) heap(phase string) (int, error) {
-	if b.w.source == nil {
+	if b.w.editions() {
 		return 256, nil
 	}
 	info, err := os.Stat(b.w.file("base.bin"))

@@ -26,7 +26,7 @@ const ageing = "age"
 // steps in order: what makes blobs comes before what needs them.
 func steps(w workspace) []step {
 	root := w.kind.Root
-	if w.source == nil {
+	if w.editions() {
 		return []step{
 			{name: "delta", ours: "delta own", hollow: []string{"delta", w.file("own"), root, "3"}},
 			{name: "load", ours: "load own", hollow: []string{"load", w.file("own"), root}},

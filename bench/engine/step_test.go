@@ -7,12 +7,17 @@ import (
 	"github.com/holdfast-data/holdfast/bench/data"
 )
 
-func TestChosenStepsComeWithWhatTheyNeed(t *testing.T) {
-	kind, source, err := data.New("flat-10", 1, "")
+func flatSteps(t *testing.T) []step {
+	t.Helper()
+	kind, err := data.KindNamed("flat-10")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := steps(workspace{kind: kind, source: source})
+	return steps(workspace{kind: kind})
+}
+
+func TestChosenStepsComeWithWhatTheyNeed(t *testing.T) {
+	all := flatSteps(t)
 	for _, c := range []struct {
 		o    options
 		want []string
@@ -43,11 +48,7 @@ func TestChosenStepsComeWithWhatTheyNeed(t *testing.T) {
 }
 
 func TestOptionsAreStepsOfTheirOwn(t *testing.T) {
-	kind, source, err := data.New("flat-10", 1, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := steps(workspace{kind: kind, source: source})
+	all := flatSteps(t)
 	count := func(o options) (with, without int) {
 		list, _, err := chosen(all, o)
 		if err != nil {
@@ -72,11 +73,7 @@ func TestOptionsAreStepsOfTheirOwn(t *testing.T) {
 
 // TestOptionsNameFiguresAndSteps keeps the two tables together.
 func TestOptionsNameFiguresAndSteps(t *testing.T) {
-	kind, source, err := data.New("flat-10", 1, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := steps(workspace{kind: kind, source: source})
+	all := flatSteps(t)
 	for _, o := range measuredOptions() {
 		if !slices.ContainsFunc(measures, func(m measured) bool { return m.figure == o.figure && m.name == o.name }) {
 			t.Errorf("%+v: there is no such case of a figure", o)

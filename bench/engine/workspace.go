@@ -24,7 +24,7 @@ type workspace struct {
 	path    string
 	options phaseOptions
 	kind    *data.Kind
-	source  data.Source
+	source  data.Source // of the phases that make data: others weigh their memory
 }
 
 // phaseOptions are the options that phases need.
@@ -59,13 +59,24 @@ func openWorkspace(path string) (workspace, error) {
 	if err := json.Unmarshal(b, &w.options); err != nil {
 		return w, err
 	}
-	if w.options.Data == featuregateName {
+	if w.editions() {
 		w.kind, err = editionsKind()
-		return w, err
+	} else {
+		w.kind, err = data.KindNamed(w.options.Data)
 	}
-	w.kind, w.source, err = data.New(w.options.Data, w.options.Seed, w.options.Cities)
 	return w, err
 }
+
+// openSource makes the source of the data, which the editions have not.
+func (w *workspace) openSource() (err error) {
+	if !w.editions() {
+		_, w.source, err = data.New(w.options.Data, w.options.Seed, w.options.Cities)
+	}
+	return err
+}
+
+// editions says whether the data are the demo's, which are made otherwise.
+func (w workspace) editions() bool { return w.options.Data == featuregateName }
 
 func (w workspace) file(name string) string { return filepath.Join(w.path, name) }
 
