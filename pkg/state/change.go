@@ -55,7 +55,7 @@ func (e *typeEdit) add(c typeChange) error {
 	load := c.loader()
 	for i, w := range work {
 		if ahead := i + pagesAsked; ahead < len(work) {
-			e.from.prefetch(work[ahead].first)
+			e.from.prefetchPage(work[ahead].first)
 		}
 		if err := e.rewrite(w.first, w.fresh, func() error { return load(e.b, w.k, w.n, len(c.added)) }); err != nil {
 			return err
@@ -217,6 +217,7 @@ func (e *typeEdit) close() (*Type, error) {
 		return nil, fmt.Errorf("type %s: %w", next.schema.Name, err)
 	}
 	next.lays = next.interned.all()
+	next.measure()
 	e.b.release()
 	return checked(&next), nil
 }

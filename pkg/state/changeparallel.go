@@ -104,7 +104,7 @@ func (w *pageWorker) make(batch *pageBatch) error {
 	end := batch.work[len(batch.work)-1].n
 	for i, p := range batch.work {
 		if ahead := i + pagesAsked; ahead < len(batch.work) {
-			w.from.prefetch(batch.work[ahead].first)
+			w.from.prefetchPage(batch.work[ahead].first)
 		}
 		made := &batch.made[i]
 		made.old = w.b.begin(w.from, p.old, p.fresh)

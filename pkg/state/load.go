@@ -213,6 +213,7 @@ func (l *typeLoad) join() (*Type, error) {
 			c.shift(shift[i])
 		}
 	}
+	t.measure()
 	return checked(t), nil
 }
 

@@ -29,6 +29,7 @@ type layout struct {
 	heap       uint32 // byte offset of the heap or of the entries
 	entryBits  uint64 // of a collection's entry
 	lastText   int    // the last STRING or BYTES column, or -1
+	inOrder    bool   // the heap has record after record
 }
 
 // endColumn is a collection's column of ends; those of an entry's parts follow.
@@ -214,7 +215,7 @@ func (s shape) append(key []byte) []byte {
 }
 
 func newLayout(shapes []shape) *layout {
-	l := &layout{cols: make([]column, len(shapes)), shapes: shapes, lastText: -1}
+	l := &layout{cols: make([]column, len(shapes)), shapes: shapes, lastText: -1, inOrder: true}
 	for i, s := range shapes {
 		l.cols[i] = s.column(l.heap)
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
@@ -227,6 +228,7 @@ func newLayout(shapes []shape) *layout {
 		l.cols[i].bit = l.heap * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
+			l.inOrder = l.lastText < 0 // else it has field after field
 			l.lastText = i
 		}
 	}

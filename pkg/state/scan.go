@@ -185,15 +185,31 @@ func (t *Type) Prefetch(list []Ordinal) {
 	}
 }
 
-// prefetch asks for the columns of the page of o.
+// prefetch asks for the memory of o.
 func (t *Type) prefetch(o Ordinal) {
 	if e := t.entry(o); e != 0 {
-		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, prefetched)
+		t.ask(t.lays[e.layout()], t.blocks.Page(e.handle()), int(o)%pageSize)
 	}
 }
 
-// prefetched is how many bytes of a page are asked for: the columns, of most.
+// prefetchPage asks for the page of o.
+func (t *Type) prefetchPage(o Ordinal) {
+	if e := t.entry(o); e != 0 {
+		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, min(max(int(t.pageBytes), prefetched), 4*prefetched))
+	}
+}
+
+// prefetched is how many bytes of a page's columns are asked for: all, of most.
 const prefetched = 3 * 64
 
+// ask asks for the columns of a page and for what record i has in the heap, of
+// which it knows about where it is.
+func (t *Type) ask(lay *layout, data bits.Page, i int) {
+	prefetch.Range(data.Byte(0), 0, min(int(lay.heap), prefetched))
+	if each := (int(t.pageBytes) - int(lay.heap)) / pageSize; lay.inOrder && each > 0 {
+		prefetch.Range(data.Byte(0), int(lay.heap)+i*each, each)
+	}
+}
+
 // Prefetch asks for the memory of r, which must be a record: see Type.Prefetch.
-func (r Record) Prefetch() { prefetch.Range(r.data.Byte(0), 0, prefetched) }
+func (r Record) Prefetch() { r.t.ask(r.lay, r.data, r.slot()) }

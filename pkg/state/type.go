@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
@@ -21,6 +22,8 @@ type Type struct {
 	interned *layouts    // where lays come from
 	counts   *lazyTally
 	prevText []int16 // per field: the STRING or BYTES field before it, or -1
+
+	pageBytes int32 // of a page, on average
 }
 
 func newType(s *Schema, shards int) *Type {
@@ -34,6 +37,22 @@ func newType(s *Schema, shards int) *Type {
 		}
 	}
 	return t
+}
+
+// measure sets what pages are like on average, but for some at the end.
+func (t *Type) measure() {
+	if n := len(t.table) - 1; n >= 0 {
+		t.pageBytes = int32(min(t.blocks.Used()/int64(n*chunkPages+t.table[n].pages()), math.MaxInt32))
+	}
+}
+
+// pages returns how many pages the last of a table's chunks has, at least 1.
+func (c *chunk) pages() int {
+	n := chunkPages
+	for n > 1 && c[n-1] == 0 {
+		n--
+	}
+	return n
 }
 
 // Schema returns the type's schema, which must not be changed.
