@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,20 +23,28 @@ func populate(kind *data.Kind, base *neutral.File) (*state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	add := kind.NewAdder(b)
-	for record := range base.Frames() {
-		if _, err := add.Add(record); err != nil {
-			return nil, err
+	err = state.AddParts(b, slices.Chunk(slices.Collect(base.Frames()), partLen), func(batch *state.Batch, part [][]byte) error {
+		add := kind.NewAdder(batch)
+		for _, record := range part {
+			if _, err := add.Add(record); err != nil {
+				return err
+			}
 		}
+		return nil
+	}, func(*state.Batch, [][]byte) error { return nil })
+	if err != nil {
+		return nil, err
 	}
 	return b.Finish(state.Header{Origin: -1, Tag: 1})
 }
 
+// partLen is the number of records in a batch.
+const partLen = 1000
+
 // producer makes version after version out of changes.
 type producer struct {
-	root string
+	kind *data.Kind
 	e    *state.Editor
-	add  *data.Adder
 	sum  dataset.Digest
 	tag  int64
 
@@ -49,7 +58,7 @@ func newProducer(kind *data.Kind, base *state.State) (*producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{root: kind.Root, tag: base.Header().Tag}
+	p := &producer{kind: kind, tag: base.Header().Tag}
 	if base, err = withKeys(base, kind.Root); err != nil {
 		return nil, err
 	}
@@ -60,7 +69,6 @@ func newProducer(kind *data.Kind, base *state.State) (*producer, error) {
 	if p.e, err = state.NewEditor(base, schemas); err != nil {
 		return nil, err
 	}
-	p.add = kind.NewAdder(p.e)
 	return p, nil
 }
 
@@ -68,10 +76,8 @@ func newProducer(kind *data.Kind, base *state.State) (*producer, error) {
 // on.
 func (p *producer) cycle(frames [][]byte) error {
 	prev := p.e.State()
-	for _, frame := range frames {
-		if err := p.change(prev, frame); err != nil {
-			return err
-		}
+	if err := p.edit(prev, frames); err != nil {
+		return err
 	}
 	p.tag++
 	next, err := p.e.Build(state.Header{Tag: p.tag})
@@ -94,32 +100,71 @@ func (p *producer) cycle(frames [][]byte) error {
 	return nil
 }
 
-// change hands one change to the editor.
-func (p *producer) change(prev *state.State, frame []byte) error {
-	body := neutral.NewCursor(frame)
-	var old state.Ordinal
-	now := state.NoOrdinal
-	if body.Byte() == neutral.Delete {
-		old, _ = keys(prev).Get(state.LongValue(body.Int()))
-	} else {
-		var err error
-		if now, err = p.add.Add(frame[1:]); err != nil {
-			return err
-		}
-		old, _ = keys(prev).Get(state.LongValue(data.IDOf(frame[1:])))
-	}
-	if old == now {
-		return nil
-	}
-	if now != state.NoOrdinal {
-		if err := p.e.Hold(p.root, now); err != nil {
-			return err
+// change is what happens to one record of the root type.
+type change struct{ old, now state.Ordinal }
+
+// changes is a part of a cycle's changes, in both forms.
+type changes struct {
+	frames [][]byte
+	list   []change
+}
+
+// edit hands the changes to the editor.
+func (p *producer) edit(prev *state.State, frames [][]byte) error {
+	parts := func(yield func(*changes) bool) {
+		for part := range slices.Chunk(frames, partLen) {
+			if !yield(&changes{frames: part}) {
+				return
+			}
 		}
 	}
-	if old == state.NoOrdinal {
-		return nil
+	return state.AddParts(p.e, parts, func(b *state.Batch, part *changes) (err error) {
+		part.list, err = p.fill(prev, b, part.frames)
+		return err
+	}, func(b *state.Batch, part *changes) error { return p.replace(prev, b, part.list) })
+}
+
+// fill puts new records into a batch and finds the old ones.
+func (p *producer) fill(prev *state.State, b *state.Batch, frames [][]byte) ([]change, error) {
+	add := p.kind.NewAdder(b)
+	list := make([]change, 0, len(frames))
+	for _, frame := range frames {
+		c := change{now: state.NoOrdinal}
+		body := neutral.NewCursor(frame)
+		if body.Byte() != neutral.Delete {
+			var err error
+			if c.now, err = add.Add(frame[1:]); err != nil {
+				return nil, err
+			}
+		}
+		c.old, _ = keys(prev).Get(state.LongValue(body.Int())) // a record begins with its key
+		list = append(list, c)
 	}
-	return p.e.Release(p.root, old)
+	return list, nil
+}
+
+// replace puts the new records of a batch that was added in the place of the old
+// ones.
+func (p *producer) replace(prev *state.State, b *state.Batch, list []change) error {
+	root := p.kind.Root
+	for _, c := range list {
+		now := b.Ordinal(root, c.now)
+		if c.old == now {
+			continue
+		}
+		if now != state.NoOrdinal {
+			if err := p.e.Hold(root, now); err != nil {
+				return err
+			}
+		}
+		if c.old == state.NoOrdinal {
+			continue
+		}
+		if err := p.e.Release(root, c.old); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // verify applies both deltas and compares what they lead to with what they were

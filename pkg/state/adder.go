@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -8,18 +9,43 @@ import (
 // Entry is one entry of a MAP: the ordinals of its key and value.
 type Entry struct{ Key, Value Ordinal }
 
-// recordType is what a Builder or an Editor knows of one type.
-type recordType interface{ own() *typeBuilder }
+// recordType is what a Builder, an Editor or a Batch knows of one type.
+type recordType interface {
+	own() *recordMaker
+	// has says whether the version has a record.
+	has(Ordinal) bool
+	// add adds the record whose content the recordMaker has.
+	add() (Ordinal, error)
+}
 
-// adder is the part of a Builder and of an Editor that takes records.
+// recordMaker makes the contents of records of one type.
+type recordMaker struct {
+	schema  *Schema
+	parts   []recordType // what each reference of an OBJECT, element, or key and value is to
+	content []byte       // of the record under way
+	entries []collectionEntry
+}
+
+func (m *recordMaker) own() *recordMaker { return m }
+
+// references returns the references in the content of a record, 4 bytes each.
+// Those of an OBJECT are ordinals + 1.
+func (m *recordMaker) references(content []byte) []byte {
+	if m.schema.Kind == Object {
+		return content[:4*len(m.parts)]
+	}
+	return content
+}
+
+// adder is the part of a Builder, an Editor and a Batch that takes records.
 type adder[T recordType] struct {
 	schemas map[string]*Schema
 	types   map[string]T
-	order   []T // a type comes after those that it refers to
-
-	add    func(T) (Ordinal, error) // adds the record whose content the type has
-	closed error                    // why no record can be added now; nil if it can
-	values []Ordinal                // scratch
+	order   []T   // a type comes after those that it refers to
+	loops   int   // from which in order on that is not so
+	closed  error // why no record can be added now; nil if it can
+	added   func(T)
+	values  []Ordinal // scratch
 }
 
 // declare makes the types of the schemas.
@@ -33,15 +59,21 @@ func (a *adder[T]) declare(schemas []*Schema, make func(*Schema) T) error {
 		a.schemas[s.Name], a.types[s.Name] = s, t
 		a.order = append(a.order, t)
 	}
-	for _, t := range a.order {
-		for _, name := range t.own().schema.References() {
-			if a.schemas[name] == nil {
-				return fmt.Errorf("type %s refers to type %s, which is not declared", t.own().schema.Name, name)
+	known := map[string]bool{}
+	a.loops = len(a.order)
+	for i, t := range a.order {
+		m := t.own()
+		for _, name := range m.schema.References() {
+			child, ok := a.types[name]
+			if !ok {
+				return fmt.Errorf("type %s refers to type %s, which is not declared", m.schema.Name, name)
+			}
+			m.parts = append(m.parts, child)
+			if !known[name] {
+				a.loops = min(a.loops, i)
 			}
 		}
-		if err := t.own().resolveHashKey(a.schemas); err != nil {
-			return err
-		}
+		known[m.schema.Name] = true
 	}
 	return nil
 }
@@ -50,23 +82,57 @@ func (a *adder[T]) declare(schemas []*Schema, make func(*Schema) T) error {
 // schema, and returns its ordinal. It keeps no reference to values. Errors wrap
 // ErrNotStorable, ErrIllFormed or ErrDangling.
 func (a *adder[T]) AddObject(typeName string, values []Value) (Ordinal, error) {
-	x, t, err := a.typeOf(typeName, Object)
+	t, m, err := a.typeOf(typeName, Object)
 	if err != nil {
 		return NoOrdinal, err
 	}
-	if len(values) != len(t.schema.Fields) {
-		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(t.schema.Fields), ErrNotStorable)
+	if len(values) != len(m.schema.Fields) {
+		return NoOrdinal, fmt.Errorf("add %s: %d values for %d fields: %w", typeName, len(values), len(m.schema.Fields), ErrNotStorable)
 	}
-	t.content = t.content[:0]
-	for f, field := range t.schema.Fields {
-		if t.content, err = appendValueContent(t.content, field, values[f]); err != nil {
-			return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
-		}
-		if o := values[f].Reference(); field.Type == Reference && !values[f].IsNull() && !a.has(field.Ref, o) {
-			return NoOrdinal, fmt.Errorf("add %s: field %s names %s %d: %w", typeName, field.Name, field.Ref, o, ErrDangling)
+	if err := m.setObject(values); err != nil {
+		return NoOrdinal, fmt.Errorf("add %s: %w", typeName, err)
+	}
+	return a.add(t)
+}
+
+// setObject makes the content of an OBJECT.
+func (m *recordMaker) setObject(values []Value) (err error) {
+	b, part := m.content[:0], 0
+	if len(m.parts) > 0 {
+		for f := range m.schema.Fields {
+			if m.schema.Fields[f].Type != Reference {
+				continue
+			}
+			if b, err = m.appendReference(b, &m.schema.Fields[f], part, values[f]); err != nil {
+				return err
+			}
+			part++
 		}
 	}
-	return a.add(x)
+	for f := range m.schema.Fields {
+		if m.schema.Fields[f].Type == Reference {
+			continue
+		}
+		if b, err = appendValueContent(b, &m.schema.Fields[f], values[f]); err != nil {
+			return err
+		}
+	}
+	m.content = b
+	return nil
+}
+
+func (m *recordMaker) appendReference(b []byte, f *Field, part int, v Value) ([]byte, error) {
+	if v.IsNull() {
+		return binary.LittleEndian.AppendUint32(b, 0), nil
+	}
+	if v.kind != Reference {
+		return b, wrongType(f, v)
+	}
+	o := v.Reference()
+	if !m.parts[part].has(o) {
+		return b, fmt.Errorf("field %s names %s %d: %w", f.Name, f.Ref, o, ErrDangling)
+	}
+	return binary.LittleEndian.AppendUint32(b, uint32(o)+1), nil
 }
 
 // AddList adds a record of a LIST type.
@@ -83,56 +149,63 @@ func (a *adder[T]) AddSet(typeName string, elements []Ordinal) (Ordinal, error) 
 }
 
 func (a *adder[T]) addElements(typeName string, k Kind, elements []Ordinal) (Ordinal, error) {
-	x, t, err := a.typeOf(typeName, k)
+	t, m, err := a.typeOf(typeName, k)
 	if err != nil {
 		return NoOrdinal, err
 	}
-	t.entries = t.entries[:0]
+	m.content = m.content[:0]
 	for _, o := range elements {
-		if !a.has(t.schema.Element, o) {
-			return NoOrdinal, fmt.Errorf("add %s: element %s %d: %w", typeName, t.schema.Element, o, ErrDangling)
+		if !m.parts[0].has(o) {
+			return NoOrdinal, fmt.Errorf("add %s: element %s %d: %w", typeName, m.schema.Element, o, ErrDangling)
 		}
-		t.entries = append(t.entries, collectionEntry{element: uint32(o)})
+		m.content = binary.LittleEndian.AppendUint32(m.content, uint32(o))
 	}
-	t.content = appendEntryContent(t.content[:0], t.entries, k)
-	return a.add(x)
+	return a.add(t)
 }
 
 // AddMap adds a record of a MAP type. A key that occurs twice is refused with
 // ErrNotStorable.
 func (a *adder[T]) AddMap(typeName string, entries []Entry) (Ordinal, error) {
-	x, t, err := a.typeOf(typeName, Map)
+	t, m, err := a.typeOf(typeName, Map)
 	if err != nil {
 		return NoOrdinal, err
 	}
-	t.entries = t.entries[:0]
+	m.entries = m.entries[:0]
 	for _, e := range entries {
-		if !a.has(t.schema.Element, e.Key) || !a.has(t.schema.Value, e.Value) {
-			return NoOrdinal, fmt.Errorf("add %s: entry %s %d, %s %d: %w", typeName, t.schema.Element, e.Key, t.schema.Value, e.Value, ErrDangling)
+		if !m.parts[0].has(e.Key) || !m.parts[1].has(e.Value) {
+			return NoOrdinal, fmt.Errorf("add %s: entry %s %d, %s %d: %w", typeName, m.schema.Element, e.Key, m.schema.Value, e.Value, ErrDangling)
 		}
-		t.entries = append(t.entries, collectionEntry{element: uint32(e.Key), value: uint32(e.Value)})
+		m.entries = append(m.entries, collectionEntry{element: uint32(e.Key), value: uint32(e.Value)})
 	}
-	slices.SortFunc(t.entries, byElement)
-	for i := 1; i < len(t.entries); i++ {
-		if t.entries[i].element == t.entries[i-1].element {
-			return NoOrdinal, fmt.Errorf("add %s: key %s %d occurs twice: %w", typeName, t.schema.Element, t.entries[i].element, ErrNotStorable)
+	slices.SortFunc(m.entries, byElement)
+	m.content = m.content[:0]
+	for i, e := range m.entries {
+		if i > 0 && e.element == m.entries[i-1].element {
+			return NoOrdinal, fmt.Errorf("add %s: key %s %d occurs twice: %w", typeName, m.schema.Element, e.element, ErrNotStorable)
 		}
+		m.content = binary.LittleEndian.AppendUint32(m.content, e.element)
+		m.content = binary.LittleEndian.AppendUint32(m.content, e.value)
 	}
-	t.content = appendEntryContent(t.content[:0], t.entries, Map)
-	return a.add(x)
+	return a.add(t)
 }
 
-// has says whether the version has a record.
-func (a *adder[T]) has(typeName string, o Ordinal) bool { return a.types[typeName].own().has(o) }
+// add adds the record whose content t has.
+func (a *adder[T]) add(t T) (Ordinal, error) {
+	o, err := t.add()
+	if err == nil && a.added != nil {
+		a.added(t)
+	}
+	return o, err
+}
 
 // typeOf returns the type of that name and kind.
-func (a *adder[T]) typeOf(name string, k Kind) (x T, t *typeBuilder, err error) {
+func (a *adder[T]) typeOf(name string, k Kind) (t T, m *recordMaker, err error) {
 	if a.closed != nil {
-		return x, nil, fmt.Errorf("add record: %w", a.closed)
+		return t, nil, fmt.Errorf("add record: %w", a.closed)
 	}
-	x, ok := a.types[name]
-	if !ok || x.own().schema.Kind != k {
-		return x, nil, fmt.Errorf("add record: there is no %v type %s", k, name)
+	t, ok := a.types[name]
+	if !ok || t.own().schema.Kind != k {
+		return t, nil, fmt.Errorf("add record: there is no %v type %s", k, name)
 	}
-	return x, x.own(), nil
+	return t, t.own(), nil
 }

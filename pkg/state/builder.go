@@ -22,13 +22,24 @@ type Builder struct {
 // for the first version of a chain.
 func NewBuilder(base *State, schemas []*Schema) (*Builder, error) {
 	b := &Builder{base: base}
-	b.add = (*typeBuilder).add
 	err := b.declare(schemas, func(s *Schema) *typeBuilder { return newTypeBuilder(s, base) })
+	for i := 0; i < len(b.order) && err == nil; i++ {
+		err = b.order[i].resolveHashKey(b.schemas)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("build state: %w", err)
 	}
 	return b, nil
 }
+
+// NewBatch returns an empty Batch for records of this Builder. Others may be
+// asked for at the same time.
+func (b *Builder) NewBatch() *Batch { return newBatch(&b.adder) }
+
+// AddBatch adds the records of a Batch, which is then to be Reset. It gives the
+// ordinals that they would have got one by one. Errors wrap ErrNotStorable; some
+// records are added then, and some are not.
+func (b *Builder) AddBatch(batch *Batch) error { return addBatch(&b.adder, batch) }
 
 // Finish returns the state. Indexes of the base are carried over if the
 // schemas are the same. The Builder must not be used any more.
@@ -76,27 +87,23 @@ func SameModel(a, b *State) bool {
 
 // typeBuilder collects the records of one type.
 type typeBuilder struct {
-	schema *Schema
-	base   *Type // nil if the base has no such type
-	same   bool  // base has this schema, so its records are candidates
-	hash   [][]Step
+	recordMaker
+	base *Type // nil if the base has no such type
+	same bool  // base has this schema, so its records are candidates
+	hash [][]Step
 
-	known   bool // the table has the records of base
-	table   contentTable
-	live    []uint64 // ordinals added so far
-	next    Ordinal  // no free ordinal is smaller
-	added   []Ordinal
-	places  []uint32 // where they are in arena
-	arena   contentArena
-	content []byte // of the record under way
-	entries []collectionEntry
-	old     []byte // scratch: content of a base record
+	known  bool // the table has the records of base
+	table  contentTable
+	live   []uint64 // ordinals added so far
+	next   Ordinal  // no free ordinal is smaller
+	added  []Ordinal
+	places []uint32 // where they are in arena
+	arena  contentArena
+	old    []byte // scratch: content of a base record
 }
 
-func (t *typeBuilder) own() *typeBuilder { return t }
-
 func newTypeBuilder(s *Schema, base *State) *typeBuilder {
-	t := &typeBuilder{schema: s}
+	t := &typeBuilder{recordMaker: recordMaker{schema: s}}
 	if base != nil {
 		t.base = base.Type(s.Name)
 	}
@@ -117,11 +124,13 @@ func (t *typeBuilder) mark(o Ordinal) {
 
 // add adds the record whose content is in t.content.
 func (t *typeBuilder) add() (Ordinal, error) {
-	if !t.known {
-		t.learn()
-	}
-	hash := contentHash(t.content)
-	if at, ok := t.table.find(hash, t.equal); ok {
+	t.learn()
+	return t.insert(t.content, contentHash(t.content))
+}
+
+// insert adds a record with that content and hash. The base must be known.
+func (t *typeBuilder) insert(content []byte, hash uint32) (Ordinal, error) {
+	if at, ok := t.table.find(hash, func(at int32) bool { return bytes.Equal(content, t.contentAt(at)) }); ok {
 		if at < 0 {
 			o, _ := t.arena.get(uint32(^at))
 			return o, nil
@@ -136,7 +145,7 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	if o > MaxOrdinal {
 		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
 	}
-	at, err := t.keep(o)
+	at, err := t.keep(o, content)
 	if err != nil {
 		return NoOrdinal, err
 	}
@@ -146,9 +155,21 @@ func (t *typeBuilder) add() (Ordinal, error) {
 	return o, nil
 }
 
-// keep stores t.content as that of the added record o.
-func (t *typeBuilder) keep(o Ordinal) (at uint32, err error) {
-	at, ok := t.arena.add(o, t.content)
+func (t *typeBuilder) ask(hash uint32) { t.table.ask(hash) }
+
+func (t *typeBuilder) askCandidate(hash uint32, n int) {
+	switch at, ok := t.table.first(hash); {
+	case !ok:
+	case at < 0:
+		t.arena.ask(uint32(^at), n)
+	default:
+		t.base.prefetch(Ordinal(at))
+	}
+}
+
+// keep stores the content of the added record o.
+func (t *typeBuilder) keep(o Ordinal, content []byte) (at uint32, err error) {
+	at, ok := t.arena.add(o, content)
 	if !ok {
 		return 0, fmt.Errorf("add %s: more than 8 GiB of new records: %w", t.schema.Name, ErrNotStorable)
 	}
@@ -156,8 +177,11 @@ func (t *typeBuilder) keep(o Ordinal) (at uint32, err error) {
 	return at, nil
 }
 
-// learn puts the records of the base into the table.
+// learn puts the records of the base into the table, at the first call.
 func (t *typeBuilder) learn() {
+	if t.known {
+		return
+	}
 	t.known = true
 	if !t.same {
 		return
@@ -185,8 +209,6 @@ func (t *typeBuilder) addedContent(k int) []byte {
 	_, content := t.arena.get(t.places[k])
 	return content
 }
-
-func (t *typeBuilder) equal(at int32) bool { return bytes.Equal(t.content, t.contentAt(at)) }
 
 // finish makes the type. types has those that it refers to.
 func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"unicode/utf8"
 
@@ -12,47 +13,79 @@ import (
 )
 
 // Content bytes are what makes two records of one type the same record. They
-// exist only while a state is built; they are not a format.
+// exist only while a state is built; they are not a format. References come
+// first and take 4 bytes each, little-endian, so that they are found and
+// replaced without reading the rest.
 //
-//	OBJECT  per field: a number as in pages (uvarint, null is 0), the bits of a
-//	        FLOAT or DOUBLE, or length+1 (uvarint, null is 0) and the bytes
-//	LIST    count, elements
-//	SET     count, elements in ascending order
-//	MAP     count, keys and values by ascending key
+//	OBJECT  per REFERENCE field: the ordinal + 1, null is 0; then per other field:
+//	        a number as in pages (uvarint, null is 0), the bits of a FLOAT or
+//	        DOUBLE, or length+1 (uvarint, null is 0) and the bytes
+//	LIST    elements
+//	SET     elements in ascending order
+//	MAP     keys and values by ascending key
 
 // appendContent appends the content bytes of a record.
 func appendContent(b []byte, r Record) []byte {
-	if r.t.schema.Kind != Object {
-		list := appendEntries(nil, r.page(), r.slot())
-		if r.t.schema.Kind != List {
-			slices.SortFunc(list, byElement)
-		}
-		return appendEntryContent(b, list, r.t.schema.Kind)
+	if k := r.t.schema.Kind; k != Object {
+		return appendCollectionContent(b, r, k)
 	}
 	for f, field := range r.t.schema.Fields {
-		if field.Type.variable() {
+		if field.Type == Reference {
+			b = binary.LittleEndian.AppendUint32(b, uint32(r.fixed(f)))
+		}
+	}
+	for f, field := range r.t.schema.Fields {
+		switch {
+		case field.Type == Reference:
+		case field.Type.variable():
 			text, null := r.span(f)
 			b = appendTextContent(b, text, null)
-			continue
+		default:
+			b = appendNumberContent(b, field.Type, r.fixed(f))
 		}
-		b = appendNumberContent(b, field.Type, r.fixed(f))
 	}
 	return b
+}
+
+func appendCollectionContent(b []byte, r Record, k Kind) []byte {
+	start := len(b)
+	p := r.page()
+	for e, end := p.entries(r.slot()); e < end; e++ {
+		b = binary.LittleEndian.AppendUint32(b, uint32(p.entry(e, 0)))
+		if k == Map {
+			b = binary.LittleEndian.AppendUint32(b, uint32(p.entry(e, 1)))
+		}
+	}
+	sortContent(b[start:], k)
+	return b
+}
+
+// sortContent puts the entries of a SET or MAP in order.
+func sortContent(content []byte, k Kind) {
+	var few [32]uint64
+	list := few[:0]
+	switch k {
+	case Set:
+		for b := content; len(b) > 0; b = b[4:] {
+			list = append(list, uint64(binary.LittleEndian.Uint32(b)))
+		}
+		slices.Sort(list)
+		for i, x := range list {
+			binary.LittleEndian.PutUint32(content[4*i:], uint32(x))
+		}
+	case Map:
+		for b := content; len(b) > 0; b = b[8:] { // a key is in it once
+			list = append(list, bits.RotateLeft64(binary.LittleEndian.Uint64(b), 32))
+		}
+		slices.Sort(list)
+		for i, x := range list {
+			binary.LittleEndian.PutUint64(content[8*i:], bits.RotateLeft64(x, 32))
+		}
+	}
 }
 
 // byElement orders entries by element or key.
 func byElement(x, y collectionEntry) int { return cmp.Compare(x.element, y.element) }
-
-func appendEntryContent(b []byte, list []collectionEntry, k Kind) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, e := range list {
-		b = binary.AppendUvarint(b, uint64(e.element))
-		if k == Map {
-			b = binary.AppendUvarint(b, uint64(e.value))
-		}
-	}
-	return b
-}
 
 func appendNumberContent(b []byte, t FieldType, x uint64) []byte {
 	switch t {
@@ -72,9 +105,9 @@ func appendTextContent(b, text []byte, null bool) []byte {
 	return append(b, text...)
 }
 
-// appendValueContent appends the content of one value of a field, which must
-// be of the field's type or null. It fails with ErrNotStorable or ErrIllFormed.
-func appendValueContent(b []byte, f Field, v Value) ([]byte, error) {
+// appendValueContent appends the content of one value of a field that is no
+// reference; it must be of the field's type or null. It fails with ErrNotStorable or ErrIllFormed.
+func appendValueContent(b []byte, f *Field, v Value) ([]byte, error) {
 	if v.IsNull() {
 		if f.Type.variable() {
 			return append(b, 0), nil
@@ -82,7 +115,7 @@ func appendValueContent(b []byte, f Field, v Value) ([]byte, error) {
 		return appendNumberContent(b, f.Type, nullBits(f.Type)), nil
 	}
 	if v.kind != f.Type {
-		return b, fmt.Errorf("field %s is %v, the value is %v: %w", f.Name, f.Type, v.kind, ErrNotStorable)
+		return b, wrongType(f, v)
 	}
 	if err := checkStorable(v); err != nil {
 		return b, fmt.Errorf("field %s: %w", f.Name, err)
@@ -94,10 +127,14 @@ func appendValueContent(b []byte, f Field, v Value) ([]byte, error) {
 		return appendNumberContent(b, Int, uint64(wire.ZigZag32(v.Int()))+1), nil
 	case Long:
 		return appendNumberContent(b, Long, wire.ZigZag64(v.Long())+1), nil
-	case Boolean, Reference:
-		return appendNumberContent(b, f.Type, v.num+1), nil
+	case Boolean:
+		return appendNumberContent(b, Boolean, v.num+1), nil
 	}
 	return appendNumberContent(b, f.Type, v.num), nil
+}
+
+func wrongType(f *Field, v Value) error {
+	return fmt.Errorf("field %s is %v, the value is %v: %w", f.Name, f.Type, v.kind, ErrNotStorable)
 }
 
 func checkStorable(v Value) error {
@@ -129,7 +166,14 @@ func checkStorable(v Value) error {
 // loadContent sets slot i to the OBJECT with these content bytes.
 func (b *pageBuilder) loadContent(content []byte, i int) {
 	for f, field := range b.schema.Fields {
+		if field.Type == Reference {
+			b.nums[f][i] = uint64(binary.LittleEndian.Uint32(content))
+			content = content[4:]
+		}
+	}
+	for f, field := range b.schema.Fields {
 		switch field.Type {
+		case Reference:
 		case Float:
 			b.nums[f][i] = uint64(binary.LittleEndian.Uint32(content))
 			content = content[4:]
@@ -156,54 +200,14 @@ func (b *pageBuilder) loadContent(content []byte, i int) {
 // appendContentEntries appends the entries of a collection with these content
 // bytes, without buckets.
 func appendContentEntries(list []collectionEntry, content []byte, kind Kind) []collectionEntry {
-	next := func() uint32 {
-		n, k := binary.Uvarint(content)
-		content = content[k:]
-		return uint32(n)
-	}
-	for range next() {
-		e := collectionEntry{element: next()}
+	for len(content) > 0 {
+		e := collectionEntry{element: binary.LittleEndian.Uint32(content)}
+		content = content[4:]
 		if kind == Map {
-			e.value = next()
+			e.value = binary.LittleEndian.Uint32(content)
+			content = content[4:]
 		}
 		list = append(list, e)
 	}
 	return list
-}
-
-// eachReference calls f for each record that one with this content refers to,
-// with its type.
-func eachReference(s *Schema, content []byte, f func(typeName string, o Ordinal)) {
-	next := func() uint64 {
-		n, k := binary.Uvarint(content)
-		content = content[k:]
-		return n
-	}
-	if s.Kind != Object {
-		for range next() {
-			f(s.Element, Ordinal(next()))
-			if s.Kind == Map {
-				f(s.Value, Ordinal(next()))
-			}
-		}
-		return
-	}
-	for _, field := range s.Fields {
-		switch field.Type {
-		case Float:
-			content = content[4:]
-		case Double:
-			content = content[8:]
-		case String, Bytes:
-			if n := next(); n > 0 {
-				content = content[n-1:]
-			}
-		case Reference:
-			if n := next(); n > 0 {
-				f(field.Ref, Ordinal(n-1))
-			}
-		default:
-			next()
-		}
-	}
 }

@@ -1,6 +1,10 @@
 package state
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+)
 
 // contentArena holds the contents of the records that a version adds, each with
 // its ordinal in front, so that who looks for a content waits for memory once.
@@ -45,6 +49,11 @@ func (a *contentArena) get(at uint32) (o Ordinal, content []byte) {
 	o = Ordinal(binary.LittleEndian.Uint32(b))
 	n := binary.LittleEndian.Uint32(b[4:])
 	return o, b[arenaHeader : arenaHeader+n : arenaHeader+n]
+}
+
+// ask asks for the memory of a record whose content may have n bytes.
+func (a *contentArena) ask(at uint32, n int) {
+	prefetch.Range(&a.chunks[at>>arenaShift][at%(1<<arenaShift)*4], 0, arenaHeader+n)
 }
 
 // reset empties the arena, and keeps the last and largest chunk for what comes.

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
 // contentTable finds records by their content: open addressing with linear
@@ -30,6 +32,24 @@ func contentHash(content []byte) uint32 {
 func (t *contentTable) place(hash uint32) int {
 	const golden = 0x9e3779b97f4a7c15 // spreads hashes over the upper bits
 	return int(uint64(hash) * golden >> (65 - uint(bits.Len(uint(len(t.slots))))))
+}
+
+// ask asks for the memory in which the search for a hash begins.
+func (t *contentTable) ask(hash uint32) {
+	if len(t.slots) > 0 {
+		prefetch.Of(&t.slots[t.place(hash)])
+	}
+}
+
+// first returns the number of the first record with that hash.
+func (t *contentTable) first(hash uint32) (at int32, ok bool) {
+	return t.find(hash, func(int32) bool { return true })
+}
+
+// clear forgets all records.
+func (t *contentTable) clear() {
+	clear(t.slots)
+	t.used = 0
 }
 
 // find returns the number of the first record with that hash that equal

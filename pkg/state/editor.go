@@ -46,9 +46,9 @@ const (
 // all of base once.
 func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 	e := &Editor{base: base}
-	e.add = e.addRecord
+	e.added = e.settle
 	err := e.declare(schemas, func(s *Schema) *typeEditor {
-		t := &typeEditor{typeBuilder: typeBuilder{schema: s, base: newType(s, 1)}, at: map[Ordinal]int{}}
+		t := newTypeEditor(s)
 		if base != nil && base.Type(s.Name) != nil {
 			t.base = base.Type(s.Name)
 		}
@@ -56,6 +56,9 @@ func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 	})
 	if err == nil && base != nil && !maps.EqualFunc(base.schemas, e.schemas, (*Schema).Equal) {
 		err = errors.New("the schemas are not those of the state")
+	}
+	for i := 0; i < len(e.order) && err == nil; i++ {
+		err = e.order[i].resolve(e.schemas, e.types)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("edit state: %w", err)
@@ -83,7 +86,7 @@ func (e *Editor) learn(t *typeEditor) {
 		t.old = appendContent(t.old[:0], t.base.Record(o))
 		t.table.add(contentHash(t.old), int32(o))
 		t.mark(o)
-		e.children(t, t.old, func(child *typeEditor, c Ordinal) {
+		t.eachChild(t.old, func(child *typeEditor, c Ordinal) {
 			child.room(c)
 			child.refs[c]++
 		})
@@ -104,38 +107,14 @@ func (e *Editor) recordOf(name string, o Ordinal) (*typeEditor, error) {
 
 var errBuilt = errors.New("the version is built: commit or abort it first")
 
-// addRecord adds the record whose content is in t.content. Nothing refers to it
-// yet.
-func (e *Editor) addRecord(t *typeEditor) (Ordinal, error) {
-	hash := contentHash(t.content)
-	if at, ok := t.table.find(hash, t.sameContent); ok {
-		o := Ordinal(at)
-		if !t.has(o) {
-			e.enliven(t, o)
-		}
-		return o, nil
+// settle counts, of the records of a type that came to life, what they refer to.
+// Nothing refers to them yet.
+func (e *Editor) settle(t *typeEditor) {
+	for _, o := range t.loose[t.settled:] {
+		e.journal = append(e.journal, editStep{t, o, undoLive})
+		t.eachChild(t.contentOf(o), e.refer)
 	}
-	o := t.vacant()
-	if o > MaxOrdinal {
-		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
-	}
-	k := len(t.added)
-	if _, err := t.keep(o); err != nil {
-		return NoOrdinal, err
-	}
-	t.at[o] = k
-	t.table.add(hash, int32(o))
-	t.room(o)
-	e.enliven(t, o)
-	return o, nil
-}
-
-// enliven brings a record to life: it counts as referring to its children.
-func (e *Editor) enliven(t *typeEditor, o Ordinal) {
-	t.mark(o)
-	e.journal = append(e.journal, editStep{t, o, undoLive})
-	t.loose = append(t.loose, o)
-	e.children(t, t.contentOf(o), func(child *typeEditor, c Ordinal) { e.refer(child, c) })
+	t.settled = len(t.loose)
 }
 
 func (e *Editor) refer(t *typeEditor, o Ordinal) {
@@ -157,8 +136,17 @@ func (e *Editor) bury(t *typeEditor, o Ordinal) {
 	t.unmark(o)
 	e.journal = append(e.journal, editStep{t, o, undoDead})
 	content := bytes.Clone(t.contentOf(o)) // children of its own type overwrite the scratch
-	e.children(t, content, func(child *typeEditor, c Ordinal) { e.drop(child, c) })
+	t.eachChild(content, e.drop)
 }
+
+// NewBatch returns an empty Batch for records of this Editor. Others may be
+// asked for at the same time.
+func (e *Editor) NewBatch() *Batch { return newBatch(&e.adder) }
+
+// AddBatch adds the records of a Batch, which is then to be Reset. It gives the
+// ordinals that they would have got one by one. Errors wrap ErrNotStorable; some
+// records are added then, and some are not.
+func (e *Editor) AddBatch(batch *Batch) error { return addBatch(&e.adder, batch) }
 
 // Hold keeps a record, which must be in the version, though nothing refers to
 // it. To hold it twice is to hold it once.
@@ -198,7 +186,7 @@ func (e *Editor) Build(h Header) (*State, error) {
 				e.bury(t, o)
 			}
 		}
-		t.loose = t.loose[:0]
+		t.loose, t.settled = t.loose[:0], 0
 	}
 	types := map[string]*Type{}
 	e.changes = Changes{}
@@ -261,9 +249,4 @@ func (e *Editor) Abort() {
 	}
 	e.closed, e.changes = nil, nil
 	e.journal = e.journal[:0]
-}
-
-// children calls f for each record that one with this content refers to.
-func (e *Editor) children(t *typeEditor, content []byte, f func(*typeEditor, Ordinal)) {
-	eachReference(t.schema, content, func(name string, o Ordinal) { f(e.types[name], o) })
 }

@@ -2,6 +2,8 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"slices"
 )
@@ -16,10 +18,82 @@ type typeEditor struct {
 	held  []uint64        // ordinals that are held
 	loose []Ordinal       // came to life in this version: maybe nothing refers to them
 
+	children []*typeEditor // parts
+	settled  int           // of loose, whose references are counted
+
 	free  []Ordinal // where the next records go, last first
 	tail  Ordinal   // or from here on
 	open  bool      // free and tail are those of this version
 	grown int       // records that the version before added
+}
+
+func newTypeEditor(s *Schema) *typeEditor {
+	return &typeEditor{typeBuilder: typeBuilder{recordMaker: recordMaker{schema: s}, base: newType(s, 1)}, at: map[Ordinal]int{}}
+}
+
+// resolve finds what the schema names.
+func (t *typeEditor) resolve(schemas map[string]*Schema, types map[string]*typeEditor) error {
+	for _, name := range t.schema.References() {
+		t.children = append(t.children, types[name])
+	}
+	return t.resolveHashKey(schemas)
+}
+
+// add adds the record whose content is in t.content.
+func (t *typeEditor) add() (Ordinal, error) { return t.insert(t.content, contentHash(t.content)) }
+
+// learn does nothing: NewEditor has made the base known.
+func (t *typeEditor) learn() {}
+
+func (t *typeEditor) askCandidate(hash uint32, _ int) {
+	if at, ok := t.table.first(hash); ok {
+		t.base.prefetch(Ordinal(at))
+	}
+}
+
+// insert adds a record with that content and hash. What it refers to is to be
+// counted if it comes to life, see Editor.settle.
+func (t *typeEditor) insert(content []byte, hash uint32) (Ordinal, error) {
+	if at, ok := t.table.find(hash, func(at int32) bool { return bytes.Equal(content, t.contentOf(Ordinal(at))) }); ok {
+		o := Ordinal(at)
+		if !t.has(o) {
+			t.mark(o)
+			t.loose = append(t.loose, o)
+		}
+		return o, nil
+	}
+	o := t.vacant()
+	if o > MaxOrdinal {
+		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 ordinals: %w", t.schema.Name, ErrNotStorable)
+	}
+	k := len(t.added)
+	if _, err := t.keep(o, content); err != nil {
+		return NoOrdinal, err
+	}
+	t.at[o] = k
+	t.table.add(hash, int32(o))
+	t.room(o)
+	t.mark(o)
+	t.loose = append(t.loose, o)
+	return o, nil
+}
+
+// eachChild calls f for each record that one with this content refers to.
+func (t *typeEditor) eachChild(content []byte, f func(*typeEditor, Ordinal)) {
+	less := Ordinal(0)
+	if t.schema.Kind == Object {
+		less = 1
+	}
+	refs := t.references(content)
+	for i := 0; len(refs) > 0; i++ {
+		if i == len(t.children) {
+			i = 0
+		}
+		if o := Ordinal(binary.LittleEndian.Uint32(refs)) - less; o >= 0 {
+			f(t.children[i], o)
+		}
+		refs = refs[4:]
+	}
 }
 
 // room makes refs long enough for o.
@@ -49,15 +123,11 @@ func (t *typeEditor) setHeld(o Ordinal, held bool) {
 // contentOf returns the content of a record of the base or of this version,
 // valid until the next call.
 func (t *typeEditor) contentOf(o Ordinal) []byte {
-	if k, ok := t.at[o]; ok {
-		return t.addedContent(k)
+	if !t.base.Populated(o) {
+		return t.addedContent(t.at[o])
 	}
 	t.old = appendContent(t.old[:0], t.base.Record(o))
 	return t.old
-}
-
-func (t *typeEditor) sameContent(at int32) bool {
-	return bytes.Equal(t.content, t.contentOf(Ordinal(at)))
 }
 
 // Parts of a type's ordinals, in per cent, that may be free before holes are
@@ -191,5 +261,5 @@ func (t *typeEditor) forget(removed []Ordinal) {
 	clear(t.at)
 	t.added, t.places = t.added[:0], t.places[:0]
 	t.arena.reset()
-	t.loose, t.open = t.loose[:0], false
+	t.loose, t.settled, t.open = t.loose[:0], 0, false
 }
