@@ -36,7 +36,6 @@ type figure struct {
 type measured struct {
 	figure, unit, name string
 	step, ours, hollow string
-	hollowStep         string // if it is another one
 	memory             bool
 	pairs              bool // quotients of pairs, which say how sure they are and have no ratio
 }
@@ -56,7 +55,7 @@ var measures = []measured{
 	{figure: "cycle_0.01", unit: "ms", name: "durable store", step: "cycle", ours: "cycle_durable@100", hollow: "cycle@100"},
 	{figure: "cycle_1", unit: "ms", name: "memory", step: "cycle", ours: "cycle@10000", hollow: "cycle@10000"},
 	{figure: "cycle_1", unit: "ms", name: "durable store", step: "cycle", ours: "cycle_durable@10000", hollow: "cycle@10000"},
-	{figure: "populate", unit: "ms", step: "populate", ours: "populate", hollowStep: "cycle", hollow: "populate"},
+	{figure: "populate", unit: "ms", step: "populate", ours: "populate", hollow: "populate"},
 	{figure: "load", unit: "ms", name: "first in a process", step: "load", ours: "load_cold", hollow: "load_cold"},
 	{figure: "load", unit: "ms", name: "warm", step: "load", ours: "load_warm", hollow: "load_warm"},
 	{figure: "get3", unit: "ns", name: "1 thread", step: "read", ours: "get3", hollow: "get3"},
@@ -134,14 +133,10 @@ func (r results) cases() []figure {
 			out = append(out, f)
 			continue
 		}
-		step := m.step
-		if m.hollowStep != "" {
-			step = m.hollowStep
-		}
 		f.memory = m.memory
-		f.compare(r.numbers[key("hollow", step, m.hollow)])
+		f.compare(r.numbers[key("hollow", m.step, m.hollow)])
 		if m.pairs {
-			f.pair(r.samples[key("ours", m.step, m.ours)], r.samples[key("hollow", step, m.hollow)])
+			f.pair(r.samples[key("ours", m.step, m.ours)], r.samples[key("hollow", m.step, m.hollow)])
 		}
 		out = append(out, f)
 	}

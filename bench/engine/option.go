@@ -18,10 +18,10 @@ func optionSteps(w workspace) []step {
 	huge := []string{"-XX:+UseTransparentHugePages"}
 	list := []step{
 		{name: "delta_in_place", hollow: []string{"delta", w.file("tail"), root, "3"}, flags: inPlace, needs: ageing},
-		{name: "load_mapped", hollow: []string{"load", java, root, "mapped"}, needs: "cycle"},
-		{name: "read_mapped", hollow: []string{"read", java, root, keys, "mapped"}, needs: "cycle"},
-		{name: "load_huge", hollow: []string{"load", java, root}, flags: huge, needs: "cycle"},
-		{name: "read_huge", hollow: []string{"read", java, root, keys}, flags: huge, needs: "cycle"},
+		{name: "load_mapped", hollow: []string{"load", java, root, "mapped"}, needs: "populate"},
+		{name: "read_mapped", hollow: []string{"read", java, root, keys, "mapped"}, needs: "populate"},
+		{name: "load_huge", hollow: []string{"load", java, root}, flags: huge, needs: "populate"},
+		{name: "read_huge", hollow: []string{"read", java, root, keys}, flags: huge, needs: "populate"},
 		{name: "cycle_focus", hollow: []string{"produce", w.path, focus, "focus"}},
 		{name: "delta_focus", hollow: []string{"delta", focus, root, "3"}, needs: "cycle_focus"},
 		{name: "cycle_small", hollow: []string{"produce", w.path, small, "small"}},

@@ -15,29 +15,28 @@ import (
 )
 
 // phasePopulate times a first version: from encoded records in memory to a
-// snapshot in a file.
+// snapshot in a file, which it leaves in own/.
 func phasePopulate(w workspace, _ []string) error {
 	base, kind, err := w.base()
 	if err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(w.path, "snapshot-")
+	own, err := createFolder(w.file("own"))
 	if err != nil {
 		return err
 	}
-	defer os.Remove(out.Name())
 	start := time.Now()
 	s, err := populate(kind, base)
 	if err != nil {
 		return err
 	}
 	emitSince("populate_build", start)
-	if err := writeSnapshot(out.Name(), s); err != nil {
+	if err := own.addSnapshot(s); err != nil {
 		return err
 	}
 	emitSince("populate", start)
 	emit("populate_rss_peak", resident("VmHWM"))
-	return out.Close()
+	return own.finish()
 }
 
 // phaseCycle times the cycles of the standard chain, up to verified deltas in

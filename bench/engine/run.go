@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-data/holdfast/bench/hollow"
 )
@@ -74,10 +75,11 @@ func (b *bench) measure(ctx context.Context) error {
 			if s.option && (i > 0 || b.classpath == "") {
 				continue
 			}
-			fmt.Fprintf(os.Stderr, "engine: run %d: %s\n", i+1, s.name)
+			start := time.Now()
 			if err := b.step(ctx, i, s); err != nil {
 				return err
 			}
+			fmt.Fprintf(os.Stderr, "engine: run %d: %s took %v\n", i+1, s.name, time.Since(start).Round(time.Second))
 			if err := b.results.agree(); err != nil {
 				return err
 			}
@@ -96,10 +98,11 @@ func (b *bench) prepare(ctx context.Context, age bool) error {
 		phases = append(phases, ageing)
 	}
 	for _, phase := range phases {
-		fmt.Fprintln(os.Stderr, "engine:", phase)
+		start := time.Now()
 		if err := b.ours(ctx, 0, phase, phase); err != nil {
 			return err
 		}
+		fmt.Fprintf(os.Stderr, "engine: %s took %v\n", phase, time.Since(start).Round(time.Second))
 	}
 	return nil
 }
@@ -149,7 +152,8 @@ func (b *bench) hollow(ctx context.Context, run int, s step) error {
 }
 
 // heap returns the heap limit of a phase of Hollow in MiB: multiples of the
-// base's bytes that leave it at ease.
+// base's bytes that leave it at ease. A movie takes half of its bytes in memory,
+// other records a little more than all of theirs.
 func (b *bench) heap(phase string) (int, error) {
 	if b.w.editions() {
 		return 256, nil
@@ -161,6 +165,9 @@ func (b *bench) heap(phase string) (int, error) {
 	times := map[string]int64{"produce": 8, "diff": 6, "load": 1}[phase]
 	if times == 0 {
 		times = 2
+	}
+	if b.w.kind.Root != "Movie" {
+		times *= 2
 	}
 	return max(256, int(times*info.Size()>>20)/64*64+64), nil
 }

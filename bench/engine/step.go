@@ -34,13 +34,13 @@ func steps(w workspace) []step {
 		}
 	}
 	return append([]step{
-		{name: "populate", ours: "populate"},
+		{name: "populate", ours: "populate", hollow: []string{"produce", w.path, w.file("java"), "first"}},
 		{name: "cycle", ours: "cycle", hollow: []string{"produce", w.path, w.file("java")}},
 		{name: "delta", ours: "delta tail", hollow: []string{"delta", w.file("tail"), root, "3"}, needs: ageing},
 		{name: "delta_java", ours: "delta CHAIN", hollow: []string{"delta", w.file("java"), root, "3"}, needs: "cycle"},
 		{name: "hash", ours: "hash tail", hollow: hollowHash(w), needs: ageing},
-		{name: "load", ours: "load CHAIN", hollow: []string{"load", w.file("java"), root}, needs: "cycle"},
-		{name: "read", ours: "read CHAIN", hollow: []string{"read", w.file("java"), root, w.file("keys.bin")}, needs: "cycle"},
+		{name: "load", ours: "load CHAIN", hollow: []string{"load", w.file("java"), root}, needs: "populate"},
+		{name: "read", ours: "read CHAIN", hollow: []string{"read", w.file("java"), root, w.file("keys.bin")}, needs: "populate"},
 		{name: "busy", ours: "busy", hollow: []string{"busy", w.file("aged"), w.file("tail"), root, w.file("keys.bin")}, needs: ageing},
 		{name: "diff", ours: "diff CHAIN", hollow: []string{"diff", w.file("own"), root, strconv.Itoa(diffPPM)}, needs: "cycle"},
 		{name: "aged", ours: "aged", needs: ageing},
@@ -69,7 +69,7 @@ func chosen(all []step, o options) (list []step, age bool, err error) {
 	for _, s := range slices.Backward(all) {
 		if wanted[s.name] || asked(s) {
 			wanted[s.name] = true
-			wanted[s.needs] = !o.keep
+			wanted[s.needs] = wanted[s.needs] || !o.keep
 		}
 	}
 	for _, s := range all {

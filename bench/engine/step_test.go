@@ -24,7 +24,8 @@ func TestChosenStepsComeWithWhatTheyNeed(t *testing.T) {
 		age  bool
 	}{
 		{options{only: "populate"}, []string{"populate"}, false},
-		{options{only: "read,load"}, []string{"cycle", "load", "read"}, false},
+		{options{only: "read,load"}, []string{"populate", "load", "read"}, false},
+		{options{only: "diff"}, []string{"cycle", "diff"}, false},
 		{options{only: "delta"}, []string{"delta"}, true},
 		{options{only: "delta,read", keep: true}, []string{"delta", "read"}, false},
 		{options{only: "cycle,read", keep: true}, []string{"cycle", "read"}, false},
@@ -66,7 +67,7 @@ func TestOptionsAreStepsOfTheirOwn(t *testing.T) {
 	options0, others := count(options{})
 	options1, _ := count(options{options: true})
 	options2, needed := count(options{only: allOptions})
-	if options0 != 0 || others == 0 || options1 == 0 || options1+others != len(all) || options2 != options1 || needed != 1 { // cycle
+	if options0 != 0 || others == 0 || options1 == 0 || options1+others != len(all) || options2 != options1 || needed != 1 { // to populate
 		t.Errorf("without: %d and %d steps, with: %d, alone: %d and %d, of %d", options0, others, options1, options2, needed, len(all))
 	}
 }

@@ -62,11 +62,7 @@ func (b *bench) others(out io.Writer) {
 	fmt.Fprint(out, "\nBesides (medians of the runs):\n\n| side | step | metric | value |\n|---|---|---|---|\n")
 	named := map[string]bool{}
 	for _, m := range b.results.measures() {
-		step := m.step
-		if m.hollowStep != "" {
-			step = m.hollowStep
-		}
-		named[key("ours", m.step, m.ours)], named[key("hollow", step, m.hollow)] = true, true
+		named[key("ours", m.step, m.ours)], named[key("hollow", m.step, m.hollow)] = true, true
 	}
 	for _, m := range measuredOptions() {
 		named[key("hollow", m.step, m.metric)] = true

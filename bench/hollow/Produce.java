@@ -14,8 +14,8 @@ import java.util.List;
  */
 @SuppressWarnings({"deprecation", "unchecked"})
 final class Produce {
-    /** The options are "focus", for holes in few shards, and "small", for small shards besides. */
-    static void run(String workspace, String folder, String options) throws Exception {
+    /** The option is "first" for the first cycle only, "focus" for new records in few shards, "small" for small shards besides. */
+    static void run(String workspace, String folder, String option) throws Exception {
         Path data = Path.of(workspace), blobs = Path.of(folder);
         Files.createDirectories(blobs);
         for (File old : blobs.toFile().listFiles()) old.delete();
@@ -23,8 +23,8 @@ final class Produce {
         Class<?> root = Model.root(base.kind);
         HollowProducer.Builder<?> how = HollowProducer.withPublisher(new HollowFilesystemPublisher(blobs))
                 .noIntegrityCheck().withNumStatesBetweenSnapshots(1 << 20);
-        if (!options.isEmpty()) how.withFocusHoleFillInFewestShards(true);
-        if (options.equals("small")) how.withTargetMaxTypeShardSize(1 << 20);
+        if (option.equals("focus") || option.equals("small")) how.withFocusHoleFillInFewestShards(true);
+        if (option.equals("small")) how.withTargetMaxTypeShardSize(1 << 20);
         HollowProducer producer = how.build();
         producer.initializeDataModel(root);
 
@@ -35,7 +35,7 @@ final class Produce {
         StringBuilder versions = new StringBuilder(version + " 0\n");
 
         HollowIncrementalProducer incremental = new HollowIncrementalProducer(producer, 1.0);
-        for (String line : Files.readAllLines(data.resolve("chain.txt"))) {
+        for (String line : option.equals("first") ? List.<String>of() : Files.readAllLines(data.resolve("chain.txt"))) {
             String[] words = line.split(" ");
             List<Object> changes = new ArrayList<>();
             Neutral file = new Neutral(data.resolve(words[0]));
