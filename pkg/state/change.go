@@ -184,7 +184,7 @@ func (e *typeEdit) full() error {
 
 // evacuate moves pages out of segments that are nearly empty.
 func (e *typeEdit) evacuate() {
-	sparse := e.blocks.Sparse()
+	sparse := e.blocks.Sparse(len(e.table.pageTable) * chunkPages * 8)
 	if sparse == nil {
 		return
 	}

@@ -188,7 +188,7 @@ func (e *tableEdit) drop(from *table, group uint64) {
 // as a whole. It looks at no group that stays, but for those in long: they are
 // all over the memory.
 func (e *tableEdit) evacuate() {
-	sparse := e.w.Sparse()
+	sparse := e.w.Sparse(len(e.dir) * dirSize * 4)
 	if sparse == nil {
 		return
 	}

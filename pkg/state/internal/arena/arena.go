@@ -265,7 +265,10 @@ const movesPerByte = 2
 // what was written since the last time, so the cost of a version stays in
 // proportion to its change. It follows how log-structured stores clean
 // (Rosenblum and Ousterhout, 1992).
-func (w *Writer) Sparse() []bool {
+//
+// search is how many bytes of handles the caller looks through to find the
+// blocks in them: it is not worth it for much less.
+func (w *Writer) Sparse(search int) []bool {
 	if w.held-w.used <= max(w.used/10, 2*firstSegment) {
 		return nil
 	}
@@ -276,18 +279,20 @@ func (w *Writer) Sparse() []bool {
 		}
 	}
 	slices.SortFunc(list, func(a, b int) int { return cmp.Compare(w.live[a], w.live[b]) })
-	var out []bool
-	for _, number := range list {
-		if w.credit < w.live[number] {
-			break
-		}
-		w.credit -= w.live[number]
-		if out == nil {
-			out = make([]bool, len(w.segs))
-		}
+	credit, gain, n := w.credit, int64(0), 0
+	for ; n < len(list) && credit >= w.live[list[n]]; n++ {
+		credit -= w.live[list[n]]
+		gain += int64(len(w.segs[list[n]]))
+	}
+	if n == 0 || gain < min(int64(search/2), maxCredit/2) {
+		w.credit = min(w.credit, maxCredit)
+		return nil
+	}
+	w.credit = min(credit, maxCredit)
+	out := make([]bool, len(w.segs))
+	for _, number := range list[:n] {
 		out[number] = true
 	}
-	w.credit = min(w.credit, maxCredit)
 	return out
 }
 

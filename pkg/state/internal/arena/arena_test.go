@@ -96,7 +96,7 @@ func (e *edit) dropRange(t *rapid.T) {
 // and not move more than was written.
 func (e *edit) evacuate(t *rapid.T) {
 	credit := e.w.credit
-	sparse := e.w.Sparse()
+	sparse := e.w.Sparse(0)
 	before := slices.Clone(e.w.segs)
 	moved := int64(0)
 	for _, h := range slices.Sorted(maps.Keys(e.blocks)) {
@@ -219,7 +219,7 @@ func TestEvacuation(t *testing.T) {
 					list = slices.Delete(list, k, k+1)
 				}
 			}
-			sparse := w.Sparse()
+			sparse := w.Sparse(0)
 			for k, h := range list {
 				if In(sparse, h) {
 					list[k] = w.Put(Moved, w.Block(h)[:len(block)])
@@ -262,14 +262,17 @@ func TestCredit(t *testing.T) {
 			w.Drop(h, len(block))
 		}
 	}
-	if sparse := w.Sparse(); sparse != nil {
+	if sparse := w.Sparse(0); sparse != nil {
 		t.Errorf("without a byte written, %v are to be emptied", sparse)
 	}
 	for written := 2500; written > 0; written -= len(block) {
 		w.Put(New, block)
 	}
+	if sparse := w.Sparse(2 * SegmentBytes); sparse != nil {
+		t.Errorf("%v are to be emptied, which is not worth the search", sparse)
+	}
 	live := int64(0)
-	for number, yes := range w.Sparse() {
+	for number, yes := range w.Sparse(0) {
 		if yes {
 			live += w.live[number]
 		}
@@ -277,7 +280,7 @@ func TestCredit(t *testing.T) {
 	if live <= 1000 || live > 2500*movesPerByte {
 		t.Errorf("2500 bytes were written and %d are to be moved", live)
 	}
-	if sparse := w.Sparse(); sparse != nil {
+	if sparse := w.Sparse(0); sparse != nil {
 		t.Errorf("the same credit is spent twice: %v", sparse)
 	}
 }
