@@ -27,6 +27,8 @@ type Hasher struct {
 	one   [][sha256.Size]byte
 	two   [][2 * sha256.Size]byte
 	units []uint16
+
+	asked, then []hashedRecord // scratch of ask
 }
 
 // typeHasher is what a Hasher knows of one type.
@@ -41,24 +43,30 @@ type typeHasher struct {
 }
 
 // advance makes h a Hasher of to, to which the changes lead from its state.
-// What both have has the same content. It keeps what is known of types whose
-// records have been asked for twice, on average.
+// What both have has the same content.
 func (h *Hasher) advance(to *State, changes Changes) {
 	types := make(map[*Type]*typeHasher, len(h.types))
 	for _, th := range h.types {
 		name := th.t.schema.Name
 		th.t = to.Type(name)
 		types[th.t] = th
-		switch {
-		case th.memo == nil:
-		case th.memo.hits < th.memo.misses:
-			*th.memo = memo{}
-		default:
+		if th.memo != nil {
 			th.memo.forget(changes[name].Removed)
 			th.memo.forget(changes[name].Added)
 		}
 	}
 	h.types, h.state = types, to
+}
+
+// hardlyAsked returns what is known of types whose records have not been asked
+// for twice, on average: it is not worth its memory.
+func (h *Hasher) hardlyAsked() (list []*memo) {
+	for _, th := range h.types {
+		if th.memo != nil && th.memo.hits < th.memo.misses {
+			list = append(list, th.memo)
+		}
+	}
+	return list
 }
 
 // MoveTo makes h a Hasher of to, which must be the same as its state in the
@@ -139,10 +147,14 @@ func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.
 	if err != nil {
 		return dataset.Digest{}, err
 	}
+	hardly := h.hardlyAsked()
 	h.advance(to, changes)
 	added, err := h.total(to, func(c Change) []Ordinal { return c.Added }, changes)
 	if err != nil {
 		return dataset.Digest{}, err
+	}
+	for _, m := range hardly { // only now: what a changed record refers to is often what it did before
+		*m = memo{}
 	}
 	return addDigests(subtractDigests(prev, removed), added), nil
 }
@@ -151,7 +163,7 @@ func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.
 func (h *Hasher) total(s *State, which func(Change) []Ordinal, changes Changes) (sum dataset.Digest, err error) {
 	for _, t := range s.checksumTypes() {
 		for part := range slices.Chunk(which(changes[t.schema.Name]), 16) {
-			t.Prefetch(part)
+			h.ask(h.types[t], part)
 			for _, o := range part {
 				d, err := h.Sum(t.Record(o))
 				if err != nil {
@@ -267,7 +279,7 @@ func (h *Hasher) sortEntries(k Kind, mark int) {
 // writeChild appends the hash of a record that one of type t refers to and
 // returns the greater of its height and height.
 func (h *Hasher) writeChild(t, child *typeHasher, o Ordinal, depth int, height uint8) (uint8, error) {
-	if child == nil || !child.t.Populated(o) {
+	if child == nil || !child.memo.known(o) && !child.t.Populated(o) {
 		return 0, fmt.Errorf("hash record of type %s: ordinal %d: %w", t.t.schema.Name, o, ErrDangling)
 	}
 	if depth >= MaxDepth {

@@ -1,6 +1,9 @@
 package state
 
-import "github.com/holdfast-data/holdfast/pkg/dataset"
+import (
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+)
 
 // memo is what is known of the records of one type.
 type memo struct {
@@ -42,6 +45,20 @@ func (m *memo) chunk(o Ordinal, create bool) *memoChunk {
 		*c = new(memoChunk)
 	}
 	return *c
+}
+
+// ask asks for the memory of what is known of o.
+func (m *memo) ask(o Ordinal) {
+	if c := m.chunk(o, false); c != nil {
+		prefetch.Of(&c.heights[o%(1<<memoShift)])
+		prefetch.Of(&c.sums[o%(1<<memoShift)])
+	}
+}
+
+// known says whether the hash of o is known, or under way.
+func (m *memo) known(o Ordinal) bool {
+	c := m.chunk(o, false)
+	return c != nil && c.heights[o%(1<<memoShift)] != 0
 }
 
 // forget drops what is known of the ordinals.
