@@ -5,7 +5,8 @@ import com.netflix.hollow.core.index.HollowPrimaryKeyIndex;
 final class Follow {
     static void run(String folder, String root, int rounds) throws Exception {
         Blobs blobs = new Blobs(folder);
-        for (int round = 0; round < rounds; round++) {
+        long end = System.nanoTime() + 60_000_000_000L; // of ten million records two rounds are enough
+        for (int round = 0; round < rounds && (round < 2 || System.nanoTime() < end); round++) {
             boolean warm = round > 0;
             HollowConsumer c = pass(blobs, blobs.consumer(), root, warm ? "delta@" : "delta_cold@");
             if (round == 0) Sample.text("digest", Digest.of(c.getStateEngine(), root));
