@@ -300,7 +300,14 @@ func (b *pageBuilder) choose(size int) *layout {
 // no more than by waste bytes; nil if there is none.
 func (b *pageBuilder) closest(list []*layout, waste int) (best *layout) {
 	least, entries := bytesOf(b.plans)
+	var need widths
+	for i := range b.plans {
+		need.set(i, b.plans[i].leastWidth())
+	}
 	for i, l := range list {
+		if !l.widths.cover(&need) {
+			continue
+		}
 		n := l.bytes(entries) - least
 		if n > waste || best != nil && n == waste || !b.fits(l, &b.narrow[i]) {
 			continue

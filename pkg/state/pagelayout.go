@@ -30,6 +30,23 @@ type layout struct {
 	entryBits  uint64 // of a collection's entry
 	lastText   int    // the last STRING or BYTES column, or -1
 	inOrder    bool   // the heap has record after record
+	widths     widths // of cols
+}
+
+// widths are those of the first columns, without null bits, a byte each.
+type widths [2]uint64
+
+func (w *widths) set(i, width int) {
+	if i < 16 {
+		w[i/8] |= uint64(width) << (i % 8 * 8)
+	}
+}
+
+// cover says whether none is less than in need. It compares bytes below 128 all
+// at once: a borrow leaves the highest bit of those that are less.
+func (w *widths) cover(need *widths) bool {
+	const high = 0x8080808080808080
+	return ((w[0]|high)-need[0])&((w[1]|high)-need[1])&high == high
 }
 
 // endColumn is a collection's column of ends; those of an entry's parts follow.
@@ -236,6 +253,7 @@ func newLayout(shapes []shape) *layout {
 		if s.kind == shapeParts {
 			l.cols[i].bit += l.heap * 8
 		}
+		l.widths.set(i, int(s.width)-int(l.cols[i].nullBits))
 	}
 	return l
 }

@@ -19,6 +19,15 @@ func (p *columnPlan) bytes() int {
 	return int(p.baseBytes) + int(p.slopeBytes) + (int(p.width)*p.count+7)/8
 }
 
+// leastWidth returns the width, without a null bit, below which no shape fits.
+func (p *columnPlan) leastWidth() int {
+	own := p.width
+	if p.kind == shapeNullEnds {
+		own--
+	}
+	return int(min(own, widthOf((p.most-p.least)/divisors[p.div])))
+}
+
 // in returns the plan for the same numbers in a column of shape s; ok is false
 // if they do not fit.
 func (p *columnPlan) in(s shape) (q columnPlan, ok bool) {
