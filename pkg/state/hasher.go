@@ -40,6 +40,8 @@ type typeHasher struct {
 	refs  []*typeHasher // per field; nil if it is no reference or the type is not loaded
 	parts [2]*typeHasher
 	memo  *memo // nil if no type refers to this one
+
+	shared *memo // what is known besides, by who has others at work; nil if nothing is
 }
 
 // advance makes h a Hasher of to, to which the changes lead from its state.
@@ -162,15 +164,25 @@ func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.
 // total returns the sum over some of the changed records of s.
 func (h *Hasher) total(s *State, which func(Change) []Ordinal, changes Changes) (sum dataset.Digest, err error) {
 	for _, t := range s.checksumTypes() {
-		for part := range slices.Chunk(which(changes[t.schema.Name]), 16) {
-			h.ask(h.types[t], part)
-			for _, o := range part {
-				d, err := h.Sum(t.Record(o))
-				if err != nil {
-					return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
-				}
-				sum = addDigests(sum, d)
+		d, err := h.sumAll(h.types[t], which(changes[t.schema.Name]))
+		if err != nil {
+			return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
+		}
+		sum = addDigests(sum, d)
+	}
+	return sum, nil
+}
+
+// sumEach returns the sum over records of a type.
+func (h *Hasher) sumEach(t *typeHasher, list []Ordinal) (sum dataset.Digest, err error) {
+	for part := range slices.Chunk(list, 16) {
+		h.ask(t, part)
+		for _, o := range part {
+			d, err := h.Sum(t.t.Record(o))
+			if err != nil {
+				return dataset.Digest{}, err
 			}
+			sum = addDigests(sum, d)
 		}
 	}
 	return sum, nil
@@ -190,19 +202,17 @@ func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
 // the longest chain of references from it. depth is the number of records on
 // the chain under way.
 func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
+	if sum, height, ok := t.find(o); ok {
+		return sum, height, nil
+	}
 	var chunk *memoChunk
 	at := o % (1 << memoShift)
 	if t.memo != nil {
 		chunk = t.memo.chunk(o, true)
-		switch height := chunk.heights[at]; height {
-		case 0:
-			t.memo.misses++
-		case underWay:
+		if chunk.heights[at] == underWay {
 			return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
-		default:
-			t.memo.hits++
-			return chunk.sums[at], height, nil
 		}
+		t.memo.misses++
 		chunk.heights[at] = underWay
 	}
 	mark := len(h.buf)
@@ -223,6 +233,35 @@ func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8
 		chunk.sums[at], chunk.heights[at] = sum, height
 	}
 	return sum, height, nil
+}
+
+// find returns the hash and height of record o, if they are known.
+func (t *typeHasher) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
+	if t.memo == nil {
+		return sum, 0, false
+	}
+	if sum, height, ok = t.memo.find(o); !ok && t.shared != nil {
+		sum, height, ok = t.shared.find(o)
+	}
+	if ok {
+		t.memo.hits++
+	}
+	return sum, height, ok
+}
+
+// known says whether the hash of o is known, or under way.
+func (t *typeHasher) known(o Ordinal) bool {
+	return t.memo != nil && (t.memo.known(o) || t.shared != nil && t.shared.known(o))
+}
+
+// ask asks for the memory of what is known of o.
+func (t *typeHasher) ask(o Ordinal) {
+	if t.memo != nil {
+		t.memo.ask(o)
+	}
+	if t.shared != nil {
+		t.shared.ask(o)
+	}
 }
 
 // write appends what the hash of r is computed over and returns r's height.
@@ -279,7 +318,7 @@ func (h *Hasher) sortEntries(k Kind, mark int) {
 // writeChild appends the hash of a record that one of type t refers to and
 // returns the greater of its height and height.
 func (h *Hasher) writeChild(t, child *typeHasher, o Ordinal, depth int, height uint8) (uint8, error) {
-	if child == nil || !child.memo.known(o) && !child.t.Populated(o) {
+	if child == nil || !child.known(o) && !child.t.Populated(o) {
 		return 0, fmt.Errorf("hash record of type %s: ordinal %d: %w", t.t.schema.Name, o, ErrDangling)
 	}
 	if depth >= MaxDepth {

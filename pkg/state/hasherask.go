@@ -23,13 +23,11 @@ func (h *Hasher) ask(t *typeHasher, list []Ordinal) {
 	}
 	for level := 0; level < askedLevels && len(h.asked) > 0; level++ {
 		for _, r := range h.asked {
-			if r.t.memo != nil {
-				r.t.memo.ask(r.o)
-			}
+			r.t.ask(r.o)
 		}
 		unknown := h.asked[:0]
 		for _, r := range h.asked {
-			if (r.t.memo == nil || !r.t.memo.known(r.o)) && r.t.t.Populated(r.o) {
+			if !r.t.known(r.o) && r.t.t.Populated(r.o) {
 				r.t.t.prefetch(r.o)
 				unknown = append(unknown, r)
 			}

@@ -47,6 +47,45 @@ func (m *memo) chunk(o Ordinal, create bool) *memoChunk {
 	return *c
 }
 
+// find returns the hash and height of record o, if they are known.
+func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
+	c := m.chunk(o, false)
+	if c == nil {
+		return sum, 0, false
+	}
+	at := o % (1 << memoShift)
+	if height = c.heights[at]; height == 0 || height == underWay {
+		return sum, 0, false
+	}
+	return c.sums[at], height, true
+}
+
+// take adds what another memo knows, which must not be used any more. None of it
+// is under way.
+func (m *memo) take(other *memo) {
+	m.hits, m.misses = m.hits+other.hits, m.misses+other.misses
+	for i, mid := range other.mids {
+		if mid == nil {
+			continue
+		}
+		for j, c := range mid {
+			if c != nil {
+				m.takeChunk(Ordinal(i*memoSize+j)<<memoShift, c)
+			}
+		}
+	}
+}
+
+// takeChunk adds what is known of the ordinals from o on.
+func (m *memo) takeChunk(o Ordinal, c *memoChunk) {
+	own := m.chunk(o, true)
+	for at, height := range c.heights {
+		if height != 0 {
+			own.heights[at], own.sums[at] = height, c.sums[at]
+		}
+	}
+}
+
 // ask asks for the memory of what is known of o.
 func (m *memo) ask(o Ordinal) {
 	if c := m.chunk(o, false); c != nil {
