@@ -34,7 +34,9 @@ type pageBuilder struct {
 	key   []byte  // names the shapes of the plans
 	known [knownLayouts]knownLayout
 
-	narrow [maxLayouts + 1]uint16 // by layout: a column into which a page did not fit
+	narrow      [maxLayouts + 1]uint16 // by layout: a column into which a page did not fit
+	room        []columnRoom           // of pages that needed a choice
+	size, waste int                    // bytes of all pages at best, and how many more they have
 
 	expansion bits.Expansion // of the column under way
 }
@@ -60,6 +62,9 @@ func (ls *layouts) builder(s *Schema) *pageBuilder {
 
 // release lets others use b.
 func (b *pageBuilder) release() {
+	b.lays.size.Add(int64(b.size))
+	b.lays.waste.Add(int64(b.waste))
+	b.size, b.waste = 0, 0
 	for f := range b.texts {
 		if cap(b.texts[f].data) > maxSpare {
 			return // a page that large is rare
@@ -81,7 +86,7 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 		b.nums = make([][pageSize]uint64, n)
 		b.texts = make([]textColumn, n)
 	}
-	b.plans = make([]columnPlan, n)
+	b.plans, b.room = make([]columnPlan, n), make([]columnRoom, n)
 	return b
 }
 
@@ -239,8 +244,9 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 // knownLayout is the layout that was chosen for shapes the last time. Pages of
 // one type ask for few.
 type knownLayout struct {
-	key []byte
-	lay *layout
+	key   []byte
+	lay   *layout
+	waste int // bytes by which the page was longer than at best
 }
 
 const knownLayouts = 256
@@ -248,6 +254,7 @@ const knownLayouts = 256
 // layout returns the layout for the plans and makes them those for it. size is
 // the page's length at best.
 func (b *pageBuilder) layout(size int) *layout {
+	b.size += size
 	if b.last != nil && b.last.has(b.plans) {
 		return b.last
 	}
@@ -262,7 +269,9 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 		b.key = b.plans[i].shape.append(b.key)
 	}
 	k := &b.known[xxhash.Sum64(b.key)%knownLayouts]
-	if k.lay != nil && bytes.Equal(k.key, b.key) && k.lay.adopt(b.plans) {
+	list := b.lays.all()
+	if k.lay != nil && bytes.Equal(k.key, b.key) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
+		b.waste += k.waste
 		return k.lay
 	}
 	// Where records change one by one, each page has shapes of its own.
@@ -273,32 +282,48 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 		}
 	}
 	k.key = append(k.key[:0], b.key...)
-	k.lay = b.choose(size)
+	k.lay, k.waste = b.choose(list, size)
+	b.waste += k.waste
 	return k.lay
 }
 
-// choose returns a layout in which the page is not much longer than at best, or
-// a new one, and makes the plans those for it. size is the page's length at best.
-func (b *pageBuilder) choose(size int) *layout {
+// tolerable returns by how many bytes a page may be longer than at best, so that
+// it needs no layout beside those of a list.
+func (b *pageBuilder) tolerable(list []*layout, size int) int {
+	waste, all := int64(b.waste)+b.lays.waste.Load(), int64(b.size)+b.lays.size.Load()
+	if n := len(list); n < exactLayouts || n < roundedLayouts && waste > all/wasteShare {
+		return tolerable(size)
+	}
+	return math.MaxInt
+}
+
+// wasteShare is what share of their bytes pages may lose before there are
+// further layouts for them.
+const wasteShare = 128
+
+// choose returns a layout of a list in which the page is not much longer than at
+// best, or a new one, and by how much it is; it makes the plans those for it. size
+// is the page's length at best.
+func (b *pageBuilder) choose(list []*layout, size int) (l *layout, more int) {
+	for i := range b.plans {
+		b.room[i].cover(&b.plans[i])
+	}
 	for {
-		list, waste := b.lays.all(), tolerable(size)
-		if len(list) >= roundedLayouts {
-			waste = math.MaxInt
-		}
-		l := b.closest(list, waste)
-		if l == nil {
-			l = b.lays.make(list, b.plans)
+		most := b.tolerable(list, size)
+		if l, more = b.closest(list, most); l == nil {
+			l = b.lays.make(list, b.plans, most == math.MaxInt, b.room)
 		}
 		if l != nil {
 			l.adopt(b.plans)
-			return l
+			return l, more
 		}
+		list = b.lays.all()
 	}
 }
 
 // closest returns the layout in which the page is least longer than at best, but
-// no more than by waste bytes; nil if there is none.
-func (b *pageBuilder) closest(list []*layout, waste int) (best *layout) {
+// no more than by waste bytes, and by how much; nil if there is none.
+func (b *pageBuilder) closest(list []*layout, waste int) (best *layout, more int) {
 	least, entries := bytesOf(b.plans)
 	var need widths
 	for i := range b.plans {
@@ -312,9 +337,9 @@ func (b *pageBuilder) closest(list []*layout, waste int) (best *layout) {
 		if n > waste || best != nil && n == waste || !b.fits(l, &b.narrow[i]) {
 			continue
 		}
-		best, waste = l, n
+		best, waste, more = l, n, n
 	}
-	return best
+	return best, more
 }
 
 // fits says whether the page fits into a layout. Most pages that do not fit do

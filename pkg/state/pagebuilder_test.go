@@ -387,7 +387,7 @@ func TestManyLayouts(t *testing.T) {
 			}
 		}
 	}
-	if n := len(lays.all()); n <= roundedLayouts || n > maxLayouts+1 {
+	if n := len(lays.all()); n < roundedLayouts || n > maxLayouts+1 {
 		t.Errorf("there are %d layouts", n)
 	}
 }

@@ -97,9 +97,11 @@ var divisors = [...]uint64{1, 2, 2 * 10, 2 * 60, 2 * 100, 2 * 1000, 2 * 3600, 2 
 const commonDivisor = 20
 
 // A type has few layouts, so that they stay in the cache closest to the
-// processor: the first ones have just the shapes that were asked for, later ones
-// are rounded, so that they fit more; the last but one are each as wide as the
-// one before and what did not fit; then there is one that fits everything.
+// processor. The first ones have just the shapes that were asked for. Later ones
+// are rounded, so that they fit more, and made only when pages have grown too
+// much in those that there are. What fits into none gets one with room for all
+// that was seen so far, as Hollow has one for a whole type; the last one fits
+// everything.
 const (
 	exactLayouts   = 16
 	roundedLayouts = 56
@@ -110,7 +112,10 @@ const (
 type layouts struct {
 	list  atomic.Pointer[[]*layout] // by number; what is in a list stays
 	mu    sync.Mutex                // of who makes one
+	room  []columnRoom              // of pages that needed a choice, as far as is known
 	spare sync.Pool                 // of released pageBuilders
+
+	size, waste atomic.Int64 // bytes of pages at best, and how many more they had
 }
 
 // all returns the layouts by number.
@@ -126,25 +131,30 @@ func (ls *layouts) all() []*layout {
 func tolerable(size int) int { return size / 24 }
 
 // make returns a new layout for plans that no layout of a list takes, or nil if
-// there are others by now.
-func (ls *layouts) make(list []*layout, plans []columnPlan) *layout {
+// there are others by now. A general one has room for all that pages need: the
+// caller's are covered by room.
+func (ls *layouts) make(list []*layout, plans []columnPlan, general bool, room []columnRoom) *layout {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	n := len(list)
 	if len(ls.all()) != n {
 		return nil
 	}
+	if ls.room == nil {
+		ls.room = make([]columnRoom, len(plans))
+	}
 	shapes := make([]shape, len(plans))
 	for i := range plans {
-		s := &shapes[i]
-		switch *s = plans[i].shape; {
-		case n < exactLayouts:
-		case n < roundedLayouts:
-			s.round()
-		case n < maxLayouts:
-			*s = plans[i].merged(list[n-1].shapes[i])
+		ls.room[i].merge(room[i])
+		switch s := &shapes[i]; {
+		case n == maxLayouts:
+			*s = plans[i].kind.widest()
+		case general:
+			*s = ls.room[i].shape()
 		default:
-			*s = s.kind.widest()
+			if *s = plans[i].shape; n >= exactLayouts {
+				s.round()
+			}
 		}
 	}
 	l := newLayout(shapes)
@@ -173,9 +183,52 @@ func (s *shape) round() {
 	if s.slopeBytes > 0 && s.baseBytes+2 <= 8 {
 		s.slopeBytes = 2
 	}
-	if s.width > 2 && s.width < 57 {
+	if s.width > 2 && s.width < 57 && s.kind != shapeParts { // entries are most of a page: a bit each is too much
 		s.width += s.width & 1
 	}
+}
+
+// columnRoom is what the numbers of all pages need in one column: with their
+// widths for plain numbers, and for those less the least of each page.
+type columnRoom struct {
+	kind          shapeKind
+	plain, spread uint8 // without null bits
+	baseBytes     uint8
+}
+
+// cover adds what the numbers of a plan need.
+func (r *columnRoom) cover(p *columnPlan) {
+	r.merge(columnRoom{p.kind, widthOf(p.most), widthOf(p.most - p.least), byteLen(p.least)})
+}
+
+// merge adds what others need.
+func (r *columnRoom) merge(o columnRoom) {
+	if r.kind != shapeNullEnds { // which has room for values without nulls, too
+		r.kind = o.kind
+	}
+	r.plain, r.spread, r.baseBytes = max(r.plain, o.plain), max(r.spread, o.spread), max(r.baseBytes, o.baseBytes)
+}
+
+// shape returns the shape with the fewest bytes that has the room, and some for
+// what comes.
+func (r *columnRoom) shape() shape {
+	s := shape{kind: r.kind, width: r.plain}
+	if r.spread < r.plain && int(r.baseBytes)+2*int(r.spread) < 2*int(r.plain) {
+		s.width, s.baseBytes = r.spread, r.baseBytes
+	}
+	if s.kind == shapeNullEnds {
+		s.width++
+	}
+	switch {
+	case s.kind == shapeParts:
+		s.width = min(s.width+1, 32)
+	case s.kind == shapeFloats, s.kind == shapeDoubles, s.width <= 2:
+	default:
+		if s.width += 2 - s.width&1; s.width > 57 {
+			s.width = 64 // see page.packed
+		}
+	}
+	return s
 }
 
 // bytes returns how much of a page the columns take, of a collection with the n

@@ -61,27 +61,6 @@ func (p *columnPlan) in(s shape) (q columnPlan, ok bool) {
 	return q, s.div == 0 && !constant && room >= int(widthOf(p.most))
 }
 
-// merged returns a shape for the numbers of p, and for most that fit into s.
-func (p *columnPlan) merged(s shape) shape {
-	width := max(p.width, widthOf(p.most-p.least))
-	was := s.width
-	if s.div > 0 {
-		was += uint8(bits.Len(divisors[s.div]))
-	}
-	out := shape{kind: p.kind, baseBytes: max(p.baseBytes, byteLen(p.least), s.baseBytes)}
-	if s.kind == shapeNullEnds {
-		out.kind = shapeNullEnds
-	}
-	if out.kind == shapeNullEnds {
-		width, was = width+1, was+1
-	}
-	out.width = widthOf(bits.Mask(int(max(width, was))))
-	if _, ok := p.in(out); !ok {
-		return out.kind.widest()
-	}
-	return out
-}
-
 // planNumbers decides how the numbers in the slots of set are stored: in the
 // way that takes the fewest bytes of plain, less a base, less a base and a
 // multiple of the slot, and less a base as a multiple of a divisor.
