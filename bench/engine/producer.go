@@ -38,8 +38,10 @@ func populate(kind *data.Kind, base *neutral.File) (*state.State, error) {
 	return b.Finish(state.Header{Origin: -1, Tag: 1})
 }
 
-// partLen is the number of records in a batch.
-const partLen = 1000
+const (
+	partLen = 1000 // records in a batch
+	asked   = 8    // how far ahead memory is asked for
+)
 
 // producer makes version after version out of changes.
 type producer struct {
@@ -147,7 +149,11 @@ func (p *producer) fill(prev *state.State, b *state.Batch, frames [][]byte) ([]c
 // ones.
 func (p *producer) replace(prev *state.State, b *state.Batch, list []change) error {
 	root := p.kind.Root
-	for _, c := range list {
+	old := prev.Type(root)
+	for i, c := range list {
+		if ahead := i + asked; ahead < len(list) {
+			old.Prefetch([]state.Ordinal{list[ahead].old})
+		}
 		now := b.Ordinal(root, c.now)
 		if c.old == now {
 			continue

@@ -41,9 +41,10 @@ func (m *recordMaker) references(content []byte) []byte {
 type adder[T recordType] struct {
 	schemas map[string]*Schema
 	types   map[string]T
-	order   []T   // a type comes after those that it refers to
-	loops   int   // from which in order on that is not so
-	closed  error // why no record can be added now; nil if it can
+	recent  [16]namedType[T] // of types, some that were asked for
+	order   []T              // a type comes after those that it refers to
+	loops   int              // from which in order on that is not so
+	closed  error            // why no record can be added now; nil if it can
 	added   func(T)
 	values  []Ordinal // scratch
 }
@@ -203,9 +204,31 @@ func (a *adder[T]) typeOf(name string, k Kind) (t T, m *recordMaker, err error) 
 	if a.closed != nil {
 		return t, nil, fmt.Errorf("add record: %w", a.closed)
 	}
-	t, ok := a.types[name]
+	t, ok := a.find(name)
 	if !ok || t.own().schema.Kind != k {
 		return t, nil, fmt.Errorf("add record: there is no %v type %s", k, name)
 	}
 	return t, t.own(), nil
+}
+
+// namedType is a type with its name.
+type namedType[T recordType] struct {
+	name string
+	t    T
+}
+
+// find returns the type of that name. Records of few types come again and again,
+// so that it is mostly found without a hash.
+func (a *adder[T]) find(name string) (t T, ok bool) {
+	if name == "" {
+		return t, false
+	}
+	recent := &a.recent[(len(name)+int(name[0])+3*int(name[len(name)-1]))%len(a.recent)]
+	if recent.name == name {
+		return recent.t, true
+	}
+	if t, ok = a.types[name]; ok {
+		*recent = namedType[T]{name, t}
+	}
+	return t, ok
 }

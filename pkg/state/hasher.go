@@ -121,13 +121,11 @@ func (h *Hasher) refer(s *State, name string) *typeHasher {
 func (h *Hasher) Checksum() (dataset.Digest, error) {
 	sum := dataset.DigestOf([]byte(checksumStart))
 	for _, t := range h.state.checksumTypes() {
-		for o := range t.Ordinals() {
-			d, err := h.Sum(t.Record(o))
-			if err != nil {
-				return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
-			}
-			sum = addDigests(sum, d)
+		d, err := h.sumEach(h.types[t], slices.Collect(t.Ordinals()))
+		if err != nil {
+			return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
 		}
+		sum = addDigests(sum, d)
 	}
 	return sum, nil
 }
