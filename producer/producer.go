@@ -2,13 +2,10 @@ package producer
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -109,8 +106,8 @@ func (cfg *Config) publish(ctx context.Context, c *cycle.Cycle) (cycle.Result, e
 		if err := c.CheckSchema(); err != nil && !cfg.Breaking {
 			return cycle.Result{}, fmt.Errorf("publish: %w", err)
 		}
-		r, err := c.Run(ctx, dataset.Lineage{Producer: cfg.Author.Name}, func(sink protomap.Sink) error {
-			return cfg.populate(ctx, sink)
+		r, err := c.RunInBatches(ctx, dataset.Lineage{Producer: cfg.Author.Name}, func(to state.Batcher) error {
+			return cfg.populate(ctx, to)
 		})
 		if !errors.Is(err, announce.ErrConflict) || try == maxConflicts {
 			return r, err
@@ -144,45 +141,45 @@ func (cfg *Config) takeOver(ctx context.Context, c *cycle.Cycle) (release func()
 // progressStep is the number of records between two reports.
 const progressStep = 10_000
 
-func (cfg *Config) populate(ctx context.Context, sink protomap.Sink) error {
-	seen := map[string]Position{}
-	var key []byte
-	n := 0
-	err := each(ctx, cfg.Files, cfg.Mapping, cfg.MaxLine, func(at Position, msg protoreflect.Message) error {
-		values, err := cfg.Mapping.KeyOf(msg)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", at, err)
+// populate adds the records of all files, which it parses on all processors.
+func (cfg *Config) populate(ctx context.Context, to state.Batcher) error {
+	var readErr error
+	parts := func(yield func(*part) bool) {
+		p := &part{}
+		readErr = eachLine(ctx, cfg.Files, cfg.MaxLine, func(at Position, line []byte) error {
+			if p.add(at, line); !p.full() {
+				return nil
+			}
+			whole := p
+			p = &part{}
+			if !yield(whole) {
+				return errStopped
+			}
+			return nil
+		})
+		if !errors.Is(readErr, errStopped) {
+			yield(p)
 		}
-		key = appendKey(key[:0], values)
-		if first, ok := seen[string(key)]; ok {
-			return fmt.Errorf("read %s: key %v was already at %s: %w", at, values, first, ErrDuplicate)
+	}
+	n, seen := 0, map[string]Position{}
+	err := state.AddParts(to, parts, func(b *state.Batch, p *part) error {
+		p.fill(b, cfg.Mapping)
+		return nil
+	}, func(_ *state.Batch, p *part) error {
+		if err := p.accept(seen); err != nil {
+			return err
 		}
-		seen[string(key)] = at
-		if _, err := cfg.Mapping.Add(sink, msg); err != nil {
-			return fmt.Errorf("read %s: %w", at, err)
-		}
-		if n++; n%progressStep == 0 && cfg.Progress != nil {
+		before := n
+		if n += len(p.at); n/progressStep > before/progressStep && cfg.Progress != nil {
 			cfg.Progress(n)
 		}
 		return nil
 	})
+	if err == nil {
+		err = readErr // of behind all that was added
+	}
 	if err == nil && cfg.Progress != nil {
 		cfg.Progress(n)
 	}
 	return err
-}
-
-// appendKey appends a form of the key in which no two keys are the same bytes.
-func appendKey(b []byte, key []state.Value) []byte {
-	for _, v := range key {
-		b = append(b, byte(v.Type()))
-		switch v.Type() {
-		case state.String, state.Bytes:
-			b = binary.AppendUvarint(b, uint64(len(v.Data())))
-			b = append(b, v.Data()...)
-		default:
-			b = binary.AppendVarint(b, v.Long())
-		}
-	}
-	return b
 }

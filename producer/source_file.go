@@ -8,10 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-
-	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // DefaultMaxLine is the limit of a line's length in bytes.
@@ -44,17 +40,18 @@ func Files(paths ...string) []File {
 	return out
 }
 
-// each reads all records of the files and calls f for each.
-func each(ctx context.Context, files []File, m *protomap.Mapping, maxLine int, f func(Position, protoreflect.Message) error) error {
+// eachLine reads the lines of all files and calls f for each, which must not keep
+// it.
+func eachLine(ctx context.Context, files []File, maxLine int, f func(at Position, line []byte) error) error {
 	for _, file := range files {
-		if err := eachOf(ctx, file, m, maxLine, f); err != nil {
+		if err := eachLineOf(ctx, file, maxLine, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f func(Position, protoreflect.Message) error) error {
+func eachLineOf(ctx context.Context, file File, maxLine int, f func(at Position, line []byte) error) error {
 	in, err := file.open(ctx)
 	if err != nil {
 		return fmt.Errorf("open source: %w", err)
@@ -79,11 +76,7 @@ func eachOf(ctx context.Context, file File, m *protomap.Mapping, maxLine int, f 
 		if n%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		msg, err := m.ParseJSON(line)
-		if err != nil {
-			return fmt.Errorf("read %s: %w%s", at, err, hint(line))
-		}
-		if err := f(at, msg); err != nil {
+		if err := f(at, line); err != nil {
 			return err
 		}
 	}

@@ -236,6 +236,16 @@ func (c *Cycle) sinceSnapshot(ctx context.Context, m *blob.Manifest) (int, error
 // version has this content. After announce.ErrInDoubt the next Run settles first
 // what became of this one.
 func (c *Cycle) Run(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (Result, error) {
+	return c.run(ctx, lineage, func(b *state.Builder) error { return populate(b) })
+}
+
+// RunInBatches is Run for who adds many records: state.AddParts does so on all
+// processors.
+func (c *Cycle) RunInBatches(ctx context.Context, lineage dataset.Lineage, populate func(state.Batcher) error) (Result, error) {
+	return c.run(ctx, lineage, func(b *state.Builder) error { return populate(b) })
+}
+
+func (c *Cycle) run(ctx context.Context, lineage dataset.Lineage, populate func(*state.Builder) error) (Result, error) {
 	if c.doubt {
 		if err := c.Restore(ctx); err != nil {
 			return Result{}, fmt.Errorf("cycle of %s: %w", c.cfg.Dataset, err)
@@ -282,7 +292,7 @@ type draft struct {
 	snapshot, delta, reverse, header []byte // nil if not written
 }
 
-func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate func(protomap.Sink) error) (*draft, error) {
+func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate func(*state.Builder) error) (*draft, error) {
 	d := &draft{prev: c.base, result: Result{Dataset: c.cfg.Dataset, Previous: c.head.Version}}
 	var base *state.State
 	if d.prev != nil {
