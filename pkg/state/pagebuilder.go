@@ -314,7 +314,9 @@ func (b *pageBuilder) choose(list []*layout, size int) (l *layout, more int) {
 			l = b.lays.make(list, b.plans, most == math.MaxInt, b.room)
 		}
 		if l != nil {
-			l.adopt(b.plans)
+			if !l.adopt(b.plans) {
+				panic("state: a page does not fit into the layout made for it") // better than wrong records
+			}
 			return l, more
 		}
 		list = b.lays.all()

@@ -54,6 +54,7 @@ var numberProfiles = map[string]func(r *rand.Rand, t FieldType) [pageSize]uint64
 		}
 		return out
 	},
+	"zero": func(*rand.Rand, FieldType) (out [pageSize]uint64) { return out },
 	"all null": func(_ *rand.Rand, t FieldType) (out [pageSize]uint64) {
 		for i := range out {
 			out[i] = nullBits(t)
@@ -389,6 +390,28 @@ func TestManyLayouts(t *testing.T) {
 	}
 	if n := len(lays.all()); n < roundedLayouts || n > maxLayouts+1 {
 		t.Errorf("there are %d layouts", n)
+	}
+}
+
+// TestRoomForZero makes layouts with room for what pages need: of FLOAT and DOUBLE
+// columns that are all zero, that is not nothing, which would be null.
+func TestRoomForZero(t *testing.T) {
+	for _, ft := range fieldTypes {
+		if ft.variable() {
+			continue
+		}
+		lays, others := &layouts{}, crowd()[:exactLayouts]
+		lays.list.Store(&others)
+		b := newPageBuilder(&Schema{Name: "T", Kind: Object, Fields: []Field{{Name: "f", Type: ft, Ref: "E"}}}, lays)
+		b.set = math.MaxUint16
+		lay, data, err := pack(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := page{lay, bits.PageAt(append(data, make([]byte, bits.Pad)...), 0)}
+		if got := p.at(&lay.cols[0], 3); got != 0 {
+			t.Errorf("%v: %#x, want 0", ft, got)
+		}
 	}
 }
 

@@ -222,7 +222,11 @@ func (r *columnRoom) shape() shape {
 	switch {
 	case s.kind == shapeParts:
 		s.width = min(s.width+1, 32)
-	case s.kind == shapeFloats, s.kind == shapeDoubles, s.width <= 2:
+	case s.kind == shapeFloats, s.kind == shapeDoubles:
+		if s.width == 0 && s.baseBytes == 0 { // which is null, and all are zero
+			s.width = 1
+		}
+	case s.width <= 2:
 	default:
 		if s.width += 2 - s.width&1; s.width > 57 {
 			s.width = 64 // see page.packed

@@ -48,17 +48,18 @@ func (p *columnPlan) in(s shape) (q columnPlan, ok bool) {
 	if s.slopeBytes > 0 && p.slope > 0 {
 		return q, s.baseBytes >= p.baseBytes && s.slopeBytes >= p.slopeBytes && room >= own
 	}
-	q.slope = 0
-	if s.baseBytes > 0 && s.baseBytes >= byteLen(p.least) {
+	q.slope, q.base = 0, 0
+	if s.width == 0 && s.baseBytes == 0 && (s.kind == shapeFloats || s.kind == shapeDoubles) {
+		return q, false // a constant: null
+	}
+	if s.baseBytes >= byteLen(p.least) {
 		q.base = p.least
-		if div := divisors[s.div]; p.most == p.least || divisors[p.div]%div == 0 {
-			return q, room >= int(widthOf((p.most-p.least)/div))
-		}
+	}
+	div := divisors[s.div]
+	if div > 1 && (q.base < p.least || p.most > p.least && divisors[p.div]%div != 0) {
 		return q, false
 	}
-	q.base = 0
-	constant := s.width == 0 && s.baseBytes == 0 && (s.kind == shapeFloats || s.kind == shapeDoubles) // is null
-	return q, s.div == 0 && !constant && room >= int(widthOf(p.most))
+	return q, room >= int(widthOf((p.most-q.base)/div))
 }
 
 // planNumbers decides how the numbers in the slots of set are stored: in the
