@@ -1,6 +1,7 @@
 package protomap
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -170,12 +171,13 @@ func (d *deriver) message(s *state.Schema, option string) {
 	types := make([]string, len(s.Fields))
 	entries := map[string]bool{} // messages that stand inside this one
 	for i, f := range s.Fields {
-		if types[i] = d.field(f); strings.HasPrefix(types[i], "map<") {
+		if types[i] = d.field(f); isMap(types[i]) {
 			entries[entryName(f.Name)] = true
 		}
 	}
 	fmt.Fprintf(&d.text, "\nmessage %s {\n%s", d.name(role{s.Name, ""}), option)
-	names := map[string]string{} // of fields, by their names in JSON
+	names := map[string]string{}  // of fields, by their names in JSON
+	inside := map[string]string{} // names of fields and entries in the message: whose they are
 	for i, f := range s.Fields {
 		switch {
 		case !identifier.MatchString(f.Name):
@@ -184,13 +186,22 @@ func (d *deriver) message(s *state.Schema, option string) {
 			fmt.Fprintf(&d.text, "  // Field %d, %s, refers to type %s, which is not loaded.\n", i+1, f.Name, f.Ref)
 		case names[usualJSONName(f.Name)] != "":
 			fmt.Fprintf(&d.text, "  // Field %d, %s, has the JSON name of field %s.\n", i+1, f.Name, names[usualJSONName(f.Name)])
+		case inside[f.Name] != "" || isMap(types[i]) && inside[entryName(f.Name)] != "":
+			fmt.Fprintf(&d.text, "  // Field %d, %s, and field %s need the same name, one of them for the entries of a map.\n",
+				i+1, f.Name, cmp.Or(inside[f.Name], inside[entryName(f.Name)]))
 		default:
 			names[usualJSONName(f.Name)] = f.Name
+			inside[f.Name] = f.Name
+			if isMap(types[i]) {
+				inside[entryName(f.Name)] = f.Name
+			}
 			fmt.Fprintf(&d.text, "  %s %s = %d;\n", outside(types[i], entries), f.Name, i+1)
 		}
 	}
 	d.text.WriteString("}\n")
 }
+
+func isMap(typ string) bool { return strings.HasPrefix(typ, "map<") }
 
 // outside names a field's type from the top if a message of its name stands
 // inside the one that has the field.

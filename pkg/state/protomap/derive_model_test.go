@@ -18,7 +18,7 @@ func TestDeriveAnySchemas(t *testing.T) {
 		"A", "B", "a", "A_B", "A-B", "A.B", "ÄÖ", "9x", "string", "int32", "map", "option", "message", "holdfast", "google", "to",
 		"AEntry", "BEntry", "AElements", "AElements_", "Entry", "Result", "Root_", "_",
 	}
-	fieldNames := []string{"a", "b", "A", "a_b", "aB", "a_B", "_a", "a_", "_", "__", "a-b", "ä", "1a", "message", "string", "option", "a1", "a_1", "holdfast", "google", "Root"}
+	fieldNames := []string{"a", "b", "A", "a_b", "aB", "a_B", "_a", "a_", "_", "__", "a-b", "ä", "1a", "message", "string", "option", "a1", "a_1", "holdfast", "google", "Root", "AEntry", "a_entry"}
 	scalars := []state.FieldType{state.Int, state.Long, state.Boolean, state.Float, state.Double, state.String, state.Bytes}
 	rapid.Check(t, func(t *rapid.T) {
 		used := rapid.SliceOfNDistinct(rapid.SampledFrom(typeNames), 1, 8, rapid.ID).Draw(t, "types")

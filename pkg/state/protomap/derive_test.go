@@ -116,6 +116,8 @@ func TestDeriveOddNames(t *testing.T) {
 		state.Field{Name: "dash", Type: state.Reference, Ref: "My-Type"},
 		state.Field{Name: "under", Type: state.Reference, Ref: "My_Type"},
 		state.Field{Name: "rows", Type: state.Reference, Ref: "RowElements"},
+		state.Field{Name: "Prices", Type: state.Reference, Ref: "Prices"},
+		state.Field{Name: "PricesEntry", Type: state.Int},
 	)
 	pair := []state.Field{{Name: "a", Type: state.Int}, {Name: "b", Type: state.Int}}
 	for _, name := range []string{"My-Type", "My_Type"} {
@@ -139,6 +141,7 @@ func TestDeriveOddNames(t *testing.T) {
 		"// Field 17, absent, refers to type Absent, which is not loaded.", "// Field 18, absents, refers to type ListOfAbsent",
 		"  Wrapped wrapped = 19;", "  option_ opt = 20;", `// Field 21, "no-name", has no name that protobuf allows.`,
 		"  My_Type_ dash = 22;", "  My_Type under = 23;", "  RowElements rows = 24;",
+		"// Field 25, Prices, and field prices need the same name,", "// Field 26, PricesEntry, and field prices need",
 		"message RowElements_ {\n  repeated double elements = 1;\n}", "message ByRatioEntry {\n  double key = 1;\n  double value = 2;\n}",
 	} {
 		if !strings.Contains(text, want) {
