@@ -33,7 +33,7 @@ func phaseBusy(w workspace, _ []string) error {
 		return err
 	}
 	t := f.first.Type(w.kind.Root)
-	r := &pacer{reader: reader{t: t, keys: list}, fields: numberFields(w, t), now: &f.now}
+	r := &pacer{reader: reader{t: t, keys: list}, numbers: numbersOf(w, t), now: &f.now}
 	runtime.GC()
 	var modes [2]histogram // quiet, busy
 	for i := range busyWarm + busyPairs {
@@ -137,8 +137,8 @@ func (f *follower) follow(stop *atomic.Bool) (err error) {
 // pacer looks up keys in the newest version.
 type pacer struct {
 	reader
-	fields [3]numberField
-	now    *atomic.Pointer[state.State]
+	numbers
+	now *atomic.Pointer[state.State]
 }
 
 // pace is the nanoseconds of a look-up, in processor time of its thread and
@@ -148,30 +148,27 @@ type pace struct{ processor, wall float64 }
 // interval looks up for an interval. No delta is under way when it ends.
 func (r *pacer) interval(busy bool, f *follower, batches *histogram) (pace, error) {
 	if !busy {
-		r.read(busyLead, &histogram{})
-		return r.read(busyInterval, batches), nil
+		r.look(busyLead, &histogram{})
+		return r.look(busyInterval, batches), nil
 	}
 	var stop atomic.Bool
 	done := make(chan error)
 	go func() { done <- f.follow(&stop) }()
-	r.read(busyLead, &histogram{})
-	p := r.read(busyInterval, batches)
+	r.look(busyLead, &histogram{})
+	p := r.look(busyInterval, batches)
 	stop.Store(true)
 	return p, <-done
 }
 
-// read looks up that long. A lost key ends the process.
-func (r *pacer) read(long time.Duration, batches *histogram) pace {
+// look looks up that long. A lost key ends the process.
+func (r *pacer) look(long time.Duration, batches *histogram) pace {
 	var sum int64
 	n := 0
 	processor, start := threadTime(), time.Now()
 	last := start
 	for last.Sub(start) < long {
 		r.x = keys(r.now.Load())
-		for _, id := range r.next(busyBatch) {
-			rec := r.get(id)
-			sum += number(rec, r.fields[0]) + number(rec, r.fields[1]) + number(rec, r.fields[2])
-		}
+		sum += r.lookUp(r.x, r.next(busyBatch))
 		now := time.Now()
 		batches.add(now.Sub(last))
 		last, n = now, n+busyBatch

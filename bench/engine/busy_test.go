@@ -34,14 +34,14 @@ func TestReaderFindsEachLastingKeyInEachVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &pacer{reader: reader{t: f.first.Type(w.kind.Root), keys: list}, now: &f.now}
-	r.fields = numberFields(w, r.t)
+	r.numbers = numbersOf(w, r.t)
 	var stop atomic.Bool
 	done := make(chan error, 1)
 	go func() { done <- f.follow(&stop) }()
 	var batches histogram
 	var last int64
 	for again := 0; again < 2 && len(done) == 0; {
-		if p := r.read(time.Millisecond, &batches); p.wall <= 0 {
+		if p := r.look(time.Millisecond, &batches); p.wall <= 0 {
 			t.Fatalf("look-ups took %v", p)
 		}
 		tag := f.now.Load().Header().Tag

@@ -28,15 +28,6 @@ func (r *reader) next(n int) []int64 {
 	return r.keys[r.at-n : r.at]
 }
 
-// get returns the record with that id.
-func (r *reader) get(id int64) state.Record {
-	rec, ok := r.x.Long(id)
-	if !ok {
-		panic(fmt.Sprintf("key %d is lost", id))
-	}
-	return rec
-}
-
 // phaseRead times look-ups, whole records and a scan in a fresh state.
 func phaseRead(w workspace, args []string) error {
 	f, err := openFolder(w.file(args[0]))
@@ -53,11 +44,11 @@ func phaseRead(w workspace, args []string) error {
 		return err
 	}
 	r := &reader{x: keys(s), t: s.Type(w.kind.Root), keys: list}
-	fields := numberFields(w, r.t)
-	emit("get3", perOperation(batch, r.numbers(fields)))
+	three := numbersOf(w, r.t)
+	emit("get3", perOperation(batch, r.numbers(three)))
 	other := &reader{x: r.x, t: r.t, keys: list, at: len(list) / 2}
-	emit("get3_2threads", perOperation(batch, r.numbers(fields), other.numbers(fields)))
-	emit("get3_batch16", perOperation(batch, r.batches(fields)))
+	emit("get3_2threads", perOperation(batch, r.numbers(three), other.numbers(three)))
+	emit("get3_batch16", perOperation(batch, r.batches(three)))
 	text := r.t.Schema().FieldIndex(w.kind.Text)
 	emit("get_view", perOperation(batch, r.view(text)))
 	emit("get_copy", perOperation(batch, r.copied(text)))
@@ -70,60 +61,18 @@ func phaseRead(w workspace, args []string) error {
 	return nil
 }
 
-func (r *reader) numbers(fields [3]numberField) func() int64 {
-	return func() int64 {
-		var sum int64
-		for _, id := range r.next(batch) {
-			rec := r.get(id)
-			sum += number(rec, fields[0]) + number(rec, fields[1]) + number(rec, fields[2])
-		}
-		return sum
-	}
-}
-
-// numberField is a field of any type of number.
-type numberField struct {
-	at   int
-	kind state.FieldType
-}
-
-// numberFields returns those that a look-up reads.
-func numberFields(w workspace, t *state.Type) (fields [3]numberField) {
-	for i, name := range w.kind.Numbers {
-		at := t.Schema().FieldIndex(name)
-		fields[i] = numberField{at, t.Schema().Fields[at].Type}
-	}
-	return fields
-}
-
-func number(rec state.Record, f numberField) int64 {
-	switch f.kind {
-	case state.Int:
-		v, _ := rec.Int(f.at)
-		return int64(v)
-	case state.Long:
-		v, _ := rec.Long(f.at)
-		return v
-	case state.Float:
-		v, _ := rec.Float(f.at)
-		return int64(v)
-	default:
-		v, _ := rec.Double(f.at)
-		return int64(v)
-	}
+func (r *reader) numbers(f numbers) func() int64 {
+	return func() int64 { return f.lookUp(r.x, r.next(batch)) }
 }
 
 // batches is numbers with sixteen keys at a time.
-func (r *reader) batches(fields [3]numberField) func() int64 {
+func (r *reader) batches(f numbers) func() int64 {
 	const size = 16
-	return func() int64 {
-		var sum int64
+	return func() (sum int64) {
 		var found [size]state.Record
 		for ids := range slices.Chunk(r.next(batch), size) {
 			r.x.Longs(found[:], ids)
-			for _, rec := range found {
-				sum += number(rec, fields[0]) + number(rec, fields[1]) + number(rec, fields[2])
-			}
+			sum += f.read(found[:])
 		}
 		return sum
 	}
@@ -133,7 +82,7 @@ func (r *reader) view(f int) func() int64 {
 	return func() int64 {
 		var sum int64
 		for _, id := range r.next(batch) {
-			text, _ := r.get(id).StringView(f)
+			text, _ := get(r.x, id).StringView(f)
 			sum += int64(len(text)) + int64(text[0])
 		}
 		return sum
@@ -145,7 +94,7 @@ func (r *reader) copied(f int) func() int64 {
 	return func() int64 {
 		var sum int64
 		for _, id := range r.next(batch) {
-			b, _ = r.get(id).AppendString(b[:0], f)
+			b, _ = get(r.x, id).AppendString(b[:0], f)
 			sum += int64(len(b)) + int64(b[0])
 		}
 		return sum
@@ -170,7 +119,7 @@ func (r *reader) whole(s *state.State) func() int64 {
 	return func() int64 {
 		var sum int64
 		for _, id := range r.next(batch / 16) {
-			sum += visit(r.get(id))
+			sum += visit(get(r.x, id))
 		}
 		return sum
 	}

@@ -216,7 +216,6 @@ func (e *typeEdit) close() (*Type, error) {
 	if err != nil {
 		return nil, fmt.Errorf("type %s: %w", next.schema.Name, err)
 	}
-	next.lays = next.interned.all()
 	next.measure()
 	e.b.release()
 	return checked(&next), nil

@@ -69,7 +69,7 @@ func (c *entryColumns) copy(p page, from, to int) {
 			continue
 		}
 		col := &p.lay.cols[endColumn+1+k]
-		base, pos := p.offset(col, 0), uint64(col.bit)+start*step
+		base, pos := p.offset(col, 0), col.bit+start*step
 		dst := c.grow(k, int(end-start))
 		for i := range dst {
 			dst[i] = uint32(p.data.Load(pos, col.mask) + base)

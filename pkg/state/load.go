@@ -134,7 +134,7 @@ func (l *typeLoad) release() {
 // decode decodes a part.
 func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	t := newType(l.own, len(l.frame.shards))
-	t.interned = lays
+	t.intern(lays)
 	e := t.edit()
 	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
 		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
@@ -196,7 +196,7 @@ func (l *typeLoad) join() (*Type, error) {
 		}
 	}
 	t := newType(l.own, len(l.frame.shards))
-	t.interned = l.parts[0].result.interned
+	t.intern(l.parts[0].result.interned)
 	var blocks []arena.Arena
 	for _, p := range l.parts {
 		blocks = append(blocks, p.result.blocks)
@@ -205,7 +205,7 @@ func (l *typeLoad) join() (*Type, error) {
 	if err != nil {
 		return nil, l.frame.corrupt("%v", err)
 	}
-	t.blocks, t.lays = all, t.interned.all()
+	t.blocks = all
 	for i, p := range l.parts {
 		t.count += p.result.count
 		t.table = append(t.table, p.result.table[min(len(t.table), len(p.result.table)):]...)

@@ -47,14 +47,12 @@ type page struct {
 // packed returns the i'th packed number of column c: one word has all of it,
 // because no column is 58 to 63 bits wide.
 func (p page) packed(c *column, i int) uint64 {
-	return p.data.Load(uint64(c.bit)+uint64(i)*uint64(c.width), c.mask)
+	return p.data.Load(c.at(uint64(i)), c.mask)
 }
 
-// at returns column c's number for the i'th record of a page. It has no branch:
-// what columns have differs from page to page, so that branches would be
-// mispredicted, and a look-up stop there.
+// at returns column c's number for the i'th record of a page.
 func (p page) at(c *column, i int) uint64 {
-	return p.packed(c, i)*uint64(c.div) + p.offset(c, i)
+	return c.number(p.data.Word(c.at(uint64(i))>>3), p.data.Word(c.head), uint64(i))
 }
 
 // offset returns what is added to the i'th packed number of a column.
@@ -65,8 +63,8 @@ func (p page) offset(c *column, i int) uint64 {
 
 // head returns the base and the slope of a column.
 func (p page) head(c *column) (base, slope uint64) {
-	h := p.data.Word(uint64(c.head))
-	return c.add + h&c.baseMask, h >> (c.baseBits & 63) & uint64(c.slopeMask)
+	h := p.data.Word(c.head)
+	return c.add + h&c.baseMask, h >> (c.baseBits & 63) & c.slopeMask
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
@@ -123,7 +121,7 @@ func (p page) entries(i int) (start, end uint64) {
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
-	pos := uint64(c.bit) + e*p.lay.entryBits
+	pos := c.bit + e*p.lay.entryBits
 	return p.data.Load(pos, c.mask) + p.offset(c, 0)
 }
 

@@ -124,7 +124,7 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 		}
 		c := &p.lay.cols[f]
 		b.expansion.Base, b.expansion.Slope = p.head(c)
-		b.expand(p, c, uint64(c.div), &b.nums[f]) // what is not in mask is a hole, or set later
+		b.expand(p, c, c.div, &b.nums[f]) // what is not in mask is a hole, or set later
 	}
 }
 
@@ -132,7 +132,7 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 // set.
 func (b *pageBuilder) expand(p page, c *column, unit uint64, dst *[pageSize]uint64) {
 	b.expansion.Mask, b.expansion.Unit = c.mask, unit
-	p.data.Expand(dst, uint64(c.bit>>3), int(c.width), &b.expansion)
+	p.data.Expand(dst, c.bit>>3, int(c.width), &b.expansion)
 }
 
 // copyTexts copies the values in runs of slots.
@@ -191,7 +191,7 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	base := p.offset(element, 0)
 	at := start * p.lay.entryBits
 	read := func(c *column, at uint64) uint64 {
-		return p.data.Load(at+uint64(c.bit), c.mask)
+		return p.data.Load(at+c.bit, c.mask)
 	}
 	if p.lay.entryBits == uint64(element.width) { // a LIST, or all else is 0
 		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}
@@ -416,7 +416,7 @@ func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 	default:
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
-			x[i] = (nums[i] - p.base) / uint64(c.div)
+			x[i] = (nums[i] - p.base) / c.div
 		}
 	}
 	bits.Pack(out, int(c.width), &x, 0)

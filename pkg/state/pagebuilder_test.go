@@ -294,6 +294,8 @@ func packed(t *rapid.T, b *pageBuilder) page {
 	return p
 }
 
+func (ls *layouts) setAll(list []*layout) { ls.count.Store(int32(copy(ls.list[:], list))) }
+
 // crowd is layouts that fit nothing, to count as those that a type has.
 var crowd = sync.OnceValue(func() []*layout {
 	list := make([]*layout, maxLayouts)
@@ -310,7 +312,7 @@ func TestPages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSchema(t)
 		lays, others := &layouts{}, crowd()[:rapid.SampledFrom([]int{0, exactLayouts, roundedLayouts, maxLayouts - 1, maxLayouts}).Draw(t, "layouts")]
-		lays.list.Store(&others)
+		lays.setAll(others)
 		b, other := newPageBuilder(s, lays), newPageBuilder(s, lays)
 		for range rapid.IntRange(1, 20).Draw(t, "pages") {
 			want := drawPage(t, s)
@@ -401,7 +403,7 @@ func TestRoomForZero(t *testing.T) {
 			continue
 		}
 		lays, others := &layouts{}, crowd()[:exactLayouts]
-		lays.list.Store(&others)
+		lays.setAll(others)
 		b := newPageBuilder(&Schema{Name: "T", Kind: Object, Fields: []Field{{Name: "f", Type: ft, Ref: "E"}}}, lays)
 		b.set = math.MaxUint16
 		lay, data, err := pack(b)

@@ -319,7 +319,7 @@ func (m *pageMemory) add(p page) {
 }
 
 func (m *pageMemory) write(out io.Writer, t *Type) {
-	fmt.Fprintf(out, "%s: %v of %d records; pages %d, layouts %d\n", shortName(t.schema.Name), t.schema.Kind, t.count, m.pages, len(t.lays))
+	fmt.Fprintf(out, "%s: %v of %d records; pages %d, layouts %d\n", shortName(t.schema.Name), t.schema.Kind, t.count, m.pages, len(t.interned.all()))
 	fmt.Fprintf(out, "  %-*s %12s %12s\n", dumpName+6, "", "bytes", "a record")
 	line := func(name string, n int) {
 		fmt.Fprintf(out, "  %-*s %12d %12.2f\n", dumpName+6, name, n, float64(n)/float64(max(t.count, 1)))

@@ -56,14 +56,14 @@ const endColumn = 0
 // add + base + i*slope + div*(the i'th number of width bits). Frames of
 // reference, as they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost
 // a look-up little, because the base lies in the page itself.
-type column struct {
+type column struct { // a cache line; words, so that processors compute with them where they are
+	bit       uint64 // where the first number lies
 	mask      uint64 // of width bits
+	div       uint64
 	add       uint64 // the number, if it is the same in every such page
 	baseMask  uint64
-	bit       uint32 // where the first number lies
-	head      uint32 // where base and slope lie, in bytes; if there are none, anywhere in the page
-	div       uint32
-	slopeMask uint32
+	slopeMask uint64
+	head      uint64 // where base and slope lie, in bytes; if there are none, anywhere in the page
 
 	width               uint8
 	baseBits, slopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope
@@ -110,21 +110,23 @@ const (
 
 // layouts interns the layouts of one type along a chain of versions.
 type layouts struct {
-	list  atomic.Pointer[[]*layout] // by number; what is in a list stays
-	mu    sync.Mutex                // of who makes one
-	room  []columnRoom              // of pages that needed a choice, as far as is known
-	spare sync.Pool                 // of released pageBuilders
+	list  layoutList
+	count atomic.Int32 // of the list
+	mu    sync.Mutex   // of who makes one
+	room  []columnRoom // of pages that needed a choice, as far as is known
+	spare sync.Pool    // of released pageBuilders
 
 	size, waste atomic.Int64 // bytes of pages at best, and how many more they had
 }
 
+// layoutList is layouts by number: what is in it stays. It is as long as no
+// number of a layout needs a bounds check.
+type layoutList [2 * maxLayouts]*layout
+
+func (l *layoutList) get(number uint16) *layout { return l[int(number)%len(l)] }
+
 // all returns the layouts by number.
-func (ls *layouts) all() []*layout {
-	if list := ls.list.Load(); list != nil {
-		return *list
-	}
-	return nil
-}
+func (ls *layouts) all() []*layout { return ls.list[:ls.count.Load()] }
 
 // tolerable is by how many bytes a page may be longer than at best, so that it
 // needs no layout of its own.
@@ -159,8 +161,8 @@ func (ls *layouts) make(list []*layout, plans []columnPlan, general bool, room [
 	}
 	l := newLayout(shapes)
 	l.number = uint16(n)
-	more := append(list[:n:n], l)
-	ls.list.Store(&more)
+	ls.list[n] = l
+	ls.count.Store(int32(n + 1))
 	return l
 }
 
@@ -235,6 +237,26 @@ func (r *columnRoom) shape() shape {
 	return s
 }
 
+// column returns the i'th column, nil if there is none, at which a reader
+// panics. Were that a bounds check, it would be a call in each reader.
+func (l *layout) column(i int) *column {
+	if uint(i) >= uint(len(l.cols)) {
+		return nil
+	}
+	return &l.cols[i]
+}
+
+// at returns the position of the i'th number, in bits.
+func (c *column) at(i uint64) uint64 { return c.bit + i*uint64(c.width) }
+
+// number returns the i'th number from the words that begin with its first byte
+// and with the column's base. It has no branch: what columns have differs from
+// page to page, so that branches would be mispredicted, and a look-up stop there.
+func (c *column) number(word, head, i uint64) uint64 {
+	packed := word >> (c.at(i) & 7) & c.mask
+	return packed*c.div + c.add + head&c.baseMask + head>>(c.baseBits&63)&c.slopeMask*i
+}
+
 // bytes returns how much of a page the columns take, of a collection with the n
 // entries of its records.
 func (l *layout) bytes(n int) int {
@@ -295,11 +317,11 @@ func newLayout(shapes []shape) *layout {
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
 		if s.kind == shapeParts {
 			l.collection = true
-			l.cols[i].bit = uint32(l.entryBits)
+			l.cols[i].bit = l.entryBits
 			l.entryBits += uint64(s.width)
 			continue
 		}
-		l.cols[i].bit = l.heap * 8
+		l.cols[i].bit = uint64(l.heap) * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
 			l.inOrder = l.lastText < 0 // else it has field after field
@@ -308,7 +330,7 @@ func newLayout(shapes []shape) *layout {
 	}
 	for i, s := range l.shapes {
 		if s.kind == shapeParts {
-			l.cols[i].bit += l.heap * 8
+			l.cols[i].bit += uint64(l.heap) * 8
 		}
 		l.widths.set(i, int(s.width)-int(l.cols[i].nullBits))
 	}
@@ -318,9 +340,9 @@ func newLayout(shapes []shape) *layout {
 // column returns the column of a shape, which has its base at byte head.
 func (s shape) column(head uint32) column {
 	c := column{
-		head: head, width: s.width, mask: bits.Mask(int(s.width)), div: uint32(divisors[s.div]),
+		head: uint64(head), width: s.width, mask: bits.Mask(int(s.width)), div: divisors[s.div],
 		baseBits: 8 * s.baseBytes, slopeBits: 8 * s.slopeBytes,
-		baseMask: bits.Mask(8 * int(s.baseBytes)), slopeMask: uint32(bits.Mask(8 * int(s.slopeBytes))),
+		baseMask: bits.Mask(8 * int(s.baseBytes)), slopeMask: bits.Mask(8 * int(s.slopeBytes)),
 	}
 	if s.kind == shapeNullEnds {
 		c.nullBits = 1

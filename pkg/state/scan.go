@@ -79,7 +79,7 @@ func (s *Scanner) ask(e entry) page {
 		return p
 	}
 	c := &p.lay.cols[s.field]
-	prefetch.Range(p.data.Byte(uint64(c.head)), 0, c.bytes())
+	prefetch.Range(p.data.Byte(c.head), 0, c.bytes())
 	return p
 }
 
@@ -87,9 +87,9 @@ func (s *Scanner) ask(e entry) page {
 func (s *Scanner) page(i int, p page) {
 	c := &p.lay.cols[s.field]
 	out := (*[pageSize]uint64)(s.bits[s.n:])
-	s.expansion.Mask, s.expansion.Unit = c.mask, uint64(c.div)
+	s.expansion.Mask, s.expansion.Unit = c.mask, c.div
 	s.expansion.Base, s.expansion.Slope = p.head(c)
-	taken := s.taken[i] &^ p.data.Expand(out, uint64(c.bit>>3), int(c.width), &s.expansion)
+	taken := s.taken[i] &^ p.data.Expand(out, c.bit>>3, int(c.width), &s.expansion)
 	if taken != 1<<pageSize-1 {
 		s.compact(out, taken)
 		s.taken[i] = taken
@@ -149,7 +149,7 @@ func (r Record) AppendElements(list []Ordinal) []Ordinal {
 	p := r.page()
 	start, end := p.entries(r.slot())
 	c := &p.lay.cols[endColumn+1]
-	base, pos := p.offset(c, 0), uint64(c.bit)+start*p.lay.entryBits
+	base, pos := p.offset(c, 0), c.bit+start*p.lay.entryBits
 	for ; start < end; start++ {
 		list = append(list, Ordinal(p.data.Load(pos, c.mask)+base))
 		pos += p.lay.entryBits
@@ -188,7 +188,7 @@ func (t *Type) Prefetch(list []Ordinal) {
 // prefetch asks for the memory of o.
 func (t *Type) prefetch(o Ordinal) {
 	if e := t.entry(o); e != 0 {
-		t.ask(t.lays[e.layout()], t.blocks.Page(e.handle()), int(o)%pageSize)
+		t.ask(t.lays.get(e.layout()), t.blocks.Page(e.handle()), int(o)%pageSize)
 	}
 }
 

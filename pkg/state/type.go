@@ -18,8 +18,8 @@ type Type struct {
 	count    int    // populated ordinals
 	table    pageTable
 	blocks   arena.Arena // the pages
-	lays     []*layout   // by number
-	interned *layouts    // where lays come from
+	lays     *layoutList
+	interned *layouts // where lays come from
 	counts   *lazyTally
 	prevText []int16 // per field: the STRING or BYTES field before it, or -1
 
@@ -27,7 +27,8 @@ type Type struct {
 }
 
 func newType(s *Schema, shards int) *Type {
-	t := &Type{schema: s, shards: shards, interned: &layouts{}, counts: new(lazyTally)}
+	t := &Type{schema: s, shards: shards, counts: new(lazyTally)}
+	t.intern(&layouts{})
 	t.prevText = make([]int16, len(s.Fields))
 	prev := int16(-1)
 	for f := range s.Fields {
@@ -38,6 +39,9 @@ func newType(s *Schema, shards int) *Type {
 	}
 	return t
 }
+
+// intern sets where the layouts come from.
+func (t *Type) intern(ls *layouts) { t.interned, t.lays = ls, &ls.list }
 
 // measure sets what pages are like on average, but for some at the end.
 func (t *Type) measure() {
@@ -83,19 +87,20 @@ func (t *Type) Record(o Ordinal) Record {
 	if e == 0 {
 		return Record{t: t, o: o}
 	}
-	return Record{t, t.lays[e.layout()], t.blocks.Page(e.handle()), o}
+	return Record{t, t.lays.get(e.layout()), t.blocks.Page(e.handle()), o}
 }
 
 // Match is Record, if its field f, which is neither STRING nor BYTES, is what
 // Record.Bits returns as bits. o may be unpopulated: it does not match.
 func (t *Type) Match(o Ordinal, f int, bits uint64) (Record, bool) {
-	e := t.entry(o)
-	if e>>(uint(o)%pageSize)&1 == 0 {
+	e, i := t.entry(o), uint64(uint32(o)%pageSize)
+	if e>>i&1 == 0 {
 		return Record{}, false
 	}
-	r := Record{t, t.lays[e.layout()], t.blocks.Page(e.handle()), o}
-	p, c, i := r.cell(f)
-	return r, p.packed(c, i)*uint64(c.div)+p.offset(c, i) == bits
+	lay, data := t.lays.get(e.layout()), t.blocks.Page(e.handle())
+	c := lay.column(f) // as in number
+	x := c.number(data.Word(c.at(i)>>3), data.Word(c.head), i)
+	return Record{t, lay, data, o}, x == bits
 }
 
 // pageAt returns the page of an entry, the zero page if there is none.
@@ -103,7 +108,7 @@ func (t *Type) pageAt(e entry) page {
 	if e == 0 {
 		return page{}
 	}
-	return page{t.lays[e.layout()], t.blocks.Page(e.handle())}
+	return page{t.lays.get(e.layout()), t.blocks.Page(e.handle())}
 }
 
 // Ordinals yields the populated ordinals in ascending order.

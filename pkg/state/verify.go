@@ -13,7 +13,7 @@ func (t *Type) verify() error {
 	if noChunk != (chunk{}) {
 		return fmt.Errorf("the chunk without entries has some: %x", noChunk)
 	}
-	count := 0
+	count, layouts := 0, len(t.interned.all())
 	var pages []arena.Place
 	for i, c := range t.table {
 		for p, e := range c {
@@ -21,8 +21,8 @@ func (t *Type) verify() error {
 				continue
 			}
 			first := i<<chunkShift | p<<pageShift
-			if e.live() == 0 || e.handle() == 0 || int(e.layout()) >= len(t.lays) {
-				return fmt.Errorf("ordinals from %d on: page %#x, layout %d of %d, populated %016b", first, e.handle(), e.layout(), len(t.lays), e.live())
+			if e.live() == 0 || e.handle() == 0 || int(e.layout()) >= layouts {
+				return fmt.Errorf("ordinals from %d on: page %#x, layout %d of %d, populated %016b", first, e.handle(), e.layout(), layouts, e.live())
 			}
 			count += bits.OnesCount16(e.live())
 			pages = append(pages, arena.Place{Handle: e.handle(), Length: t.pageAt(e).size()})

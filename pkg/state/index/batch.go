@@ -3,6 +3,7 @@ package index
 import (
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
 // batchSize is how many look-ups of a batch wait for memory at the same time.
@@ -41,7 +42,7 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 // Longs is Records for keys of one INT or LONG, and faster. len(keys) must be
 // len(found).
 func (x *Unique) Longs(found []state.Record, keys []int64) {
-	if !x.direct || x.types[0] != state.Long {
+	if !x.whole {
 		for i, key := range keys {
 			found[i], _ = x.Long(key)
 		}
@@ -51,7 +52,7 @@ func (x *Unique) Longs(found []state.Record, keys []int64) {
 	for len(found) > 0 {
 		n := min(batchSize, len(found))
 		for i, key := range keys[:n] {
-			room[i] = state.LongValue(key).Bits()
+			room[i] = wire.ZigZag64(key) + 1
 		}
 		x.findNumbers(found[:n], room[:n])
 		found, keys = found[n:], keys[n:]

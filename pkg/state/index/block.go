@@ -89,7 +89,3 @@ func setEntry(b *[blockBytes]byte, i int, tag byte, o state.Ordinal) {
 
 // blockAt returns block i of a group.
 func blockAt(g bytebits.Page, i int) *[blockBytes]byte { return g.Line(uint64(i) * blockBytes) }
-
-// noGroup stands where a table has no group: it has no entries, and nobody
-// writes to it.
-var noGroup = bytebits.PageAt(make([]byte, groupBytes+bytebits.Pad), 0)

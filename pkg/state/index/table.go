@@ -33,12 +33,9 @@ func (t *table) placeOf(hash uint64) place {
 	return place{group, int(hash) & (blocksPerGroup - 1), byte(hash >> 8)}
 }
 
-// group returns the blocks of a group.
+// group returns the blocks of a group, zeros if it has none.
 func (t *table) group(i uint64) bytebits.Page {
-	if h := t.dir[i>>dirShift][i%dirSize]; h != 0 {
-		return t.blocks.Page(h)
-	}
-	return noGroup
+	return t.blocks.Page(t.dir[i>>dirShift][i%dirSize])
 }
 
 // fits says whether a table of so many groups is a good one for n entries.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
 // maxStackKey is the number of parts that a key may have without costing an
@@ -24,6 +25,7 @@ type Unique struct {
 	types  []state.FieldType
 	number int  // the field, if the key is one number of the record itself
 	direct bool // it is, is no FLOAT or DOUBLE, and no two records have the same
+	whole  bool // and an INT or a LONG
 	table  table
 	extra  int // records whose key another one in the table has, too
 }
@@ -111,6 +113,7 @@ func (x *Unique) choose() {
 	p := &x.parts[0]
 	x.number = p.first
 	x.direct = len(x.parts) == 1 && p.isNumber() && p.last != state.Float && p.last != state.Double && x.extra == 0 && x.table.groups > 0
+	x.whole = x.direct && (p.last == state.Int || p.last == state.Long)
 }
 
 // Type returns the indexed type, in the index's state.
@@ -142,6 +145,9 @@ func (x *Unique) Get(key ...state.Value) (state.Ordinal, bool) {
 // Record is Get, and the record itself.
 func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
 	if n, ok := x.numberKey(key); ok {
+		if x.whole {
+			return x.Long(key[0].Long())
+		}
 		return x.findNumber(n)
 	}
 	for _, v := range key {
@@ -156,19 +162,32 @@ func (x *Unique) Record(key ...state.Value) (state.Record, bool) {
 	return x.t.Record(o), true
 }
 
-// Long is Record for a key of one INT or LONG, and faster.
+// Long is Record for a key of one INT or LONG, and faster. Nearly always the first
+// candidate is the one. Each instruction less lets a processor begin with the
+// next look-up sooner, while this one waits for memory.
 func (x *Unique) Long(key int64) (state.Record, bool) {
+	if !x.whole {
+		return x.longKey(key)
+	}
+	n := wire.ZigZag64(key) + 1 // of an INT, too; none has what is not in its range
+	p := x.table.placeOf(mix(hashSeed, n))
+	b := blockAt(x.table.group(p.group), p.block)
+	if m := matches(b, p.tag); m != 0 {
+		// Behind the block's entries may be one that is gone: not found either.
+		if r, ok := x.t.Match(ordinalAt(b, entryOf(m)), x.number, n); ok {
+			return r, ok
+		}
+	}
+	return x.findNumber(n)
+}
+
+// longKey is Long for all other indexes.
+func (x *Unique) longKey(key int64) (state.Record, bool) {
 	if len(x.types) == 1 && x.types[0] == state.Int {
 		if key != int64(int32(key)) {
 			return state.Record{}, false
 		}
-		if x.direct {
-			return x.findNumber(state.IntValue(int32(key)).Bits())
-		}
 		return x.Record(state.IntValue(int32(key)))
-	}
-	if x.direct && x.types[0] == state.Long {
-		return x.findNumber(state.LongValue(key).Bits())
 	}
 	return x.Record(state.LongValue(key))
 }
@@ -205,26 +224,10 @@ func (x *Unique) Find(key []state.Value) (state.Ordinal, bool) {
 }
 
 // findNumber finds the record whose key is one number of its own, if no two
-// records have the same. Nearly always the first candidate is the one.
+// records have the same.
 func (x *Unique) findNumber(n uint64) (state.Record, bool) {
-	p := x.table.placeOf(mix(hashSeed, n))
-	b := blockAt(x.table.group(p.group), p.block)
-	if m := matches(b, p.tag); m != 0 {
-		if i := entryOf(m); i < used(b) {
-			if r, ok := x.t.Match(ordinalAt(b, i), x.number, n); ok {
-				return r, true
-			}
-		}
-	} else if b[usedAt]&passed == 0 {
-		return state.Record{}, false
-	}
-	return x.findNumberIn(p, n)
-}
-
-// findNumberIn is findNumber without guessing.
-func (x *Unique) findNumberIn(p place, n uint64) (state.Record, bool) {
-	w := x.table.walk(x.table.group(p.group), p)
-	for o := w.next(); o != state.NoOrdinal; o = w.next() {
+	p := x.table.probe(mix(hashSeed, n))
+	for o := p.next(); o != state.NoOrdinal; o = p.next() {
 		if r, ok := x.t.Match(o, x.number, n); ok {
 			return r, true
 		}

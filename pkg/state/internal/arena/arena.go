@@ -64,6 +64,7 @@ const (
 type Arena struct {
 	segs [][]byte // by number; nil where no block of this version is
 	live []int64  // bytes of this version's blocks, by segment
+	mem  bits.Segments
 	open [streams]opening
 
 	used   int64 // sum of live
@@ -88,9 +89,10 @@ func (a *Arena) Block(h Handle) []byte {
 	return a.segs[h>>segmentShift][uint64(h&(1<<segmentShift-1))<<unitShift:]
 }
 
-// Page is Block for those who read packed numbers.
+// Page is Block for those who read packed numbers. It is not checked that there
+// is such a block. That of handle 0 is zeros.
 func (a *Arena) Page(h Handle) bits.Page {
-	return bits.PageAt(a.segs[h>>segmentShift], int(h&(1<<segmentShift-1))<<unitShift)
+	return a.mem.Page(uint64(h>>segmentShift), uint64(h&(1<<segmentShift-1))<<unitShift)
 }
 
 // Used returns the bytes of the blocks, Held those of the segments that they
@@ -313,8 +315,17 @@ func (w *Writer) Close() (Arena, error) {
 			o.claim.Store(int64(o.tail))
 		}
 	}
-	return w.Arena, nil
+	return w.sealed(), nil
 }
+
+// sealed returns the version, to which nothing will be added.
+func (w *Writer) sealed() Arena {
+	w.mem = bits.MakeSegments(w.segs)
+	return w.Arena
+}
+
+// Page is described at Arena: here, of blocks that were written, too.
+func (w *Writer) Page(h Handle) bits.Page { return bits.PageAt(w.Block(h), 0) }
 
 // CloseTrimmed is Close for a version that was written at once: it gives back
 // what is left of its open segments.
@@ -335,7 +346,7 @@ func (w *Writer) CloseTrimmed() (Arena, error) {
 		w.held += int64(len(own) - len(seg))
 		w.segs[o.number] = own
 	}
-	return w.Arena, nil
+	return w.sealed(), nil
 }
 
 // Discard ends the Writer without a version.
@@ -364,5 +375,6 @@ func Join(parts []Arena) (Arena, []Handle, error) {
 	if len(all.segs) > maxSegments {
 		return Arena{}, nil, ErrFull
 	}
+	all.mem = bits.MakeSegments(all.segs)
 	return all, shift, nil
 }

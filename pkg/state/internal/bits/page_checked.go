@@ -12,6 +12,22 @@ type Page struct{ data []byte }
 // b.
 func PageAt(b []byte, at int) Page { return Page{b[at:]} }
 
+// Segments are memory that pages lie in, by number.
+type Segments struct{ list [][]byte }
+
+// MakeSegments returns the segments in a list, the first of which is not used:
+// a page there is zeros.
+func MakeSegments(list [][]byte) Segments {
+	all := [][]byte{zeros[:]}
+	if len(list) > 0 {
+		all = append(all, list[1:]...)
+	}
+	return Segments{all}
+}
+
+// Page returns the page that begins at a byte of segment i. Both must be there.
+func (s Segments) Page(i, at uint64) Page { return Page{s.list[i][at:]} }
+
 // Word returns the eight bytes from byte at on. It may begin on the page's last
 // byte.
 func (p Page) Word(at uint64) uint64 { return binary.LittleEndian.Uint64(p.data[at:]) }

@@ -43,3 +43,25 @@ func TestPage(t *testing.T) {
 		}
 	})
 }
+
+// TestSegments reads pages by the number of the memory that they lie in. Of the
+// first there is none: zeros.
+func TestSegments(t *testing.T) {
+	all := [][]byte{{1}, make([]byte, 40), nil, make([]byte, 40)}
+	for i := range all[1] {
+		all[1][i], all[3][i] = byte(i), byte(100+i)
+	}
+	s := bits.MakeSegments(all)
+	if got := s.Page(0, 0).Word(3); got != 0 {
+		t.Errorf("segment 0 has %#x, want 0", got)
+	}
+	if got := s.Page(1, 2).Word(4); got != 0x0d0c0b0a09080706 {
+		t.Errorf("segment 1 has %#x", got)
+	}
+	if got := s.Page(3, 0).Word(0); got != 0x6b6a696867666564 {
+		t.Errorf("segment 3 has %#x", got)
+	}
+	if got := bits.MakeSegments(nil).Page(0, 0).Word(0); got != 0 {
+		t.Errorf("of no segments, 0 has %#x, want 0", got)
+	}
+}

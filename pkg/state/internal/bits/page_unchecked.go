@@ -17,6 +17,25 @@ func PageAt(b []byte, at int) Page {
 	return Page{unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), at)}
 }
 
+// Segments are memory that pages lie in, by number.
+type Segments struct{ first unsafe.Pointer }
+
+// MakeSegments returns the segments in a list, the first of which is not used:
+// a page there is zeros.
+func MakeSegments(list [][]byte) Segments {
+	starts := make([]unsafe.Pointer, max(len(list), 1))
+	for i, seg := range list {
+		starts[i] = unsafe.Pointer(unsafe.SliceData(seg))
+	}
+	starts[0] = unsafe.Pointer(&zeros)
+	return Segments{unsafe.Pointer(unsafe.SliceData(starts))}
+}
+
+// Page returns the page that begins at a byte of segment i. Both must be there.
+func (s Segments) Page(i, at uint64) Page {
+	return Page{unsafe.Add(*(*unsafe.Pointer)(unsafe.Add(s.first, i*8)), at)}
+}
+
 // Word returns the eight bytes from byte at on. It may begin on the page's last
 // byte.
 func (p Page) Word(at uint64) uint64 {
