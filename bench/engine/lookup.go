@@ -70,8 +70,9 @@ func (r *reader) batches(f numbers) func() int64 {
 	const size = 16
 	return func() (sum int64) {
 		var found [size]state.Record
+		fields := f.fields()
 		for ids := range slices.Chunk(r.next(batch), size) {
-			r.x.Longs(found[:], ids)
+			r.x.Longs(found[:], ids, fields...)
 			sum += f.read(found[:])
 		}
 		return sum

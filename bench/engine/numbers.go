@@ -14,6 +14,8 @@ type numbers interface {
 	lookUp(x *index.Unique, keys []int64) int64
 	// read adds up those of the records.
 	read(records []state.Record) int64
+	// fields are those three.
+	fields() []int
 }
 
 // numbersOf returns those of records of a type.
@@ -32,6 +34,8 @@ func numbersOf(w workspace, t *state.Type) numbers {
 }
 
 type threeFields [3]int
+
+func (f threeFields) fields() []int { return f[:] }
 
 // get returns the record with that key.
 func get(x *index.Unique, key int64) state.Record {

@@ -206,10 +206,29 @@ const prefetched = 3 * 64
 // which it knows about where it is.
 func (t *Type) ask(lay *layout, data bits.Page, i int) {
 	prefetch.Range(data.Byte(0), 0, min(int(lay.heap), prefetched))
+	t.askHeap(lay, data, i)
+}
+
+func (t *Type) askHeap(lay *layout, data bits.Page, i int) {
 	if each := (int(t.pageBytes) - int(lay.heap)) / pageSize; lay.inOrder && each > 0 {
 		prefetch.Range(data.Byte(0), int(lay.heap)+i*each, each)
 	}
 }
 
-// Prefetch asks for the memory of r, which must be a record: see Type.Prefetch.
-func (r Record) Prefetch() { r.t.ask(r.lay, r.data, r.slot()) }
+// Prefetch asks for the memory of r, which must be a record: for what it takes to
+// read these fields of an OBJECT, or for all if there are none. See Type.Prefetch.
+func (r Record) Prefetch(fields ...int) {
+	if len(fields) == 0 {
+		r.t.ask(r.lay, r.data, r.slot())
+		return
+	}
+	from, to := uint64(math.MaxUint64), uint64(0)
+	for _, f := range fields {
+		c := r.lay.column(f)
+		from, to = min(from, c.head), max(to, c.at(uint64(r.slot())+1)>>3)
+		if r.t.schema.Fields[f].Type.variable() {
+			r.t.askHeap(r.lay, r.data, r.slot())
+		}
+	}
+	prefetch.Range(r.data.Byte(0), int(from), int(to-from)+1)
+}

@@ -29,7 +29,7 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 		for i := range n {
 			room[i] = keys[i].Bits()
 		}
-		x.findNumbers(found[:n], room[:n])
+		x.findNumbers(found[:n], room[:n], nil)
 		for i := range n {
 			if keys[i].Type() != x.types[0] {
 				found[i] = state.Record{}
@@ -40,13 +40,18 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 }
 
 // Longs is Records for keys of one INT or LONG, and faster. len(keys) must be
-// len(found).
-func (x *Unique) Longs(found []state.Record, keys []int64) {
+// len(found). fields are those that will be read of the records: only their columns
+// are on their way when it returns, or all columns if there are none.
+func (x *Unique) Longs(found []state.Record, keys []int64, fields ...int) {
 	if !x.whole {
 		for i, key := range keys {
 			found[i], _ = x.Long(key)
 		}
 		return
+	}
+	var few [batchSize]int
+	if len(fields) > 0 {
+		fields = append(append(few[:0], fields...), x.number)
 	}
 	var room [batchSize]uint64
 	for len(found) > 0 {
@@ -54,29 +59,31 @@ func (x *Unique) Longs(found []state.Record, keys []int64) {
 		for i, key := range keys[:n] {
 			room[i] = wire.ZigZag64(key) + 1
 		}
-		x.findNumbers(found[:n], room[:n])
+		x.findNumbers(found[:n], room[:n], fields)
 		found, keys = found[n:], keys[n:]
 	}
 }
 
 // findNumbers is findNumber for up to batchSize keys. Each loop asks for the
 // memory that the next one reads.
-func (x *Unique) findNumbers(found []state.Record, keys []uint64) {
-	var places [batchSize]place
+func (x *Unique) findNumbers(found []state.Record, keys []uint64, fields []int) {
+	var tags [batchSize]byte
 	var blocks [batchSize]*[blockBytes]byte
 	for i, key := range keys {
 		p := x.table.placeOf(mix(hashSeed, key))
-		places[i], blocks[i] = p, blockAt(x.table.group(p.group), p.block)
-		prefetch.Line(&blocks[i][0])
+		b := blockAt(x.table.group(p.group), p.block)
+		tags[i], blocks[i] = p.tag, b
+		prefetch.Line(&b[0])
 	}
 	for i := range keys {
-		found[i] = state.Record{}
+		var r state.Record
 		b := blocks[i]
-		m := matches(b, places[i].tag)
+		m := matches(b, tags[i])
 		if k := entryOf(m); m != 0 && k < used(b) {
-			found[i] = x.t.Record(ordinalAt(b, k))
-			found[i].Prefetch()
+			r = x.t.Record(ordinalAt(b, k))
+			r.Prefetch(fields...)
 		}
+		found[i] = r
 	}
 	for i, key := range keys {
 		if found[i].Type() == nil || found[i].Bits(x.number) != key {

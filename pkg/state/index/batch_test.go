@@ -116,16 +116,47 @@ func askNumbers(t *testing.T, r *rand.Rand, x *index.Unique, kind string, ids []
 	x.Records(found, keys...)
 	longs := make([]state.Record, len(keys))
 	x.Longs(longs, asked)
+	fewer := make([]state.Record, len(keys))
+	x.Longs(fewer, asked, [][]int{{1}, {0, 1}, {1, 0, 1}}[r.IntN(3)]...)
 	for i, id := range asked {
 		one, ok := x.Record(keys[i])
 		long, okLong := x.Long(id)
-		if ok != there[id] || okLong != ok || !sameRecord(one, long) || !sameRecord(one, found[i]) || !sameRecord(one, longs[i]) {
+		if ok != there[id] || okLong != ok || !sameRecord(one, long) || !sameRecord(one, found[i]) || !sameRecord(one, longs[i]) || !sameRecord(one, fewer[i]) {
 			t.Fatalf("key %d: Record %v %v, Long %v %v, Records %v, Longs %v; there: %v",
 				id, one.Ordinal(), ok, long.Ordinal(), okLong, found[i].Ordinal(), longs[i].Ordinal(), there[id])
 		}
 		if ok && !one.Value(0).Equal(keys[i]) {
 			t.Fatalf("key %d: found the record of %v", id, one.Value(0))
 		}
+	}
+}
+
+// TestNoNumberIsNull asks for the one number whose form is that of a null.
+func TestNoNumberIsNull(t *testing.T) {
+	schemas, err := state.ParseSchemas("N @PrimaryKey(id) { long id; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AddObject("N", []state.Value{state.Null()}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Finish(state.Header{Tag: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := index.NewUnique(s, "N", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := x.Long(math.MinInt64); ok {
+		t.Errorf("found record %d, whose key is null", r.Ordinal())
+	}
+	if _, ok := x.Find([]state.Value{state.Null()}); !ok {
+		t.Error("the record whose key is null is lost")
 	}
 }
 

@@ -169,7 +169,9 @@ func (x *Unique) Long(key int64) (state.Record, bool) {
 	if !x.whole {
 		return x.longKey(key)
 	}
-	n := wire.ZigZag64(key) + 1 // of an INT, too; none has what is not in its range
+	// This is so of an INT, too. math.MinInt64, which no LONG is, becomes 0, as null
+	// is, but a null's hash has another tag.
+	n := wire.ZigZag64(key) + 1
 	p := x.table.placeOf(mix(hashSeed, n))
 	b := blockAt(x.table.group(p.group), p.block)
 	if m := matches(b, p.tag); m != 0 {
