@@ -69,10 +69,10 @@ func (c *entryColumns) copy(p page, from, to int) {
 			continue
 		}
 		col := &p.lay.cols[endColumn+1+k]
-		base, pos := p.offset(col, 0), col.bit+start*step
+		base, pos := p.offset(col, 0), col.Bit+start*step
 		dst := c.grow(k, int(end-start))
 		for i := range dst {
-			dst[i] = uint32(p.data.Load(pos, col.mask) + base)
+			dst[i] = uint32(p.data.Load(pos, col.Mask) + base)
 			pos += step
 		}
 	}
@@ -137,7 +137,7 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 	}
 	col := &lay.cols[endColumn]
 	plans[endColumn].writeHead(out, col)
-	packNumbers(out[col.bit/8:], col, &plans[endColumn], &ends, 1<<pageSize-1)
+	packNumbers(out[col.Bit/8:], col, &plans[endColumn], &ends, 1<<pageSize-1)
 	for k := range entryParts {
 		plans[endColumn+1+k].writeHead(out, &lay.cols[endColumn+1+k])
 	}
@@ -145,7 +145,7 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 	var width [entryParts]int
 	var base [entryParts]uint32
 	for k := range entryParts {
-		width[k], base[k] = int(lay.cols[endColumn+1+k].width), uint32(plans[endColumn+1+k].base)
+		width[k], base[k] = int(lay.cols[endColumn+1+k].Width), uint32(plans[endColumn+1+k].base)
 	}
 	if uint64(width[partElement]) == lay.entryBits { // a LIST, or all else is 0
 		c.eachRun(func(from, to int) { w.WriteAll(c.parts[partElement][from:to], width[partElement], base[partElement]) })

@@ -47,12 +47,12 @@ type page struct {
 // packed returns the i'th packed number of column c: one word has all of it,
 // because no column is 58 to 63 bits wide.
 func (p page) packed(c *column, i int) uint64 {
-	return p.data.Load(c.at(uint64(i)), c.mask)
+	return p.data.Load(c.At(uint64(i)), c.Mask)
 }
 
 // at returns column c's number for the i'th record of a page.
 func (p page) at(c *column, i int) uint64 {
-	return c.number(p.data.Word(c.at(uint64(i))>>3), p.data.Word(c.head), uint64(i))
+	return c.Number(p.data.Word(c.At(uint64(i))>>3), p.data.Word(c.Head), uint64(i))
 }
 
 // offset returns what is added to the i'th packed number of a column.
@@ -63,15 +63,15 @@ func (p page) offset(c *column, i int) uint64 {
 
 // head returns the base and the slope of a column.
 func (p page) head(c *column) (base, slope uint64) {
-	h := p.data.Word(c.head)
-	return c.add + h&c.baseMask, h >> (c.baseBits & 63) & c.slopeMask
+	h := p.data.Word(c.Head)
+	return c.Add + h&c.BaseMask, h >> (c.BaseBits & 63) & c.SlopeMask
 }
 
 // end returns where the i'th value of a STRING or BYTES column ends in the
 // heap, and whether it is null.
 func (p page) end(c *column, i int) (end uint64, null bool) {
 	x := p.packed(c, i)
-	return x>>(c.nullBits&63) + p.offset(c, i), x&uint64(c.nullBits) != 0
+	return x>>(c.NullBits&63) + p.offset(c, i), x&uint64(c.NullBits) != 0
 }
 
 // span returns the heap bytes of the i'th value of the STRING or BYTES column
@@ -79,9 +79,9 @@ func (p page) end(c *column, i int) (end uint64, null bool) {
 func (p page) span(f, prev, i int) (value []byte, null bool) {
 	c := &p.lay.cols[f]
 	base, slope := p.head(c)
-	shift := c.nullBits & 63
+	shift := c.NullBits & 63
 	end := p.packed(c, i)
-	null = end&uint64(c.nullBits) != 0
+	null = end&uint64(c.NullBits) != 0
 	end = end>>shift + base + slope*uint64(i)
 	// The first value starts at 0, unless there is a column before it.
 	before, first := slotBefore(i)
@@ -121,8 +121,8 @@ func (p page) entries(i int) (start, end uint64) {
 // entry returns part k (0 element or key, 1 value, 2 bucket) of entry e.
 func (p page) entry(e uint64, k int) uint64 {
 	c := &p.lay.cols[endColumn+1+k]
-	pos := c.bit + e*p.lay.entryBits
-	return p.data.Load(pos, c.mask) + p.offset(c, 0)
+	pos := c.Bit + e*p.lay.entryBits
+	return p.data.Load(pos, c.Mask) + p.offset(c, 0)
 }
 
 // bytes returns the page's bytes, which are its own.

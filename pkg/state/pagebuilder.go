@@ -124,15 +124,15 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 		}
 		c := &p.lay.cols[f]
 		b.expansion.Base, b.expansion.Slope = p.head(c)
-		b.expand(p, c, c.div, &b.nums[f]) // what is not in mask is a hole, or set later
+		b.expand(p, c, c.Div, &b.nums[f]) // what is not in mask is a hole, or set later
 	}
 }
 
 // expand sets dst to the numbers of a column, with base and slope as they are
 // set.
 func (b *pageBuilder) expand(p page, c *column, unit uint64, dst *[pageSize]uint64) {
-	b.expansion.Mask, b.expansion.Unit = c.mask, unit
-	p.data.Expand(dst, c.bit>>3, int(c.width), &b.expansion)
+	b.expansion.Mask, b.expansion.Unit = c.Mask, unit
+	p.data.Expand(dst, c.Bit>>3, int(c.Width), &b.expansion)
 }
 
 // copyTexts copies the values in runs of slots.
@@ -160,7 +160,7 @@ func (b *pageBuilder) copyTexts(p page, f, prev int, mask uint16) {
 // and returns which are null.
 func (b *pageBuilder) ends(p page, c *column, dst *[pageSize]uint64) (nulls uint16) {
 	b.expansion.Base, b.expansion.Slope = p.head(c)
-	if c.nullBits == 0 {
+	if c.NullBits == 0 {
 		b.expand(p, c, 1, dst)
 		return 0
 	}
@@ -191,9 +191,9 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 	base := p.offset(element, 0)
 	at := start * p.lay.entryBits
 	read := func(c *column, at uint64) uint64 {
-		return p.data.Load(at+c.bit, c.mask)
+		return p.data.Load(at+c.Bit, c.Mask)
 	}
-	if p.lay.entryBits == uint64(element.width) { // a LIST, or all else is 0
+	if p.lay.entryBits == uint64(element.Width) { // a LIST, or all else is 0
 		rest := collectionEntry{value: uint32(p.offset(value, 0)), bucket: uint32(p.offset(bucket, 0))}
 		for ; start < end; start++ {
 			rest.element = uint32(read(element, at) + base)
@@ -375,9 +375,9 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 		c := &lay.cols[f]
 		b.plans[f].writeHead(out, c)
 		if b.schema.Fields[f].Type.variable() {
-			end = b.texts[f].fillEnds(out[c.bit/8:], c, &b.plans[f], end)
+			end = b.texts[f].fillEnds(out[c.Bit/8:], c, &b.plans[f], end)
 		} else {
-			packNumbers(out[c.bit/8:], c, &b.plans[f], &b.nums[f], b.set)
+			packNumbers(out[c.Bit/8:], c, &b.plans[f], &b.nums[f], b.set)
 		}
 	}
 	heap := out[lay.heap:lay.heap]
@@ -389,24 +389,24 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 }
 
 func (p *columnPlan) writeHead(out []byte, c *column) {
-	n := (c.baseBits + c.slopeBits) / 8
+	n := (c.BaseBits + c.SlopeBits) / 8
 	if n == 0 {
 		return
 	}
 	var word [8]byte
-	binary.LittleEndian.PutUint64(word[:], p.base|p.slope<<c.baseBits)
-	copy(out[c.head:], word[:n])
+	binary.LittleEndian.PutUint64(word[:], p.base|p.slope<<c.BaseBits)
+	copy(out[c.Head:], word[:n])
 }
 
 // packNumbers packs the numbers of a column; holes become 0.
 func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
-	if c.width == 0 {
+	if c.Width == 0 {
 		return
 	}
 	var x [pageSize]uint64
 	switch {
 	case p.slope == 0 && p.div == 0 && set == 1<<pageSize-1:
-		bits.Pack(out, int(c.width), nums, p.base)
+		bits.Pack(out, int(c.Width), nums, p.base)
 		return
 	case p.div == 0:
 		for m := set; m != 0; m &= m - 1 {
@@ -416,10 +416,10 @@ func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 	default:
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
-			x[i] = (nums[i] - p.base) / c.div
+			x[i] = (nums[i] - p.base) / c.Div
 		}
 	}
-	bits.Pack(out, int(c.width), &x, 0)
+	bits.Pack(out, int(c.Width), &x, 0)
 }
 
 // fillEnds writes the column of a STRING or BYTES field, whose values begin at
@@ -429,9 +429,9 @@ func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) 
 	for i := range pageSize {
 		end += uint64(t.end[i] - t.start[i])
 		x[i] = end - p.base - uint64(i)*p.slope
-		x[i] = x[i]<<(c.nullBits&63) | uint64(t.nulls>>i&1)
+		x[i] = x[i]<<(c.NullBits&63) | uint64(t.nulls>>i&1)
 	}
-	bits.Pack(out, int(c.width), &x, 0)
+	bits.Pack(out, int(c.Width), &x, 0)
 	return end
 }
 

@@ -443,7 +443,7 @@ func TestPlansInShapes(t *testing.T) {
 			l := newLayout([]shape{q.shape})
 			data := make([]byte, l.heap+16)
 			q.writeHead(data, &l.cols[0])
-			packNumbers(data[l.cols[0].bit/8:], &l.cols[0], &q, &nums[i], math.MaxUint16)
+			packNumbers(data[l.cols[0].Bit/8:], &l.cols[0], &q, &nums[i], math.MaxUint16)
 			for slot, want := range nums[i] {
 				if got := (page{l, bits.PageAt(data, 0)}).at(&l.cols[0], slot); got != want {
 					t.Fatalf("slot %d: %#x, want %#x; %+v as %+v", slot, got, want, p, q)

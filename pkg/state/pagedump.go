@@ -63,16 +63,16 @@ func (d pageDumper) page(first Ordinal, e entry) {
 		name := d.t.columnName(i)
 		switch {
 		case name == "":
-		case c.bytes() == 0:
+		case c.Bytes() == 0:
 			empty = append(empty, name)
 		case d.t.schema.Kind != Object && i > endColumn:
 			d.entries(p, i, name, e.live())
 		default:
-			text := c.String(p) + d.values(first, e.live(), i)
+			text := p.describe(c) + d.values(first, e.live(), i)
 			if k := p.lay.shapes[i].kind; k == shapeEnds || k == shapeNullEnds {
 				text = "ends of " + text
 			}
-			d.line(name, int(c.head), c.bytes(), text)
+			d.line(name, int(c.Head), c.Bytes(), text)
 		}
 	}
 	d.partHeads(p)
@@ -108,7 +108,7 @@ func (d pageDumper) partHeads(p page) {
 	}
 	n := 0
 	for i := range p.lay.cols[endColumn+1:] {
-		n += p.lay.cols[endColumn+1+i].headBytes()
+		n += p.lay.cols[endColumn+1+i].HeadBytes()
 	}
 	if n > 0 {
 		d.line("head", int(p.lay.heap)-n, n, "bases of the parts of entries")
@@ -126,7 +126,7 @@ func (d pageDumper) entries(p page, i int, name string, live uint16) {
 			some = append(some, fmt.Sprint(p.entry(start, i-endColumn-1)))
 		}
 	}
-	d.line(name, int(p.lay.heap), int(n*uint64(c.width)+7)/8, c.String(p)+listOf(some))
+	d.line(name, int(p.lay.heap), int(n*uint64(c.Width)+7)/8, p.describe(c)+listOf(some))
 }
 
 // values shows the first of a column's values.
@@ -171,33 +171,27 @@ func shortText(v Value) string {
 	return fmt.Sprintf("%q", string(text))
 }
 
-// String says how a column of a page stores its numbers.
-func (c *column) String(p page) string {
-	text := fmt.Sprintf("%d bits", c.width)
-	if c.width == 1 {
+// describe says how a column of the page stores its numbers.
+func (p page) describe(c *column) string {
+	text := fmt.Sprintf("%d bits", c.Width)
+	if c.Width == 1 {
 		text = "1 bit"
 	}
-	if c.headBytes() > 0 {
+	if c.HeadBytes() > 0 {
 		base, slope := p.head(c)
 		text += fmt.Sprintf(", base %d", base)
 		if slope > 0 {
 			text += fmt.Sprintf(", slope %d", slope)
 		}
 	}
-	if c.div > 1 {
-		text += fmt.Sprintf(", units of %d", c.div)
+	if c.Div > 1 {
+		text += fmt.Sprintf(", units of %d", c.Div)
 	}
-	if c.nullBits > 0 {
+	if c.NullBits > 0 {
 		text += ", one of them for null"
 	}
 	return text
 }
-
-// headBytes returns the length of a column's base and slope.
-func (c *column) headBytes() int { return int(c.baseBits+c.slopeBits) / 8 }
-
-// bytes returns the length of a column that is not a part, with base and slope.
-func (c *column) bytes() int { return c.headBytes() + int(c.width)*pageSize/8 }
 
 // columnName returns the name of a column, "" if the kind of type has none.
 func (t *Type) columnName(i int) string {
@@ -304,17 +298,17 @@ func (m *pageMemory) add(p page) {
 	}
 	for i := range p.lay.cols {
 		c := &p.lay.cols[i]
-		m.heads += c.headBytes()
+		m.heads += c.HeadBytes()
 		switch p.lay.shapes[i].kind {
 		case shapeParts:
-			m.columns[i] += int(entries) * int(c.width)
+			m.columns[i] += int(entries) * int(c.Width)
 			continue
 		case shapeEnds, shapeNullEnds:
 			end, _ := p.end(c, pageSize-1)
 			m.heaps[i] += int(end - start)
 			start = end
 		}
-		m.columns[i] += pageSize * int(c.width)
+		m.columns[i] += pageSize * int(c.Width)
 	}
 }
 

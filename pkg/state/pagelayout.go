@@ -52,23 +52,7 @@ func (w *widths) cover(need *widths) bool {
 // endColumn is a collection's column of ends; those of an entry's parts follow.
 const endColumn = 0
 
-// column is where one field of a page's records lies: the i'th number is
-// add + base + i*slope + div*(the i'th number of width bits). Frames of
-// reference, as they are called (Goldstein, Ramakrishnan and Shaft, 1998), cost
-// a look-up little, because the base lies in the page itself.
-type column struct { // a cache line; words, so that processors compute with them where they are
-	bit       uint64 // where the first number lies
-	mask      uint64 // of width bits
-	div       uint64
-	add       uint64 // the number, if it is the same in every such page
-	baseMask  uint64
-	slopeMask uint64
-	head      uint64 // where base and slope lie, in bytes; if there are none, anywhere in the page
-
-	width               uint8
-	baseBits, slopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope
-	nullBits            uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
-}
+type column = bits.Column
 
 // shape is what columns of one layout have in common, besides their places.
 type shape struct {
@@ -246,17 +230,6 @@ func (l *layout) column(i int) *column {
 	return &l.cols[i]
 }
 
-// at returns the position of the i'th number, in bits.
-func (c *column) at(i uint64) uint64 { return c.bit + i*uint64(c.width) }
-
-// number returns the i'th number from the words that begin with its first byte
-// and with the column's base. It has no branch: what columns have differs from
-// page to page, so that branches would be mispredicted, and a look-up stop there.
-func (c *column) number(word, head, i uint64) uint64 {
-	packed := word >> (c.at(i) & 7) & c.mask
-	return packed*c.div + c.add + head&c.baseMask + head>>(c.baseBits&63)&c.slopeMask*i
-}
-
 // bytes returns how much of a page the columns take, of a collection with the n
 // entries of its records.
 func (l *layout) bytes(n int) int {
@@ -317,11 +290,11 @@ func newLayout(shapes []shape) *layout {
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
 		if s.kind == shapeParts {
 			l.collection = true
-			l.cols[i].bit = l.entryBits
+			l.cols[i].Bit = l.entryBits
 			l.entryBits += uint64(s.width)
 			continue
 		}
-		l.cols[i].bit = uint64(l.heap) * 8
+		l.cols[i].Bit = uint64(l.heap) * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
 			l.inOrder = l.lastText < 0 // else it has field after field
@@ -330,9 +303,9 @@ func newLayout(shapes []shape) *layout {
 	}
 	for i, s := range l.shapes {
 		if s.kind == shapeParts {
-			l.cols[i].bit += uint64(l.heap) * 8
+			l.cols[i].Bit += uint64(l.heap) * 8
 		}
-		l.widths.set(i, int(s.width)-int(l.cols[i].nullBits))
+		l.widths.set(i, int(s.width)-int(l.cols[i].NullBits))
 	}
 	return l
 }
@@ -340,19 +313,19 @@ func newLayout(shapes []shape) *layout {
 // column returns the column of a shape, which has its base at byte head.
 func (s shape) column(head uint32) column {
 	c := column{
-		head: uint64(head), width: s.width, mask: bits.Mask(int(s.width)), div: divisors[s.div],
-		baseBits: 8 * s.baseBytes, slopeBits: 8 * s.slopeBytes,
-		baseMask: bits.Mask(8 * int(s.baseBytes)), slopeMask: bits.Mask(8 * int(s.slopeBytes)),
+		Head: uint64(head), Width: s.width, Mask: bits.Mask(int(s.width)), Div: divisors[s.div],
+		BaseBits: 8 * s.baseBytes, SlopeBits: 8 * s.slopeBytes,
+		BaseMask: bits.Mask(8 * int(s.baseBytes)), SlopeMask: bits.Mask(8 * int(s.slopeBytes)),
 	}
 	if s.kind == shapeNullEnds {
-		c.nullBits = 1
+		c.NullBits = 1
 	}
 	if s.width == 0 && s.baseBytes == 0 {
 		switch s.kind {
 		case shapeFloats:
-			c.add = nullFloat
+			c.Add = nullFloat
 		case shapeDoubles:
-			c.add = nullDouble
+			c.Add = nullDouble
 		}
 	}
 	return c

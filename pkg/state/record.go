@@ -44,17 +44,17 @@ func (r Record) fixed(f int) uint64 { return number(r.lay, r.data, r.o, f) }
 // and call nothing; the methods around them are inlined.
 func number(lay *layout, data bits.Page, o Ordinal, f int) uint64 {
 	c, i := lay.column(f), uint64(uint32(o)%pageSize)
-	return c.number(data.Word(c.at(i)>>3), data.Word(c.head), i)
+	return c.Number(data.Word(c.At(i)>>3), data.Word(c.Head), i)
 }
 
 func number32(lay *layout, data bits.Page, o Ordinal, f int) uint32 {
 	c, i := lay.column(f), uint64(uint32(o)%pageSize)
-	return uint32(c.number(data.Word(c.at(i)>>3), data.Word(c.head), i))
+	return uint32(c.Number(data.Word(c.At(i)>>3), data.Word(c.Head), i))
 }
 
 func integer(lay *layout, data bits.Page, o Ordinal, f int) int64 {
 	c, i := lay.column(f), uint64(uint32(o)%pageSize)
-	return wire.UnZigZag64(c.number(data.Word(c.at(i)>>3), data.Word(c.head), i) - 1)
+	return wire.UnZigZag64(c.Number(data.Word(c.At(i)>>3), data.Word(c.Head), i) - 1)
 }
 
 // nullInteger is what 0 less one is in zigzag form. No LONG has that value.

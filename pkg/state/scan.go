@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
 // A Scanner reads one field of all records of a type, many at a time and in
@@ -19,98 +20,99 @@ import (
 //		}
 //	}
 type Scanner struct {
-	t     *Type
-	field int
-	kind  FieldType
-	next  int // chunk
+	t      *Type
+	field  int
+	kind   FieldType
+	signed bool // what bits has are signed numbers, not their zigzag forms
 
-	expansion bits.Expansion // of the page under way
-
-	ahead    [pagesAhead]page // the next ones
+	next     int                // chunk that is asked for next
+	ahead    [2]scanBatch       // the chunk before it in ahead[(next-1)%2], asked for
+	now      *scanBatch         // that was read
+	taken    [chunkPages]uint16 // which ordinals of each page of it
 	n        int
-	bits     [chunkOrdinals]uint64
-	taken    [chunkPages]uint16 // which ordinals of each page of the chunk
+	bits     [chunkOrdinals]uint64 // of INT and LONG: int64s
+	forms    []uint64              // Bits of INT and LONG
 	ordinals [chunkOrdinals]Ordinal
-	longs    [chunkOrdinals]int64
 	doubles  [chunkOrdinals]float64
+}
+
+// scanBatch is the pages of a chunk that have records.
+type scanBatch struct {
+	chunk   int
+	n       int
+	pages   [chunkPages]bits.Page
+	columns [chunkPages]*column
+	live    [chunkPages]uint16
+	number  [chunkPages]uint8 // in the chunk
 }
 
 // Scan returns a Scanner of field f, which must be neither STRING nor BYTES.
 func (t *Type) Scan(f int) *Scanner {
 	kind := t.schema.Fields[f].Type
-	return &Scanner{t: t, field: f, kind: kind, expansion: bits.Expansion{Null: nullBits(kind)}}
+	s := &Scanner{t: t, field: f, kind: kind, signed: kind == Int || kind == Long}
+	s.ask()
+	return s
 }
 
 // Next reads further records and says whether there were any. What the methods
 // returned before is overwritten.
 func (s *Scanner) Next() bool {
 	s.n = 0
-	for s.n == 0 && s.next < len(s.t.table) {
-		c, after := s.t.table[s.next], s.t.table.get(s.next+1)
-		if s.next == 0 {
-			for p := range pagesAhead {
-				s.ahead[p] = s.ask(c[p])
-			}
-		}
-		for i, e := range c {
-			p := &s.ahead[i%pagesAhead]
-			if s.taken[i] = e.live(); e != 0 {
-				s.page(i, *p)
-			}
-			if next := i + pagesAhead; next < chunkPages {
-				*p = s.ask(c[next])
-			} else {
-				*p = s.ask(after[next-chunkPages])
-			}
-		}
-		s.next++
+	for s.n == 0 && s.next <= len(s.t.table) {
+		s.now = &s.ahead[(s.next-1)%2]
+		s.ask()
+		s.read()
 	}
 	return s.n > 0
 }
 
-// pagesAhead is how many pages a Scanner asks for before it needs them. It
-// divides the pages of a chunk.
-const pagesAhead = 8
-
-// ask returns the page of an entry and asks for the memory that page reads.
-func (s *Scanner) ask(e entry) page {
-	p := s.t.pageAt(e)
-	if e == 0 {
-		return p
+// ask collects the pages of the next chunk and asks for the memory that read
+// reads.
+func (s *Scanner) ask() {
+	b := &s.ahead[s.next%2]
+	b.chunk, b.n = s.next, 0
+	for i, e := range s.t.table.get(s.next) {
+		if e == 0 {
+			continue
+		}
+		p := s.t.pageAt(e)
+		b.pages[b.n], b.columns[b.n] = p.data, p.lay.column(s.field)
+		b.live[b.n], b.number[b.n] = e.live(), uint8(i)
+		b.n++
 	}
-	c := &p.lay.cols[s.field]
-	prefetch.Range(p.data.Byte(c.head), 0, c.bytes())
-	return p
+	bits.Prefetch(b.pages[:b.n], b.columns[:b.n])
+	s.next++
 }
 
-// page appends the records of page i of the chunk.
-func (s *Scanner) page(i int, p page) {
-	c := &p.lay.cols[s.field]
-	out := (*[pageSize]uint64)(s.bits[s.n:])
-	s.expansion.Mask, s.expansion.Unit = c.mask, c.div
-	s.expansion.Base, s.expansion.Slope = p.head(c)
-	taken := s.taken[i] &^ p.data.Expand(out, c.bit>>3, int(c.width), &s.expansion)
-	if taken != 1<<pageSize-1 {
-		s.compact(out, taken)
+// read reads the numbers of the pages of now.
+func (s *Scanner) read() {
+	b := s.now
+	var nulls [chunkPages]uint16
+	bits.ExpandColumns(s.bits[:], nulls[:], b.pages[:b.n], b.columns[:b.n], nullBits(s.kind), s.signed)
+	for i, live := range b.live[:b.n] {
+		taken := live &^ nulls[i]
 		s.taken[i] = taken
+		if from := i * pageSize; taken == 1<<pageSize-1 && from == s.n {
+			s.n += pageSize
+		} else {
+			s.compact(from, taken)
+		}
 	}
-	s.n += mathbits.OnesCount16(taken)
 }
 
-// compact moves the values that are taken to the front.
-func (s *Scanner) compact(out *[pageSize]uint64, taken uint16) {
-	n := 0
+// compact moves values of the page that is at from behind those that are taken.
+func (s *Scanner) compact(from int, taken uint16) {
 	for ; taken != 0; taken &= taken - 1 {
-		out[n] = out[mathbits.TrailingZeros16(taken)]
-		n++
+		s.bits[s.n] = s.bits[from+mathbits.TrailingZeros16(taken)]
+		s.n++
 	}
 }
 
 // Ordinals returns the records. The slice is valid until Next.
 func (s *Scanner) Ordinals() []Ordinal {
 	n := 0
-	for p, taken := range s.taken {
-		first := Ordinal((s.next-1)<<chunkShift | p<<pageShift)
+	for i, taken := range s.taken[:s.now.n] {
+		first := Ordinal(s.now.chunk<<chunkShift | int(s.now.number[i])<<pageShift)
 		for ; taken != 0; taken &= taken - 1 {
 			s.ordinals[n] = first + Ordinal(mathbits.TrailingZeros16(taken))
 			n++
@@ -121,14 +123,20 @@ func (s *Scanner) Ordinals() []Ordinal {
 
 // Bits returns the values in the form of Record.Bits. The slice is valid until
 // Next.
-func (s *Scanner) Bits() []uint64 { return s.bits[:s.n] }
+func (s *Scanner) Bits() []uint64 {
+	if !s.signed {
+		return s.bits[:s.n]
+	}
+	s.forms = s.forms[:0]
+	for _, v := range s.bits[:s.n] {
+		s.forms = append(s.forms, wire.ZigZag64(int64(v))+1)
+	}
+	return s.forms
+}
 
 // Longs returns the values of an INT or LONG field. The slice is valid until
 // Next.
-func (s *Scanner) Longs() []int64 {
-	bits.UnZigZag(s.longs[:s.n], s.bits[:s.n])
-	return s.longs[:s.n]
-}
+func (s *Scanner) Longs() []int64 { return bits.Signed(s.bits[:s.n]) }
 
 // Doubles returns the values of a FLOAT or DOUBLE field. The slice is valid
 // until Next.
@@ -149,9 +157,9 @@ func (r Record) AppendElements(list []Ordinal) []Ordinal {
 	p := r.page()
 	start, end := p.entries(r.slot())
 	c := &p.lay.cols[endColumn+1]
-	base, pos := p.offset(c, 0), c.bit+start*p.lay.entryBits
+	base, pos := p.offset(c, 0), c.Bit+start*p.lay.entryBits
 	for ; start < end; start++ {
-		list = append(list, Ordinal(p.data.Load(pos, c.mask)+base))
+		list = append(list, Ordinal(p.data.Load(pos, c.Mask)+base))
 		pos += p.lay.entryBits
 	}
 	return list
@@ -166,10 +174,10 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 	keyBase, valueBase := p.offset(k, 0), p.offset(v, 0)
 	pos := start * p.lay.entryBits
 	for ; start < end; start++ {
-		at, to := pos+uint64(k.bit), pos+uint64(v.bit)
+		at, to := pos+uint64(k.Bit), pos+uint64(v.Bit)
 		list = append(list, Entry{
-			Ordinal(p.data.Load(at, k.mask) + keyBase),
-			Ordinal(p.data.Load(to, v.mask) + valueBase),
+			Ordinal(p.data.Load(at, k.Mask) + keyBase),
+			Ordinal(p.data.Load(to, v.Mask) + valueBase),
 		})
 		pos += p.lay.entryBits
 	}
@@ -225,7 +233,7 @@ func (r Record) Prefetch(fields ...int) {
 	from, to := uint64(math.MaxUint64), uint64(0)
 	for _, f := range fields {
 		c := r.lay.column(f)
-		from, to = min(from, c.head), max(to, c.at(uint64(r.slot())+1)>>3)
+		from, to = min(from, c.Head), max(to, c.At(uint64(r.slot())+1)>>3)
 		if r.t.schema.Fields[f].Type.variable() {
 			r.t.askHeap(r.lay, r.data, r.slot())
 		}

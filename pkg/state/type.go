@@ -99,7 +99,7 @@ func (t *Type) Match(o Ordinal, f int, bits uint64) (Record, bool) {
 	}
 	lay, data := t.lays.get(e.layout()), t.blocks.Page(e.handle())
 	c := lay.column(f) // as in number
-	x := c.number(data.Word(c.at(i)>>3), data.Word(c.head), i)
+	x := c.Number(data.Word(c.At(i)>>3), data.Word(c.Head), i)
 	return Record{t, lay, data, o}, x == bits
 }
 

@@ -4,7 +4,7 @@ package bits
 
 import "golang.org/x/sys/cpu"
 
-// hasVectors says whether expand and unZigZag may be called.
+// hasVectors says whether expand and its kin may be called.
 var hasVectors = cpu.X86.HasAVX2
 
 // canExpand says whether expand takes columns of w bits: each number and the
@@ -19,7 +19,7 @@ type lanes struct {
 	shifts [ColumnLen]uint32
 }
 
-var lanesOf = func() (all [33]lanes) {
+var lanesOf = func() (all [33]lanes) { // expandColumns knows how long one is
 	for w := range all {
 		for i := range ColumnLen {
 			from := i / 4 * 4 * w / 8 // the first byte that is loaded
@@ -34,9 +34,15 @@ var lanesOf = func() (all [33]lanes) {
 }()
 
 //go:noescape
-func expand(dst *[ColumnLen]uint64, src *byte, lanes *lanes, w int, e *Expansion) (nulls uint16)
+func expand(dst *[ColumnLen]uint64, src *byte, lanes *lanes, w int, e *Expansion)
 
-// unZigZag is UnZigZag for n numbers, a multiple of four and not 0.
+// expandColumns is ExpandColumns for n pages, at least one, with columns of widths
+// that canExpand.
 //
 //go:noescape
-func unZigZag(dst *int64, src *uint64, n int)
+func expandColumns(dst *uint64, nulls *uint16, pages *Page, columns **Column, n int, null uint64, signed bool)
+
+// prefetchColumns is Prefetch for n pages, at least one.
+//
+//go:noescape
+func prefetchColumns(pages *Page, columns **Column, n int)

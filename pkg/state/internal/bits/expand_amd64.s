@@ -1,5 +1,6 @@
 //go:build !invariants
 
+#include "go_asm.h"
 #include "textflag.h"
 
 DATA ·ramp<>+0(SB)/8, $0
@@ -8,22 +9,40 @@ DATA ·ramp<>+16(SB)/8, $2
 DATA ·ramp<>+24(SB)/8, $3
 GLOBL ·ramp<>(SB), RODATA|NOPTR, $32
 
-// four makes four numbers of the 16 bytes in X, stores them, and has a bit for
-// each that is null in R. Y2 is where they start, Y3 four steps.
-#define four(k, X, Y, R) \
-	VPSHUFB   16*k(BX), X, X   \
+// four makes four numbers of the 16 bytes in X. Y2 is where they start, Y3 four
+// steps.
+#define four(k, X, Y) \
+	VPSHUFB   16*k(BX), X, X    \
 	VPSRLVD   64+16*k(BX), X, X \
-	VPAND     X0, X, X         \
-	VPMOVZXDQ X, Y             \
-	VPMULUDQ  Y1, Y, Y         \
-	VPADDQ    Y2, Y, Y         \
-	VPADDQ    Y3, Y2, Y2       \
-	VMOVDQU   Y, 32*k(DI)      \
-	VPCMPEQQ  Y4, Y, Y         \
-	VMOVMSKPD Y, R
+	VPAND     X0, X, X          \
+	VPMOVZXDQ X, Y              \
+	VPMULUDQ  Y1, Y, Y          \
+	VPADDQ    Y2, Y, Y          \
+	VPADDQ    Y3, Y2, Y2
 
-// func expand(dst *[ColumnLen]uint64, src *byte, lanes *lanes, w int, e *Expansion) (nulls uint16)
-TEXT ·expand(SB), NOSPLIT, $0-42
+// absent has a bit in R for each of four numbers that is null.
+#define absent(Y, R) \
+	VPCMPEQQ  Y4, Y, Y5 \
+	VMOVMSKPD Y5, R
+
+// sign makes signed numbers of their zigzag forms, plus one. Y10 has -1, Y11 1,
+// Y12 0.
+#define sign(Y) \
+	VPADDQ Y10, Y, Y   \
+	VPSRLQ $1, Y, Y13  \
+	VPAND  Y11, Y, Y   \
+	VPSUBQ Y, Y12, Y   \
+	VPXOR  Y13, Y, Y
+
+// store stores the numbers that four made.
+#define store \
+	VMOVDQU Y6, 0(DI)  \
+	VMOVDQU Y7, 32(DI) \
+	VMOVDQU Y8, 64(DI) \
+	VMOVDQU Y9, 96(DI)
+
+// func expand(dst *[ColumnLen]uint64, src *byte, lanes *lanes, w int, e *Expansion)
+TEXT ·expand(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ lanes+16(FP), BX
@@ -33,7 +52,6 @@ TEXT ·expand(SB), NOSPLIT, $0-42
 	VPBROADCASTQ 8(DX), Y1   // unit
 	VPBROADCASTQ 16(DX), Y2  // base
 	VPBROADCASTQ 24(DX), Y3  // slope
-	VPBROADCASTQ 32(DX), Y4  // null
 	VPMULUDQ ·ramp<>(SB), Y3, Y5
 	VPADDQ Y5, Y2, Y2
 	VPSLLQ $2, Y3, Y3
@@ -56,38 +74,136 @@ narrow: // all of four numbers is in eight bytes, and no more may be read
 	VMOVQ (SI)(R8*1), X9
 
 loaded:
-	four(0, X6, Y6, R8)
-	four(1, X7, Y7, R9)
-	four(2, X8, Y8, R10)
-	four(3, X9, Y9, R11)
+	four(0, X6, Y6)
+	four(1, X7, Y7)
+	four(2, X8, Y8)
+	four(3, X9, Y9)
+	store
 	VZEROUPPER
-	SHLQ $4, R9
-	SHLQ $8, R10
-	SHLQ $12, R11
-	ORQ  R9, R8
-	ORQ  R11, R10
-	ORQ  R10, R8
-	MOVW R8, nulls+40(FP)
 	RET
 
-// func unZigZag(dst *int64, src *uint64, n int)
-TEXT ·unZigZag(SB), NOSPLIT, $0-24
+// func expandColumns(dst *uint64, nulls *uint16, pages *Page, columns **Column, n int, null uint64, signed bool)
+TEXT ·expandColumns(SB), NOSPLIT, $0-49
 	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ n+16(FP), CX
-	VPCMPEQQ Y0, Y0, Y0 // -1
-	VPSRLQ $63, Y0, Y1  // 1
-	VPXOR Y2, Y2, Y2
-next:
-	VPADDQ (SI), Y0, Y3
-	VPSRLQ $1, Y3, Y4
-	VPAND  Y1, Y3, Y3
-	VPSUBQ Y3, Y2, Y3
-	VPXOR  Y4, Y3, Y3
-	VMOVDQU Y3, (DI)
-	ADDQ $32, SI
-	ADDQ $32, DI
-	SUBQ $4, CX
-	JG   next
+	MOVQ nulls+8(FP), R8
+	MOVQ pages+16(FP), R9
+	MOVQ columns+24(FP), R10
+	MOVQ n+32(FP), R11
+	VPBROADCASTQ null+40(FP), Y4
+	MOVBQZX signed+48(FP), R12
+	LEAQ ·lanesOf(SB), R13
+	VPCMPEQQ Y10, Y10, Y10
+	VPSRLQ $63, Y10, Y11
+	VPXOR Y12, Y12, Y12
+
+page:
+	MOVQ (R9), SI
+	MOVQ (R10), DX
+
+	// The base in Y2, the slope in Y3.
+	MOVQ Column_Head(DX), AX
+	MOVQ (SI)(AX*1), AX
+	MOVQ Column_BaseMask(DX), BX
+	ANDQ AX, BX
+	ADDQ Column_Add(DX), BX
+	MOVBQZX Column_BaseBits(DX), CX
+	ANDQ $63, CX
+	SHRQ CX, AX
+	ANDQ Column_SlopeMask(DX), AX
+	VMOVQ BX, X2
+	VPBROADCASTQ X2, Y2
+	VMOVQ AX, X3
+	VPBROADCASTQ X3, Y3
+	VPMULUDQ ·ramp<>(SB), Y3, Y5
+	VPADDQ Y5, Y2, Y2
+	VPSLLQ $2, Y3, Y3
+	VPBROADCASTD Column_Mask(DX), X0
+	VPBROADCASTQ Column_Div(DX), Y1
+
+	MOVQ Column_Bit(DX), AX
+	SHRQ $3, AX
+	ADDQ AX, SI
+	MOVBQZX Column_Width(DX), CX
+	MOVQ CX, BX
+	SHLQ $7, BX // the length of a lanes
+	ADDQ R13, BX
+	MOVQ CX, AX
+	SHRQ $1, AX
+	LEAQ (CX)(CX*2), DX
+	SHRQ $1, DX
+	CMPQ CX, $15
+	JLT  narrow
+	VMOVDQU (SI), X6
+	VMOVDQU (SI)(AX*1), X7
+	VMOVDQU (SI)(CX*1), X8
+	VMOVDQU (SI)(DX*1), X9
+	JMP  loaded
+
+narrow: // all of four numbers is in eight bytes, and no more may be read
+	VMOVQ (SI), X6
+	VMOVQ (SI)(AX*1), X7
+	VMOVQ (SI)(CX*1), X8
+	VMOVQ (SI)(DX*1), X9
+
+loaded:
+	four(0, X6, Y6)
+	four(1, X7, Y7)
+	four(2, X8, Y8)
+	four(3, X9, Y9)
+	absent(Y6, AX)
+	absent(Y7, CX)
+	absent(Y8, DX)
+	absent(Y9, SI)
+	TESTQ R12, R12
+	JEQ  unsigned
+	sign(Y6)
+	sign(Y7)
+	sign(Y8)
+	sign(Y9)
+
+unsigned:
+	store
+	SHLQ $4, CX
+	SHLQ $8, DX
+	SHLQ $12, SI
+	ORQ  CX, AX
+	ORQ  SI, DX
+	ORQ  DX, AX
+	MOVW AX, (R8)
+	ADDQ $2, R8
+	ADDQ $8, R9
+	ADDQ $8, R10
+	ADDQ $128, DI
+	DECQ R11
+	JNE  page
 	VZEROUPPER
+	RET
+
+// func prefetchColumns(pages *Page, columns **Column, n int)
+TEXT ·prefetchColumns(SB), NOSPLIT, $0-24
+	MOVQ pages+0(FP), R9
+	MOVQ columns+8(FP), R10
+	MOVQ n+16(FP), R11
+
+page:
+	MOVQ (R9), SI
+	MOVQ (R10), DX
+	MOVQ Column_Head(DX), AX
+	ADDQ SI, AX
+	ANDQ $~63, AX
+	MOVQ Column_Bit(DX), BX
+	SHRQ $3, BX
+	ADDQ SI, BX
+	MOVBQZX Column_Width(DX), CX
+	LEAQ (BX)(CX*2), BX // behind the last number
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ $64, AX
+	CMPQ AX, BX
+	JLS  line
+	ADDQ $8, R9
+	ADDQ $8, R10
+	DECQ R11
+	JNE  page
 	RET

@@ -2,6 +2,12 @@
 
 package bits
 
+import (
+	"unsafe"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
+)
+
 const hasVectors = false
 
 func canExpand(int) bool { return false }
@@ -10,6 +16,13 @@ type lanes struct{}
 
 var lanesOf [1]lanes
 
-func expand(*[ColumnLen]uint64, *byte, *lanes, int, *Expansion) uint16 { return 0 }
+func expand(*[ColumnLen]uint64, *byte, *lanes, int, *Expansion) {}
 
-func unZigZag(*int64, *uint64, int) {}
+func expandColumns(*uint64, *uint16, *Page, **Column, int, uint64, bool) {}
+
+func prefetchColumns(pages *Page, columns **Column, n int) {
+	list := unsafe.Slice(columns, n)
+	for i, p := range unsafe.Slice(pages, n) {
+		prefetch.Range(p.Byte(list[i].Head), 0, list[i].Bytes())
+	}
+}

@@ -8,3 +8,8 @@ func View(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // Viewed returns the bytes of a string, which must not be changed.
 func Viewed(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// Signed returns numbers as signed ones, in the same memory.
+func Signed(x []uint64) []int64 {
+	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
+}
