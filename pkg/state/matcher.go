@@ -199,8 +199,8 @@ func (m *Matcher) compareFields(t *matchedType, r, s Record, depth int) outcome 
 // compareTexts compares a STRING or BYTES field of the records i and k of two
 // pages.
 func (t *matchedType) compareTexts(f fieldPair, p, q page, i, k int) outcome {
-	x, xNull := p.span(f.a, int(t.a.prevText[f.a]), i)
-	y, yNull := q.span(f.b, int(t.b.prevText[f.b]), k)
+	x, xNull := p.span(f.a, i)
+	y, yNull := q.span(f.b, k)
 	switch {
 	case xNull != yNull:
 		return different

@@ -75,22 +75,31 @@ func (p page) end(c *column, i int) (end uint64, null bool) {
 }
 
 // span returns the heap bytes of the i'th value of the STRING or BYTES column
-// f, and whether it is null. prev is the column before it of that kind, or -1.
-func (p page) span(f, prev, i int) (value []byte, null bool) {
-	c := &p.lay.cols[f]
-	base, slope := p.head(c)
-	shift := c.NullBits & 63
-	end := p.packed(c, i)
-	null = end&uint64(c.NullBits) != 0
-	end = end>>shift + base + slope*uint64(i)
-	// The first value starts at 0, unless there is a column before it.
-	before, first := slotBefore(i)
-	start := (p.packed(c, int(before))>>shift + base + slope*before) &^ first
-	if prev >= 0 && i == 0 {
-		start, _ = p.end(&p.lay.cols[prev], pageSize-1)
+// f, and whether it is null.
+func (p page) span(f, i int) (value []byte, null bool) {
+	from, to, null := ends(p.lay, p.data, Ordinal(i), f)
+	return p.data.Bytes(from, to), null
+}
+
+// ends returns where the value of field f begins in a record's page, and where it
+// ends. It is to texts what number is to numbers.
+func ends(lay *layout, data bits.Page, o Ordinal, f int) (from, to uint64, null bool) {
+	c, i := lay.column(f), uint64(uint32(o)%pageSize)
+	head, at := data.Word(c.Head), c.At(i)
+	base, slope := head&c.BaseMask, head>>(c.BaseBits&63)&c.SlopeMask
+	shift, packed := c.NullBits&63, data.Load(at, c.Mask)
+	end := base + slope*i
+	// It begins where the one before it ends, which of the first one is in another
+	// column, or 0. To a processor, that would be a guess: first is all ones, or 0.
+	first := uint64(int64(i-1) >> 63)
+	start := (data.Load(at-uint64(c.Width)&^first, c.Mask)>>shift + end - slope) &^ first
+	if c.Before >= 0 && i == 0 {
+		c, i = lay.column(int(c.Before)), pageSize-1
+		head = data.Word(c.Head)
+		start = data.Load(c.At(i), c.Mask)>>(c.NullBits&63) + head&c.BaseMask + head>>(c.BaseBits&63)&c.SlopeMask*i
 	}
-	heap := uint64(p.lay.heap)
-	return p.data.Bytes(heap+start, heap+end), null
+	heap := uint64(lay.heap)
+	return heap + start, heap + end + packed>>shift, packed>>shift<<shift != packed
 }
 
 // slotBefore returns i-1, but 0 for 0, and a number whose bits are all ones for 0

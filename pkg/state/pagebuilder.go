@@ -115,11 +115,9 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 		}
 		return
 	}
-	prev := -1
 	for f := range b.schema.Fields {
 		if b.schema.Fields[f].Type.variable() {
-			b.copyTexts(p, f, prev, mask)
-			prev = f
+			b.copyTexts(p, f, mask)
 			continue
 		}
 		c := &p.lay.cols[f]
@@ -136,12 +134,13 @@ func (b *pageBuilder) expand(p page, c *column, unit uint64, dst *[pageSize]uint
 }
 
 // copyTexts copies the values in runs of slots.
-func (b *pageBuilder) copyTexts(p page, f, prev int, mask uint16) {
+func (b *pageBuilder) copyTexts(p page, f int, mask uint16) {
 	t := &b.texts[f]
 	var ends [1 + pageSize]uint64 // that of slot i is in i+1
-	t.nulls |= b.ends(p, &p.lay.cols[f], (*[pageSize]uint64)(ends[1:])) & mask
-	if prev >= 0 {
-		ends[0], _ = p.end(&p.lay.cols[prev], pageSize-1)
+	c := &p.lay.cols[f]
+	t.nulls |= b.ends(p, c, (*[pageSize]uint64)(ends[1:])) & mask
+	if c.Before >= 0 {
+		ends[0], _ = p.end(&p.lay.cols[c.Before], pageSize-1)
 	}
 	heap := uint64(p.lay.heap)
 	for m := uint32(mask); m != 0; {

@@ -297,6 +297,7 @@ func newLayout(shapes []shape) *layout {
 		l.cols[i].Bit = uint64(l.heap) * 8
 		l.heap += uint32(s.width) * pageSize / 8
 		if s.kind == shapeEnds || s.kind == shapeNullEnds {
+			l.cols[i].Before = int32(l.lastText)
 			l.inOrder = l.lastText < 0 // else it has field after field
 			l.lastText = i
 		}

@@ -109,23 +109,36 @@ func (r Record) Double(f int) (v float64, ok bool) {
 func (r Record) Reference(f int) Ordinal { return Ordinal(r.fixed(f)) - 1 }
 
 func (r Record) span(f int) (value []byte, null bool) {
-	return r.page().span(f, int(r.t.prevText[f]), r.slot())
+	from, to, null := ends(r.lay, r.data, r.o, f)
+	return r.data.Bytes(from, to), null
 }
 
 // AppendString appends a STRING field as UTF-8; null appends nothing. It fails
 // with ErrIllFormed if the value has no UTF-8 form.
 func (r Record) AppendString(b []byte, f int) ([]byte, error) {
-	text, _ := r.span(f)
+	r.t.askHeap(r.lay, r.data, r.slot())
+	from, to, _ := ends(r.lay, r.data, r.o, f)
+	text := r.data.Bytes(from, to)
 	if wire.IsRaw(text) {
-		return b, fmt.Errorf("read %s.%s of ordinal %d: %w", r.t.schema.Name, r.t.schema.Fields[f].Name, r.Ordinal(), ErrIllFormed)
+		return b, r.illFormed(f)
 	}
 	return append(b, text...), nil
+}
+
+func (r Record) illFormed(f int) error {
+	return fmt.Errorf("read %s.%s of ordinal %d: %w", r.t.schema.Name, r.t.schema.Fields[f].Name, r.Ordinal(), ErrIllFormed)
 }
 
 // StringView returns a STRING field's UTF-8 without copying it; ok is false if
 // it is null or ill-formed. The caller must not change it.
 func (r Record) StringView(f int) (text []byte, ok bool) {
-	text, null := r.span(f)
+	r.t.askHeap(r.lay, r.data, r.slot())
+	return view(r.lay, r.data, r.o, f)
+}
+
+func view(lay *layout, data bits.Page, o Ordinal, f int) (text []byte, ok bool) {
+	from, to, null := ends(lay, data, o, f)
+	text = data.Bytes(from, to)
 	return text, !null && !wire.IsRaw(text)
 }
 

@@ -80,8 +80,8 @@ func (t *Type) sameRecord(p, q page, i int) bool {
 			}
 			continue
 		}
-		x, xNull := p.span(f, int(t.prevText[f]), i)
-		y, yNull := q.span(f, int(t.prevText[f]), i)
+		x, xNull := p.span(f, i)
+		y, yNull := q.span(f, i)
 		if xNull != yNull || !bytes.Equal(x, y) {
 			return false
 		}

@@ -210,13 +210,14 @@ func (t *Type) prefetchPage(o Ordinal) {
 // prefetched is how many bytes of a page's columns are asked for: all, of most.
 const prefetched = 3 * 64
 
-// ask asks for the columns of a page and for what record i has in the heap, of
-// which it knows about where it is.
+// ask asks for the columns of a page and for what record i has in the heap.
 func (t *Type) ask(lay *layout, data bits.Page, i int) {
 	prefetch.Range(data.Byte(0), 0, min(int(lay.heap), prefetched))
 	t.askHeap(lay, data, i)
 }
 
+// askHeap asks for what record i has in the heap of a page, of which it knows about
+// where it is. Who reads a text waits for its column, too, at the same time then.
 func (t *Type) askHeap(lay *layout, data bits.Page, i int) {
 	if each := (int(t.pageBytes) - int(lay.heap)) / pageSize; lay.inOrder && each > 0 {
 		prefetch.Range(data.Byte(0), int(lay.heap)+i*each, each)

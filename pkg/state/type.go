@@ -21,7 +21,6 @@ type Type struct {
 	lays     *layoutList
 	interned *layouts // where lays come from
 	counts   *lazyTally
-	prevText []int16 // per field: the STRING or BYTES field before it, or -1
 
 	pageBytes int32 // of a page, on average
 }
@@ -29,14 +28,6 @@ type Type struct {
 func newType(s *Schema, shards int) *Type {
 	t := &Type{schema: s, shards: shards, counts: new(lazyTally)}
 	t.intern(&layouts{})
-	t.prevText = make([]int16, len(s.Fields))
-	prev := int16(-1)
-	for f := range s.Fields {
-		t.prevText[f] = prev
-		if s.Fields[f].Type.variable() {
-			prev = int16(f)
-		}
-	}
 	return t
 }
 

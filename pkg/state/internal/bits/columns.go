@@ -17,6 +17,8 @@ type Column struct {
 	Width               uint8 // up to 57, or 64
 	BaseBits, SlopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope
 	NullBits            uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
+
+	Before int32 // of a STRING or BYTES column: the one before it, -1 if there is none
 }
 
 // HeadBytes returns the length of a column's base and slope.
