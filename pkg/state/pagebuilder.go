@@ -263,6 +263,13 @@ func (b *pageBuilder) layout(size int) *layout {
 
 // layoutFor is layout for other shapes than those of the page before.
 func (b *pageBuilder) layoutFor(size int) *layout {
+	// Where records change one by one, each page has shapes of its own.
+	if b.was != nil {
+		least, entries := bytesOf(b.plans)
+		if b.was.bytes(entries)-least <= tolerable(size) && b.was.adopt(b.plans) {
+			return b.was
+		}
+	}
 	b.key = b.key[:0]
 	for i := range b.plans {
 		b.key = b.plans[i].shape.append(b.key)
@@ -272,13 +279,6 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 	if k.lay != nil && bytes.Equal(k.key, b.key) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
 		b.waste += k.waste
 		return k.lay
-	}
-	// Where records change one by one, each page has shapes of its own.
-	if b.was != nil {
-		least, entries := bytesOf(b.plans)
-		if b.was.bytes(entries)-least <= tolerable(size) && b.was.adopt(b.plans) {
-			return b.was
-		}
 	}
 	k.key = append(k.key[:0], b.key...)
 	k.lay, k.waste = b.choose(list, size)
@@ -349,11 +349,11 @@ func (b *pageBuilder) fits(l *layout, narrow *uint16) bool {
 	if len(b.plans) == 0 {
 		return true
 	}
-	if _, ok := b.plans[*narrow].in(l.shapes[*narrow]); !ok {
+	if _, _, ok := b.plans[*narrow].in(l.shapes[*narrow]); !ok {
 		return false
 	}
 	for i := range b.plans {
-		if _, ok := b.plans[i].in(l.shapes[i]); !ok {
+		if _, _, ok := b.plans[i].in(l.shapes[i]); !ok {
 			*narrow = uint16(i)
 			return false
 		}

@@ -431,7 +431,10 @@ func TestPlansInShapes(t *testing.T) {
 	fits, refused := 0, 0
 	for i, p := range plans {
 		for k := range plans {
-			q, ok := p.in(plans[k].shape)
+			q := p
+			var ok bool
+			q.base, q.slope, ok = p.in(plans[k].shape)
+			q.shape = plans[k].shape
 			if !ok {
 				if refused++; plans[k].shape == p.kind.widest() {
 					t.Fatalf("%+v does not fit into the widest shape", p)

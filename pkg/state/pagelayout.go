@@ -266,16 +266,19 @@ func (l *layout) adopt(plans []columnPlan) bool {
 	if l.has(plans) {
 		return true
 	}
-	var room [16]columnPlan
-	fit := room[:0]
+	var room [16]struct{ base, slope uint64 }
+	heads := room[:0]
 	for i := range plans {
-		q, ok := plans[i].in(l.shapes[i])
+		base, slope, ok := plans[i].in(l.shapes[i])
 		if !ok {
 			return false
 		}
-		fit = append(fit, q)
+		heads = append(heads, struct{ base, slope uint64 }{base, slope})
 	}
-	copy(plans, fit)
+	for i, h := range heads {
+		p := &plans[i]
+		p.shape, p.base, p.slope = l.shapes[i], h.base, h.slope
+	}
 	return true
 }
 

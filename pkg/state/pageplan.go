@@ -28,38 +28,38 @@ func (p *columnPlan) leastWidth() int {
 	return int(min(own, widthOf((p.most-p.least)/divisors[p.div])))
 }
 
-// in returns the plan for the same numbers in a column of shape s; ok is false
-// if they do not fit.
-func (p *columnPlan) in(s shape) (q columnPlan, ok bool) {
+// in returns base and slope of the same numbers in a column of shape s; ok is
+// false if they do not fit.
+func (p *columnPlan) in(s shape) (base, slope uint64, ok bool) {
 	if s == p.shape {
-		return *p, true
+		return p.base, p.slope, true
 	}
 	room, own := int(s.width), int(p.width) // for numbers without null bits
 	switch {
 	case s.kind == shapeNullEnds && p.kind == shapeEnds:
 		room--
 	case s.kind != p.kind:
-		return q, false
+		return 0, 0, false
 	case s.kind == shapeNullEnds:
 		room, own = room-1, own-1
 	}
-	q = *p
-	q.shape = s
 	if s.slopeBytes > 0 && p.slope > 0 {
-		return q, s.baseBytes >= p.baseBytes && s.slopeBytes >= p.slopeBytes && room >= own
+		return p.base, p.slope, s.baseBytes >= p.baseBytes && s.slopeBytes >= p.slopeBytes && room >= own
 	}
-	q.slope, q.base = 0, 0
 	if s.width == 0 && s.baseBytes == 0 && (s.kind == shapeFloats || s.kind == shapeDoubles) {
-		return q, false // a constant: null
+		return 0, 0, false // a constant: null
 	}
 	if s.baseBytes >= byteLen(p.least) {
-		q.base = p.least
+		base = p.least
+	}
+	if s.div == 0 {
+		return base, 0, room >= int(widthOf(p.most-base))
 	}
 	div := divisors[s.div]
-	if div > 1 && (q.base < p.least || p.most > p.least && divisors[p.div]%div != 0) {
-		return q, false
+	if base < p.least || p.most > p.least && divisors[p.div]%div != 0 {
+		return 0, 0, false
 	}
-	return q, room >= int(widthOf((p.most-q.base)/div))
+	return base, 0, room >= int(widthOf((p.most-base)/div))
 }
 
 // planNumbers decides how the numbers in the slots of set are stored: in the
