@@ -113,7 +113,7 @@ func (c *entryColumns) plan(plans []columnPlan) uint64 {
 		n += uint64(c.end[i] - c.start[i])
 		ends[i] = n
 	}
-	plans[endColumn] = planEnds(shapeNumbers, &ends)
+	plans[endColumn].setEnds(shapeNumbers, &ends)
 	for k, list := range c.parts {
 		least, most := uint32(0), uint32(0)
 		if len(list) > 0 {
@@ -122,7 +122,7 @@ func (c *entryColumns) plan(plans []columnPlan) uint64 {
 		for _, x := range list {
 			least, most = min(least, x), max(most, x)
 		}
-		plans[endColumn+1+k] = planPart(n, uint64(least), uint64(most))
+		plans[endColumn+1+k].setPart(n, uint64(least), uint64(most))
 	}
 	return n
 }

@@ -217,9 +217,9 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 	if b.schema.Kind == Object {
 		for f, field := range b.schema.Fields {
 			if field.Type.variable() {
-				b.plans[f] = b.planTexts(f, &heap)
+				b.planTexts(f, &heap)
 			} else {
-				b.plans[f] = planNumbers(field.Type, &b.nums[f], b.set)
+				b.plans[f].setNumbers(field.Type, &b.nums[f], b.set)
 			}
 		}
 	} else {

@@ -425,7 +425,9 @@ func TestPlansInShapes(t *testing.T) {
 	for range 40 {
 		for _, f := range numberProfiles {
 			n := f(r, Long)
-			nums, plans = append(nums, n), append(plans, planNumbers(Long, &n, math.MaxUint16))
+			var p columnPlan
+			p.setNumbers(Long, &n, math.MaxUint16)
+			nums, plans = append(nums, n), append(plans, p)
 		}
 	}
 	fits, refused := 0, 0
@@ -483,7 +485,8 @@ func TestCheapColumns(t *testing.T) {
 		{"hours in milliseconds", column(func(i int) int64 { return 1_700_000_000_000 + int64(i*i%11)*3_600_000 }), math.MaxUint16, 4, 6, 0, 2 * 3_600_000},
 		{"days in seconds", column(func(i int) int64 { return 1_700_000_000 + int64(i*i%5)*86_400 }), math.MaxUint16, 3, 4, 0, 2 * 86_400},
 	} {
-		p := planNumbers(Long, &tc.nums, tc.set)
+		var p columnPlan
+		p.setNumbers(Long, &tc.nums, tc.set)
 		if p.width != uint8(tc.width) || p.baseBytes != uint8(tc.base) || p.slopeBytes != uint8(tc.slope) || divisors[p.div] != uint64(tc.unit) {
 			t.Errorf("%s: %d bits, %d bytes of base, %d of slope, in units of %d; want %d, %d, %d, %d",
 				tc.name, p.width, p.baseBytes, p.slopeBytes, divisors[p.div], tc.width, tc.base, tc.slope, tc.unit)

@@ -62,10 +62,10 @@ func (p *columnPlan) in(s shape) (base, slope uint64, ok bool) {
 	return base, 0, room >= int(widthOf((p.most-base)/div))
 }
 
-// planNumbers decides how the numbers in the slots of set are stored: in the
-// way that takes the fewest bytes of plain, less a base, less a base and a
-// multiple of the slot, and less a base as a multiple of a divisor.
-func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
+// setNumbers decides how the numbers in the slots of set are stored: in the way
+// that takes the fewest bytes of plain, less a base, less a base and a multiple of
+// the slot, and less a base as a multiple of a divisor.
+func (p *columnPlan) setNumbers(t FieldType, nums *[pageSize]uint64, set uint16) {
 	kind := shapeNumbers
 	switch t {
 	case Float:
@@ -74,26 +74,22 @@ func planNumbers(t FieldType, nums *[pageSize]uint64, set uint16) columnPlan {
 		kind = shapeDoubles
 	}
 	if set == 0 {
-		return columnPlan{shape: shape{kind: kind}, count: pageSize}
+		*p = columnPlan{shape: shape{kind: kind}, count: pageSize}
+		return
 	}
 	least, most, odd := span(nums, set)
 	if null := nullBits(t); least == null && most == null {
-		return columnPlan{shape: shape{kind: kind}, least: least, most: most, count: pageSize}
+		*p = columnPlan{shape: shape{kind: kind}, least: least, most: most, count: pageSize}
+		return
 	}
-	best := planBase(kind, least, most)
-	if kind != shapeNumbers || best.width <= 1 {
-		return best
+	p.setRange(kind, least, most)
+	if kind != shapeNumbers || p.width <= 1 {
+		return
 	}
 	if !odd {
-		if p := planDivisor(nums, set, least, most); p.bytes() < best.bytes() {
-			best = p
-		}
+		p.tryDivisor(nums, set)
 	}
-	if p, ok := planSlope(kind, nums, set); ok && p.bytes() < best.bytes() {
-		p.least, p.most = least, most
-		best = p
-	}
-	return best
+	p.trySlope(nums, set)
 }
 
 // span returns the least and the greatest of the numbers in the slots of set,
@@ -127,37 +123,44 @@ func widthOf(x uint64) uint8 {
 
 func byteLen(x uint64) uint8 { return uint8(bits.Len(x)+7) / 8 }
 
-// planBase stores numbers from least to most plain or less the least. FLOAT and
+// setRange stores numbers from least to most plain or less the least. FLOAT and
 // DOUBLE columns that take no byte are null, so 0 has its width, too.
-func planBase(kind shapeKind, least, most uint64) columnPlan {
-	plain := columnPlan{least: least, most: most, count: pageSize, shape: shape{kind: kind, width: widthOf(most)}}
+func (p *columnPlan) setRange(kind shapeKind, least, most uint64) {
+	*p = columnPlan{least: least, most: most, count: pageSize, shape: shape{kind: kind, width: widthOf(most)}}
 	if most == 0 && (kind == shapeFloats || kind == shapeDoubles) {
-		plain.width = 1
+		p.width = 1
 	}
-	based := plain
-	based.base, based.width, based.baseBytes = least, widthOf(most-least), byteLen(least)
-	if based.bytes() < plain.bytes() && least > 0 {
-		return based
-	}
-	return plain
+	p.tryBase()
 }
 
-// planDivisor stores numbers less the least in units of the greatest divisor
-// that they allow; no two of them are an odd number apart.
-func planDivisor(nums *[pageSize]uint64, set uint16, least, most uint64) columnPlan {
-	p := columnPlan{base: least, least: least, most: most, count: pageSize, shape: shape{
-		kind: shapeNumbers, div: 1, baseBytes: byteLen(least), width: widthOf((most - least) / 2),
-	}}
-	if (most-least)%commonDivisor != 0 {
-		return p
+// tryBase stores numbers less the least, if that takes fewer bytes.
+func (p *columnPlan) tryBase() {
+	if p.least == 0 {
+		return
 	}
-	for d := len(divisors) - 1; d > 1; d-- {
-		if div := divisors[d]; most-least >= div && allMultiples(nums, set, least, div) {
-			p.div, p.width = uint8(d), widthOf((most-least)/div)
-			break
+	base, width := byteLen(p.least), widthOf(p.most-p.least)
+	if int(base)+(int(width)*p.count+7)/8 < p.bytes() {
+		p.base, p.baseBytes, p.width = p.least, base, width
+	}
+}
+
+// tryDivisor stores numbers less the least in units of the greatest divisor that
+// they allow, if that takes fewer bytes; no two of them are an odd number apart.
+func (p *columnPlan) tryDivisor(nums *[pageSize]uint64, set uint16) {
+	most := p.most - p.least
+	unit := 1
+	if most%commonDivisor == 0 {
+		for d := len(divisors) - 1; d > 1; d-- {
+			if div := divisors[d]; most >= div && allMultiples(nums, set, p.least, div) {
+				unit = d
+				break
+			}
 		}
 	}
-	return p
+	base, width := byteLen(p.least), widthOf(most/divisors[unit])
+	if int(base)+int(width)*pageSize/8 < p.bytes() {
+		p.base, p.baseBytes, p.width, p.div = p.least, base, width, uint8(unit)
+	}
 }
 
 func allMultiples(nums *[pageSize]uint64, set uint16, least, div uint64) bool {
@@ -169,75 +172,65 @@ func allMultiples(nums *[pageSize]uint64, set uint16, least, div uint64) bool {
 	return true
 }
 
-// planSlope stores how far numbers are from a line through the first and the
-// last, for ordinals and keys that run with the record's own.
-func planSlope(kind shapeKind, nums *[pageSize]uint64, set uint16) (columnPlan, bool) {
+// trySlope stores how far numbers are from a line through the first and the last,
+// for ordinals and keys that run with the record's own, if that takes fewer bytes.
+func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 	first, last := mathbits.TrailingZeros16(set), 15-mathbits.LeadingZeros16(set)
 	if first == last || nums[last] <= nums[first] {
-		return columnPlan{}, false
+		return
 	}
 	slope := (nums[last] - nums[first]) / uint64(last-first)
 	if slope == 0 || slope >= 1<<16 || nums[first] < uint64(first)*slope {
-		return columnPlan{}, false
+		return
 	}
 	if mid := (first + last) / 2; set>>mid&1 != 0 { // most columns have no slope, and show it
 		line, half := nums[first]+uint64(mid-first)*slope, (nums[last]-nums[first])/2
 		if nums[mid] > line+half || nums[mid]+half < line {
-			return columnPlan{}, false
+			return
 		}
 	}
 	least, most := nums[first]-uint64(first)*slope, uint64(0)
 	for m := set; m != 0; m &= m - 1 {
 		i := mathbits.TrailingZeros16(m)
 		if nums[i] < uint64(i)*slope {
-			return columnPlan{}, false
+			return
 		}
 		x := nums[i] - uint64(i)*slope
 		least, most = min(least, x), max(most, x)
 	}
-	p := columnPlan{base: least, slope: slope, count: pageSize, shape: shape{
-		kind: kind, width: widthOf(most - least), baseBytes: byteLen(least), slopeBytes: byteLen(slope),
-	}}
-	return p, p.baseBytes+p.slopeBytes <= 8 // one load reads both
+	s := shape{kind: p.kind, width: widthOf(most - least), baseBytes: byteLen(least), slopeBytes: byteLen(slope)}
+	head := int(s.baseBytes) + int(s.slopeBytes)
+	if head <= 8 && head+int(s.width)*pageSize/8 < p.bytes() { // one load reads both
+		p.shape, p.base, p.slope = s, least, slope
+	}
 }
 
 // planTexts decides how the ends of a field's values are stored, which lie in
 // the heap from *end on, and moves *end behind them.
-func (b *pageBuilder) planTexts(f int, end *uint64) columnPlan {
+func (b *pageBuilder) planTexts(f int, end *uint64) {
 	t := &b.texts[f]
-	kind := shapeEnds
-	if t.nulls != 0 {
-		kind = shapeNullEnds
-	}
 	var ends [pageSize]uint64
 	for i := range ends {
 		*end += uint64(t.end[i] - t.start[i])
 		ends[i] = *end
 	}
-	p := planEnds(kind, &ends)
-	if kind == shapeNullEnds {
-		p.width++
+	p := &b.plans[f]
+	if t.nulls == 0 {
+		p.setEnds(shapeEnds, &ends)
+		return
 	}
-	return p
+	p.setEnds(shapeNullEnds, &ends)
+	p.width++
 }
 
-func planEnds(kind shapeKind, ends *[pageSize]uint64) columnPlan {
-	const all = 1<<pageSize - 1
-	best := planBase(kind, ends[0], ends[pageSize-1])
-	if p, ok := planSlope(kind, ends, all); ok && p.bytes() < best.bytes() {
-		p.least, p.most = best.least, best.most
-		best = p
-	}
-	return best
+// setEnds decides how ends are stored, which ascend.
+func (p *columnPlan) setEnds(kind shapeKind, ends *[pageSize]uint64) {
+	p.setRange(kind, ends[0], ends[pageSize-1])
+	p.trySlope(ends, 1<<pageSize-1)
 }
 
-// planPart decides how one part of n entries is stored.
-func planPart(n, least, most uint64) columnPlan {
-	plain := columnPlan{least: least, most: most, count: int(n), shape: shape{kind: shapeParts, width: widthOf(most)}}
-	based := plain
-	based.base, based.width, based.baseBytes = least, widthOf(most-least), byteLen(least)
-	if based.bytes() < plain.bytes() {
-		return based
-	}
-	return plain
+// setPart decides how one part of n entries is stored.
+func (p *columnPlan) setPart(n, least, most uint64) {
+	*p = columnPlan{least: least, most: most, count: int(n), shape: shape{kind: shapeParts, width: widthOf(most)}}
+	p.tryBase()
 }

@@ -42,8 +42,8 @@ func TestLeastWidth(t *testing.T) {
 			heap := uint64(0)
 			var need widths
 			for f, field := range s.Fields {
-				if b.plans[f] = planNumbers(field.Type, &b.nums[f], b.set); field.Type.variable() {
-					b.plans[f] = b.planTexts(f, &heap)
+				if b.plans[f].setNumbers(field.Type, &b.nums[f], b.set); field.Type.variable() {
+					b.planTexts(f, &heap)
 				}
 				need.set(f, b.plans[f].leastWidth())
 			}
