@@ -174,7 +174,7 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 	keyBase, valueBase := p.offset(k, 0), p.offset(v, 0)
 	pos := start * p.lay.entryBits
 	for ; start < end; start++ {
-		at, to := pos+uint64(k.Bit), pos+uint64(v.Bit)
+		at, to := pos+k.Bit, pos+v.Bit
 		list = append(list, Entry{
 			Ordinal(p.data.Load(at, k.Mask) + keyBase),
 			Ordinal(p.data.Load(to, v.Mask) + valueBase),
