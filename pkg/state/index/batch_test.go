@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -157,6 +158,24 @@ func TestNoNumberIsNull(t *testing.T) {
 	}
 	if _, ok := x.Find([]state.Value{state.Null()}); !ok {
 		t.Error("the record whose key is null is lost")
+	}
+}
+
+// TestPartialNumbers asks an index of the second record for the key of the first:
+// what is free in the index is zero, as the first ordinal is.
+func TestPartialNumbers(t *testing.T) {
+	for id := range int64(2000) {
+		s := numbers(t, nil, "long", []int64{id, id + 1})
+		x, err := index.NewPartial(s, "N", nil, slices.Values([]state.Ordinal{1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := x.Long(id); ok {
+			t.Fatalf("key %d: found record %d, which is not in the index", id, r.Ordinal())
+		}
+		if _, ok := x.Long(id + 1); !ok {
+			t.Fatalf("key %d is lost", id+1)
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ type Unique struct {
 	types  []state.FieldType
 	number int  // the field, if the key is one number of the record itself
 	direct bool // it is, is no FLOAT or DOUBLE, and no two records have the same
-	whole  bool // and an INT or a LONG
+	whole  bool // and an INT or a LONG, and all records are in the index
 	table  table
 	extra  int // records whose key another one in the table has, too
 }
@@ -56,6 +56,7 @@ func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.S
 	if err := x.fill(ordinals, 0); err != nil {
 		return nil, err
 	}
+	x.whole = false
 	return x, nil
 }
 
@@ -175,7 +176,8 @@ func (x *Unique) Long(key int64) (state.Record, bool) {
 	p := x.table.placeOf(mix(hashSeed, n))
 	b := blockAt(x.table.group(p.group), p.block)
 	if m := matches(b, p.tag); m != 0 {
-		// Behind the block's entries may be one that is gone: not found either.
+		// What is found may not be an entry of the block, but what is left of one, or
+		// zero. A record with the key is the one in any case, as all are in the index.
 		if r, ok := x.t.Match(ordinalAt(b, entryOf(m)), x.number, n); ok {
 			return r, ok
 		}
