@@ -223,3 +223,31 @@ func TestAppendElements(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSuchField asks for fields that a record does not have.
+func TestNoSuchField(t *testing.T) {
+	typ := scanned(t).Type("T")
+	r := typ.Record(typ.Max())
+	for _, f := range []int{-1, len(typ.Schema().Fields), 1 << 40} {
+		for name, read := range map[string]func(){
+			"Int":          func() { r.Int(f) },
+			"Long":         func() { r.Long(f) },
+			"Float":        func() { r.Float(f) },
+			"Double":       func() { r.Double(f) },
+			"Reference":    func() { r.Reference(f) },
+			"StringView":   func() { r.StringView(f) },
+			"AppendString": func() { _, _ = r.AppendString(nil, f) },
+			"Prefetch":     func() { r.Prefetch(f) },
+			"Match":        func() { typ.Match(r.Ordinal(), f, 0) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s of field %d: no panic", name, f)
+					}
+				}()
+				read()
+			}()
+		}
+	}
+}
