@@ -12,7 +12,7 @@ type Column struct {
 	Add       uint64 // the number, if it is the same in every such page
 	BaseMask  uint64
 	SlopeMask uint64 // of up to 32 bits
-	Head      uint64 // where base and slope lie, in bytes, before the numbers; if there are none, anywhere in the page
+	Head      uint64 // where base and slope lie, or would, in bytes: before the numbers, as far as there are any
 
 	Width               uint8 // up to 57, or 64
 	BaseBits, SlopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope

@@ -20,6 +20,31 @@ GLOBL ·ramp<>(SB), RODATA|NOPTR, $32
 	VPADDQ    Y2, Y, Y          \
 	VPADDQ    Y3, Y2, Y2
 
+// sixteen makes the numbers of a column, in Y6 to Y9: CX bits each, from SI on. BX
+// has their lanes. Of narrow ones four are in eight bytes, and no more may be read.
+#define sixteen \
+	MOVQ CX, AX               \
+	SHRQ $1, AX               \
+	LEAQ (CX)(CX*2), DX       \
+	SHRQ $1, DX               \
+	CMPQ CX, $15              \
+	JLT  narrow               \
+	VMOVDQU (SI), X6          \
+	VMOVDQU (SI)(AX*1), X7    \
+	VMOVDQU (SI)(CX*1), X8    \
+	VMOVDQU (SI)(DX*1), X9    \
+	JMP  loaded               \
+narrow:                           \
+	VMOVQ (SI), X6            \
+	VMOVQ (SI)(AX*1), X7      \
+	VMOVQ (SI)(CX*1), X8      \
+	VMOVQ (SI)(DX*1), X9      \
+loaded:                           \
+	four(0, X6, Y6)           \
+	four(1, X7, Y7)           \
+	four(2, X8, Y8)           \
+	four(3, X9, Y9)
+
 // absent has a bit in R for each of four numbers that is null.
 #define absent(Y, R) \
 	VPCMPEQQ  Y4, Y, Y5 \
@@ -55,29 +80,7 @@ TEXT ·expand(SB), NOSPLIT, $0-40
 	VPMULUDQ ·ramp<>(SB), Y3, Y5
 	VPADDQ Y5, Y2, Y2
 	VPSLLQ $2, Y3, Y3
-	MOVQ CX, AX
-	SHRQ $1, AX
-	LEAQ (CX)(CX*2), R8
-	SHRQ $1, R8
-	CMPQ CX, $15
-	JLT  narrow
-	VMOVDQU (SI), X6
-	VMOVDQU (SI)(AX*1), X7
-	VMOVDQU (SI)(CX*1), X8
-	VMOVDQU (SI)(R8*1), X9
-	JMP  loaded
-
-narrow: // all of four numbers is in eight bytes, and no more may be read
-	VMOVQ (SI), X6
-	VMOVQ (SI)(AX*1), X7
-	VMOVQ (SI)(CX*1), X8
-	VMOVQ (SI)(R8*1), X9
-
-loaded:
-	four(0, X6, Y6)
-	four(1, X7, Y7)
-	four(2, X8, Y8)
-	four(3, X9, Y9)
+	sixteen
 	store
 	VZEROUPPER
 	RET
@@ -127,29 +130,7 @@ page:
 	MOVQ CX, BX
 	SHLQ $7, BX // the length of a lanes
 	ADDQ R13, BX
-	MOVQ CX, AX
-	SHRQ $1, AX
-	LEAQ (CX)(CX*2), DX
-	SHRQ $1, DX
-	CMPQ CX, $15
-	JLT  narrow
-	VMOVDQU (SI), X6
-	VMOVDQU (SI)(AX*1), X7
-	VMOVDQU (SI)(CX*1), X8
-	VMOVDQU (SI)(DX*1), X9
-	JMP  loaded
-
-narrow: // all of four numbers is in eight bytes, and no more may be read
-	VMOVQ (SI), X6
-	VMOVQ (SI)(AX*1), X7
-	VMOVQ (SI)(CX*1), X8
-	VMOVQ (SI)(DX*1), X9
-
-loaded:
-	four(0, X6, Y6)
-	four(1, X7, Y7)
-	four(2, X8, Y8)
-	four(3, X9, Y9)
+	sixteen
 	absent(Y6, AX)
 	absent(Y7, CX)
 	absent(Y8, DX)

@@ -38,5 +38,12 @@ func TestExpandReadsNoFurther(t *testing.T) {
 		if got != want {
 			t.Errorf("width %d: %x, want %x", w, got, want)
 		}
+		c := bits.Column{Mask: bits.Mask(w), Width: uint8(w), Div: 1}
+		var nulls [1]uint16
+		bits.Prefetch([]bits.Page{p}, []*bits.Column{&c})
+		bits.ExpandColumns(got[:], nulls[:], []bits.Page{p}, []*bits.Column{&c}, 1<<63+1, false)
+		if got != want {
+			t.Errorf("width %d, as one of several: %x, want %x", w, got, want)
+		}
 	}
 }
