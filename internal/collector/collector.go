@@ -7,6 +7,7 @@ package collector
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -31,22 +32,51 @@ func percent(live int64) int {
 // Follow keeps the collector's reserve in proportion to what lives until ctx
 // ends, a sixteenth of it in a large process. It does nothing if the environment
 // sets GOGC, and leaves GOMEMLIMIT alone, which has the last word in any case.
+//
+// A process whose data was dropped collects every few milliseconds, as long as
+// its reserve is in proportion to what it had: that is noticed after a collection.
+// One that loads data grows, and more reserve saves it collections that find
+// nothing: that it has less to come is noticed after an interval.
 func Follow(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
+	collected := make(chan struct{}, 1)
+	watch(ctx, collected)
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
 	now := 0
-	for {
-		if p := percent(live()); p < now*9/10 || p > now*11/10 { // setting it stops all goroutines
+	for less := true; ; {
+		p := percent(live())
+		if p > now*11/10 || less && p < now*9/10 { // setting it stops all goroutines
 			debug.SetGCPercent(p)
 			now = p
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(interval):
+		case <-collected:
+			less = false
+		case <-tick.C:
+			less = true
 		}
 	}
+}
+
+// watch sends to a channel with room for one after each collection, until ctx
+// ends.
+func watch(ctx context.Context, collected chan<- struct{}) {
+	dropped := new([64]byte) // an object of its own, which the next collection finds
+	runtime.AddCleanup(dropped, func(struct{}) {
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+		watch(ctx, collected)
+	}, struct{}{})
 }
 
 // live returns the bytes that the last collection found in use.

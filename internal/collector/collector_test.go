@@ -4,8 +4,8 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -26,36 +26,56 @@ func TestPercent(t *testing.T) {
 	}
 }
 
-// TestFollow changes what lives and looks at what the collector is set to. An
-// environment that sets GOGC is left alone.
+// TestFollow changes what lives, and waits until the collector is set to what that
+// asks for.
 func TestFollow(t *testing.T) {
-	for _, set := range []string{"", "77"} {
-		t.Setenv("GOGC", set)
-		before := debug.SetGCPercent(77)
-		synctest.Test(t, func(t *testing.T) {
-			ctx, stop := context.WithCancel(t.Context())
-			done := make(chan struct{})
-			go func() { Follow(ctx); close(done) }()
-			look := func() int {
-				time.Sleep(2 * interval) // virtual
-				p := debug.SetGCPercent(77)
-				debug.SetGCPercent(p)
-				return p
-			}
-			small := look()
-			data := make([]byte, 256<<20)
-			runtime.GC()
-			large := look()
-			runtime.KeepAlive(data)
-			if set != "" && (small != 77 || large != 77) {
-				t.Errorf("GOGC=%s: set to %d and %d", set, small, large)
-			}
-			if set == "" && (large < 5 || large > 7 || small <= large) {
-				t.Errorf("set to %d, with 256 MiB to %d", small, large)
-			}
-			stop()
-			<-done
-		})
-		debug.SetGCPercent(before)
+	t.Setenv("GOGC", "")
+	t.Cleanup(set(77))
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { Follow(ctx); close(done) }()
+	func() {
+		data := make([]byte, 256<<20)
+		await(t, 5, 7)
+		runtime.KeepAlive(data)
+	}()
+	await(t, 50, 100)
+	stop()
+	<-done
+}
+
+// TestFollowLeavesAlone holds that an environment that sets GOGC has the last word.
+func TestFollowLeavesAlone(t *testing.T) {
+	t.Setenv("GOGC", "77")
+	t.Cleanup(set(77))
+	Follow(t.Context()) // returns at once
+	if p := current(); p != 77 {
+		t.Errorf("GOGC=77: set to %d", p)
 	}
+}
+
+// set sets the collector and returns what sets it back.
+func set(percent int) func() {
+	before := debug.SetGCPercent(percent)
+	return func() { debug.SetGCPercent(before) }
+}
+
+// current returns what the collector is set to.
+func current() int {
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	return int(sample[0].Value.Uint64())
+}
+
+// await collects until the collector is set to something from least to most.
+func await(t *testing.T, least, most int) {
+	t.Helper()
+	for range 10_000 {
+		runtime.GC()
+		if p := current(); p >= least && p <= most {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("set to %d, want %d to %d", current(), least, most)
 }
