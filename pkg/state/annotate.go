@@ -414,11 +414,10 @@ func (a *annotator) populated() {
 		a.r.Fail("count of populated words %d is negative", words)
 		return
 	}
-	b := a.r.Bytes(uint64(words) * 8)
-	if a.r.Err() != nil || words == 0 {
+	list := a.r.Words(uint64(words))
+	if list.Bits() == 0 {
 		return
 	}
-	list := wirebits.MakeWords(b)
 	var some []string
 	n := 0
 	for w := uint64(0); w < list.Bits(); w += 64 {

@@ -66,10 +66,26 @@ func newSpans(n int) spans {
 	return spans{make([]uint64, n), make([]uint64, n), make([]uint8, n)}
 }
 
+// addAll adds the records that have the ordinals from first on, of that many
+// shards, maxBlock of them: no shard has more than another. It does what group
+// does otherwise.
+func (b *block) addAll(first Ordinal, shards int) {
+	b.n, b.groups = maxBlock, b.groups[:0]
+	each, entry := maxBlock/shards, uint64(int(first)/shards)
+	for s := range shards {
+		order, sorted := b.order[s*each:(s+1)*each], b.sorted[s*each:(s+1)*each]
+		b.groups = append(b.groups, group{s, order, sorted})
+		for i := range order {
+			k := i*shards + s
+			order[i], sorted[i] = uint16(k), entry+uint64(i)
+			b.shards[k], b.at[k] = int32(s), entry+uint64(i)
+		}
+	}
+}
+
 // group sorts the records by shard.
 func (b *block) group(shards int) {
-	b.groups = b.groups[:0]
-	if b.n == 0 {
+	if b.groups = b.groups[:0]; b.n == 0 {
 		return
 	}
 	if shards == 1 {

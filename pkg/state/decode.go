@@ -98,7 +98,8 @@ func (d *decoder) merge(other *decoder) error {
 	return nil
 }
 
-// begin starts a block; most is how many records it may get.
+// begin starts a block; most is how many records it may get. After it come next
+// for each of them and group, or nextAll.
 func (d *decoder) begin(most int) {
 	if d.block == nil || len(d.block.shards) < most {
 		d.block = newBlock(d.f.schema, d.fields, most)
@@ -114,10 +115,29 @@ func (d *decoder) next(shard int, e int64) {
 	b.n++
 }
 
+// nextAll adds the records that have the ordinals from first on, maxBlock of
+// them, and says whether it did: not if they are not the same number in each shard,
+// or not all there.
+func (d *decoder) nextAll(first Ordinal) bool {
+	shards := len(d.f.shards)
+	if shards > maxBlock || int(first)%maxBlock != 0 || int64(first)+maxBlock-1 > MaxOrdinal {
+		return false
+	}
+	for i := range d.f.shards {
+		if (int64(first)+maxBlock-1)/int64(shards) > d.f.shards[i].max {
+			return false
+		}
+	}
+	d.block.addAll(first, shards)
+	return true
+}
+
+// group sorts the records of the block by shard.
+func (d *decoder) group() { d.block.group(len(d.f.shards)) }
+
 // decode decodes the records of the block, as far as they have a fixed size;
 // set does the rest.
 func (d *decoder) decode() error {
-	d.block.group(len(d.f.shards))
 	if d.f.schema.Kind != Object {
 		return d.decodeEntrySpans()
 	}
@@ -167,23 +187,16 @@ func (d *decoder) decodeNumbers(f, src int, t FieldType) error {
 			}
 			continue
 		}
-		null := wirebits.Mask(w) // also every value of width 0
 		if whole != 0 && w != whole {
 			return d.f.corrupt("field %s has numbers of %d bits, which no %v has", d.f.schema.Fields[src].Name, w, t)
 		}
-		read := d.block.read[:len(g.at)]
-		s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
+		add := uint64(1) // in pages null is 0, in blobs it is all ones
 		if whole != 0 {
-			for i, x := range read {
-				nums[g.record[i]] = x
-			}
-			continue
+			add = 0
 		}
-		for i, x := range read {
-			if x > most && x != null {
-				return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, x, w, t)
-			}
-			nums[g.record[i]] = (x + 1) & null
+		greatest := s.rows.Scatter(nums, g.record, g.at, s.recordBits, s.starts[src], w, add)
+		if whole == 0 && most != math.MaxUint64 && greatest > most+1 {
+			return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, greatest-1, w, t)
 		}
 	}
 	return nil
@@ -314,40 +327,41 @@ func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
 				b.nums[f][mathbits.TrailingZeros16(m)] = nullBits(t)
 			}
 		default:
-			setNumbers(&b.nums[f], d.block.nums[f][k:], mask)
+			setNumbers(b, f, d.block.nums[f][k:], mask)
 		}
 	}
 	return nil
 }
 
-func setNumbers(dst *[pageSize]uint64, src []uint64, mask uint16) {
+// setNumbers sets slots to numbers of a field. If these are all of a page, it is
+// given them where they are.
+func setNumbers(b *pageBuilder, f int, src []uint64, mask uint16) {
 	if mask == 1<<pageSize-1 {
-		*dst = [pageSize]uint64(src)
+		b.nums[f] = (*[pageSize]uint64)(src)
 		return
 	}
 	for i := 0; mask != 0; mask &= mask - 1 {
-		dst[mathbits.TrailingZeros16(mask)] = src[i]
+		b.nums[f][mathbits.TrailingZeros16(mask)] = src[i]
 		i++
 	}
 }
 
-// setTexts sets slots to values of a field, which it copies.
+// setTexts sets slots to values of a field, which stay in the blob if they are the
+// same there.
 func (d *decoder) setTexts(c *textColumn, f, src, k int, mask uint16) {
 	spans := &d.block.spans[f]
 	for ; mask != 0; mask &= mask - 1 {
 		i := mathbits.TrailingZeros16(mask)
-		switch kind := spans.kind[k]; {
-		case kind&spanNull != 0:
+		if kind := spans.kind[k]; kind&spanNull != 0 {
 			c.nulls |= 1 << i
-		default:
+		} else {
 			value := d.f.shards[d.block.shards[k]].ranges[src][spans.start[k]:spans.end[k]]
-			start := len(c.data)
-			if kind == spanPlain {
-				c.data = append(c.data, value...)
-			} else {
-				c.data = wire.AppendText(c.data, value)
+			if kind != spanPlain {
+				start := len(c.copies)
+				c.copies = wire.AppendText(c.copies, value)
+				value = c.copies[start:]
 			}
-			c.add(i, start)
+			c.values[i] = value
 		}
 		k++
 	}
@@ -381,21 +395,28 @@ func (d *decoder) setTable(c *entryColumns, s *shard, slot int, e, start, end ui
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, end-start)
 	}
 	empty, first := wirebits.Mask(s.elementBits), len(c.parts[partElement])
-	for k := start; k < end; k++ {
-		x := s.items.At(k*uint64(itemBits), itemBits)
+	n := int(end - start)
+	elements, buckets, values := c.grow(partElement, n), c.grow(partBucket, n), []uint32(nil)
+	if c.kind == Map {
+		values = c.grow(partValue, n)
+	}
+	full := 0 // buckets so far; each is written down, and the next over it if it is empty
+	for k := range n {
+		x := s.items.At((start+uint64(k))*uint64(itemBits), itemBits)
+		elements[full], buckets[full] = uint32(x&empty), uint32(k)
+		if values != nil {
+			values[full] = uint32(x >> s.elementBits)
+		}
+		taken := 1
 		if x&empty == empty {
-			continue
+			taken = 0
 		}
-		c.parts[partElement] = append(c.parts[partElement], uint32(x&empty))
-		c.parts[partBucket] = append(c.parts[partBucket], uint32(k-start))
-		if c.kind == Map {
-			c.parts[partValue] = append(c.parts[partValue], uint32(x>>s.elementBits))
-		}
+		full += taken
 	}
-	n := len(c.parts[partElement])
-	if uint64(n-first) != size {
-		return d.f.corrupt("a hash table of %d entries holds %d", size, n-first)
+	c.cut(first + full)
+	if uint64(full) != size {
+		return d.f.corrupt("a hash table of %d entries holds %d", size, full)
 	}
-	c.start[slot], c.end[slot] = first, n
+	c.start[slot], c.end[slot] = first, first+full
 	return nil
 }

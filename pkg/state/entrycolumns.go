@@ -40,6 +40,13 @@ func (c *entryColumns) grow(part, n int) []uint32 {
 	return c.parts[part][len(list):]
 }
 
+// cut takes away all but the first n entries.
+func (c *entryColumns) cut(n int) {
+	for k := range c.parts {
+		c.parts[k] = c.parts[k][:min(n, len(c.parts[k]))]
+	}
+}
+
 // set gives slot i these entries.
 func (c *entryColumns) set(i int, list []collectionEntry) {
 	c.start[i] = len(c.parts[partElement])
@@ -151,15 +158,36 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 		c.eachRun(func(from, to int) { w.WriteAll(c.parts[partElement][from:to], width[partElement], base[partElement]) })
 		return
 	}
-	c.eachRun(func(from, to int) {
-		for e := from; e < to; e++ {
-			for k, list := range c.parts {
-				x := uint32(0) // of a part that the kind does not have
-				if e < len(list) {
-					x = list[e] - base[k]
-				}
-				w.Write(uint64(x), width[k])
-			}
+	c.eachRun(func(from, to int) { c.writeEntries(&w, from, to, &width, &base) })
+}
+
+// writeEntries writes entries, part after part, with 0 for those that the kind does
+// not have.
+func (c *entryColumns) writeEntries(w *bits.Writer, from, to int, width *[entryParts]int, base *[entryParts]uint32) {
+	values, buckets := c.part(partValue, from, to), c.part(partBucket, from, to)
+	n := width[partElement] + width[partValue]
+	all := n + width[partBucket]
+	for i, x := range c.parts[partElement][from:to] {
+		head, bucket := uint64(x-base[partElement]), uint64(0)
+		if values != nil {
+			head |= uint64(values[i]-base[partValue]) << (width[partElement] & 63) // no part has more than 32 bits
 		}
-	})
+		if buckets != nil {
+			bucket = uint64(buckets[i] - base[partBucket])
+		}
+		if all <= bits.MostWritten {
+			w.Write(head|bucket<<(n&63), all)
+		} else {
+			w.WriteLong(head, n)
+			w.Write(bucket, width[partBucket])
+		}
+	}
+}
+
+// part returns a part of entries, nil if the kind does not have it.
+func (c *entryColumns) part(k, from, to int) []uint32 {
+	if !c.kind.has(k) {
+		return nil
+	}
+	return c.parts[k][from:to]
 }

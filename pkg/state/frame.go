@@ -248,7 +248,7 @@ func (f *frame) read(r *wire.Reader, delta bool) {
 		if words < 0 {
 			r.Fail("count of populated words %d is negative", words)
 		}
-		f.populated = wirebits.MakeWords(r.Bytes(uint64(max(words, 0)) * 8))
+		f.populated = r.Words(uint64(max(words, 0)))
 	}
 }
 

@@ -152,17 +152,8 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 
 // block decodes the records of some words of populated bits.
 func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
-	shift, mask := bits.TrailingZeros(uint(len(l.frame.shards))), int64(len(l.frame.shards)-1) // a power of two
-	d.begin(maxBlock)
-	for w := from; w < to; w++ {
-		for word := l.frame.populated.At(uint64(w)*64, 64); word != 0; word &= word - 1 {
-			o := int64(w*64 + bits.TrailingZeros64(word))
-			shard, entry := int(o&mask), o>>shift
-			if o > MaxOrdinal || entry > l.frame.shards[shard].max {
-				return l.frame.corrupt("populated ordinal %d is above the greatest", o)
-			}
-			d.next(shard, entry)
-		}
+	if err := l.records(d, from, to); err != nil {
+		return err
 	}
 	if err := d.decode(); err != nil {
 		return err
@@ -182,6 +173,31 @@ func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
 			k += bits.OnesCount16(live)
 		}
 	}
+	return nil
+}
+
+// records begins a block of the records of some words of populated bits.
+func (l *typeLoad) records(d *decoder, from, to int) error {
+	d.begin(maxBlock)
+	all := ^uint64(0)
+	for w := from; w < to; w++ {
+		all &= l.frame.populated.At(uint64(w)*64, 64)
+	}
+	if to-from == blockWords && all == ^uint64(0) && d.nextAll(Ordinal(from*64)) {
+		return nil
+	}
+	shift, mask := bits.TrailingZeros(uint(len(l.frame.shards))), int64(len(l.frame.shards)-1) // a power of two
+	for w := from; w < to; w++ {
+		for word := l.frame.populated.At(uint64(w)*64, 64); word != 0; word &= word - 1 {
+			o := int64(w*64 + bits.TrailingZeros64(word))
+			shard, entry := int(o&mask), o>>shift
+			if o > MaxOrdinal || entry > l.frame.shards[shard].max {
+				return l.frame.corrupt("populated ordinal %d is above the greatest", o)
+			}
+			d.next(shard, entry)
+		}
+	}
+	d.group()
 	return nil
 }
 

@@ -21,10 +21,11 @@ type collectionEntry struct{ element, value, bucket uint32 }
 type pageBuilder struct {
 	schema *Schema
 	lays   *layouts
-	set    uint16             // slots that are not holes
-	was    *layout            // of the page before, nil if there was none
-	nums   [][pageSize]uint64 // per field: as in the page, for fixed fields
-	texts  []textColumn       // per field: STRING and BYTES values
+	set    uint16              // slots that are not holes
+	was    *layout             // of the page before, nil if there was none
+	nums   []*[pageSize]uint64 // per field: as in the page, for fixed fields
+	own    [][pageSize]uint64  // what nums are, unless who sets all slots has them
+	texts  []textColumn        // per field: STRING and BYTES values
 	lists  entryColumns
 
 	entries []collectionEntry // scratch of who sets a slot
@@ -41,15 +42,19 @@ type pageBuilder struct {
 	expansion bits.Expansion // of the column under way
 }
 
-// textColumn is the values of a STRING or BYTES field, in any order of slots.
+// textColumn is the values of a STRING or BYTES field.
 type textColumn struct {
-	data       []byte
-	start, end [pageSize]int
-	nulls      uint16
+	values [pageSize][]byte // empty where there is none; they stay where they came from
+	nulls  uint16
+	copies []byte // of values that do not stay
 }
 
-// add sets slot i to the value that was appended to data from start on.
-func (t *textColumn) add(i, start int) { t.start[i], t.end[i] = start, len(t.data) }
+// copy sets slot i to a copy of a value.
+func (t *textColumn) copy(i int, value []byte) {
+	start := len(t.copies)
+	t.copies = append(t.copies, value...)
+	t.values[i] = t.copies[start:]
+}
 
 // builder returns a pageBuilder for a type with these layouts, one that was
 // released if there is one: it knows which layouts pages take.
@@ -65,8 +70,9 @@ func (b *pageBuilder) release() {
 	b.lays.size.Add(int64(b.size))
 	b.lays.waste.Add(int64(b.waste))
 	b.size, b.waste = 0, 0
+	b.reset() // it must not keep alive what others own
 	for f := range b.texts {
-		if cap(b.texts[f].data) > maxSpare {
+		if cap(b.texts[f].copies) > maxSpare {
 			return // a page that large is rare
 		}
 	}
@@ -83,10 +89,11 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 	n := 1 + entryParts
 	if s.Kind == Object {
 		n = len(s.Fields)
-		b.nums = make([][pageSize]uint64, n)
+		b.nums, b.own = make([]*[pageSize]uint64, n), make([][pageSize]uint64, n)
 		b.texts = make([]textColumn, n)
 	}
 	b.plans, b.room = make([]columnPlan, n), make([]columnRoom, n)
+	b.reset()
 	return b
 }
 
@@ -94,10 +101,10 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 func (b *pageBuilder) reset() {
 	b.set, b.was = 0, nil
 	for f := range b.texts {
-		if b.schema.Fields[f].Type.variable() {
+		if b.nums[f] = &b.own[f]; b.schema.Fields[f].Type.variable() {
 			c := &b.texts[f]
-			c.data, c.nulls = c.data[:0], 0
-			c.start, c.end = [pageSize]int{}, [pageSize]int{}
+			c.copies, c.nulls = c.copies[:0], 0
+			clear(c.values[:])
 		}
 	}
 	b.lists.reset()
@@ -122,7 +129,7 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 		}
 		c := &p.lay.cols[f]
 		b.expansion.Base, b.expansion.Slope = p.head(c)
-		b.expand(p, c, c.Div, &b.nums[f]) // what is not in mask is a hole, or set later
+		b.expand(p, c, c.Div, b.nums[f]) // what is not in mask is a hole, or set later
 	}
 }
 
@@ -133,7 +140,7 @@ func (b *pageBuilder) expand(p page, c *column, unit uint64, dst *[pageSize]uint
 	p.data.Expand(dst, c.Bit>>3, int(c.Width), &b.expansion)
 }
 
-// copyTexts copies the values in runs of slots.
+// copyTexts sets the slots in mask to a field's values in p, which stay there.
 func (b *pageBuilder) copyTexts(p page, f int, mask uint16) {
 	t := &b.texts[f]
 	var ends [1 + pageSize]uint64 // that of slot i is in i+1
@@ -143,15 +150,9 @@ func (b *pageBuilder) copyTexts(p page, f int, mask uint16) {
 		ends[0], _ = p.end(&p.lay.cols[c.Before], pageSize-1)
 	}
 	heap := uint64(p.lay.heap)
-	for m := uint32(mask); m != 0; {
-		from := mathbits.TrailingZeros32(m)
-		to := from + mathbits.TrailingZeros32(^(m >> from))
-		m = m >> to << to
-		shift := len(t.data) - int(ends[from])
-		t.data = append(t.data, p.data.Bytes(heap+ends[from], heap+ends[to])...)
-		for i := from; i < to; i++ {
-			t.start[i], t.end[i] = int(ends[i])+shift, int(ends[i+1])+shift
-		}
+	for m := mask; m != 0; m &= m - 1 {
+		i := mathbits.TrailingZeros16(m)
+		t.values[i] = p.data.Bytes(heap+ends[i], heap+ends[i+1])
 	}
 }
 
@@ -179,9 +180,7 @@ func (b *pageBuilder) setText(c *textColumn, i int, text []byte, null bool) {
 		c.nulls |= 1 << i
 		return
 	}
-	start := len(c.data)
-	c.data = append(c.data, text...)
-	c.add(i, start)
+	c.copy(i, text)
 }
 
 func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
@@ -219,7 +218,7 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 			if field.Type.variable() {
 				b.planTexts(f, &heap)
 			} else {
-				b.plans[f].setNumbers(field.Type, &b.nums[f], b.set)
+				b.plans[f].setNumbers(field.Type, b.nums[f], b.set)
 			}
 		}
 	} else {
@@ -376,7 +375,7 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 		if b.schema.Fields[f].Type.variable() {
 			end = b.texts[f].fillEnds(out[c.Bit/8:], c, &b.plans[f], end)
 		} else {
-			packNumbers(out[c.Bit/8:], c, &b.plans[f], &b.nums[f], b.set)
+			packNumbers(out[c.Bit/8:], c, &b.plans[f], b.nums[f], b.set)
 		}
 	}
 	heap := out[lay.heap:lay.heap]
@@ -426,7 +425,7 @@ func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) uint64 {
 	var x [pageSize]uint64
 	for i := range pageSize {
-		end += uint64(t.end[i] - t.start[i])
+		end += uint64(len(t.values[i]))
 		x[i] = end - p.base - uint64(i)*p.slope
 		x[i] = x[i]<<(c.NullBits&63) | uint64(t.nulls>>i&1)
 	}
@@ -436,18 +435,8 @@ func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) 
 
 // appendTo appends the values in the order of their slots.
 func (t *textColumn) appendTo(heap []byte) []byte {
-	empty := func(i int) bool { return t.start[i] == t.end[i] }
-	for i := 0; i < pageSize; i++ {
-		if empty(i) {
-			continue
-		}
-		from, to := t.start[i], t.end[i]
-		for ; i+1 < pageSize && (empty(i+1) || t.start[i+1] == to); i++ {
-			if !empty(i + 1) {
-				to = t.end[i+1]
-			}
-		}
-		heap = append(heap, t.data[from:to]...)
+	for i := range t.values {
+		heap = append(heap, t.values[i]...)
 	}
 	return heap
 }

@@ -211,7 +211,7 @@ func (b *pageBuilder) planTexts(f int, end *uint64) {
 	t := &b.texts[f]
 	var ends [pageSize]uint64
 	for i := range ends {
-		*end += uint64(t.end[i] - t.start[i])
+		*end += uint64(len(t.values[i]))
 		ends[i] = *end
 	}
 	p := &b.plans[f]

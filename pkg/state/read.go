@@ -327,6 +327,7 @@ func (d *decoder) decodeAdded(added []addedAt) error {
 	for _, p := range added {
 		d.next(int(p.ordinal())%len(d.f.shards), p.entry())
 	}
+	d.group()
 	return d.decode()
 }
 

@@ -42,7 +42,7 @@ func TestLeastWidth(t *testing.T) {
 			heap := uint64(0)
 			var need widths
 			for f, field := range s.Fields {
-				if b.plans[f].setNumbers(field.Type, &b.nums[f], b.set); field.Type.variable() {
+				if b.plans[f].setNumbers(field.Type, b.nums[f], b.set); field.Type.variable() {
 					b.planTexts(f, &heap)
 				}
 				need.set(f, b.plans[f].leastWidth())

@@ -1,9 +1,9 @@
 // Package bits reads and writes unsigned integers packed without gaps, lowest
 // bits first. It is the only bit arithmetic of the state engine.
 //
-// Two forms exist. A [Words] is Hollow's form in a blob: 64-bit words that are
-// big-endian in the file. A page in memory is a little-endian byte string,
-// read through [Page] and written by [Pack] and [Writer].
+// Two forms exist. Hollow's blobs have 64-bit words that are big-endian. A page in
+// memory is a little-endian byte string, read through [Page] and written by [Pack]
+// and [Writer]; so is what a blob has once it is read, a [Words].
 package bits
 
 import (
@@ -26,71 +26,98 @@ func Mask(w int) uint64 {
 	return 1<<uint(w) - 1
 }
 
-// Words is a read-only bit array of a blob. The zero Words has no bits.
+// Words is a read-only bit array. The zero Words has no bits.
 type Words struct {
-	data []byte // big-endian words; a multiple of 8 bytes
+	data []byte // little-endian words, and WordsPad bytes behind them
+	bits uint64
 }
 
-// MakeWords returns the bit array stored in data, which it does not copy.
-func MakeWords(data []byte) Words { return Words{data[:len(data)&^7]} }
+// WordsPad is the number of bytes behind the words in the memory of a [Words], so
+// that a number may be read as two whole words wherever it ends.
+const WordsPad = 16
+
+// MakeWords returns the bit array of a blob, which it copies.
+func MakeWords(blob []byte) Words {
+	n := len(blob) &^ 7
+	data := make([]byte, n+WordsPad)
+	turn(data[:n], blob)
+	return Words{data, uint64(n) * 8}
+}
+
+// TurnWords is MakeWords of what is in data, but for its last WordsPad bytes. It
+// turns the words in place, and data belongs to the bit array from then on.
+func TurnWords(data []byte) Words {
+	n := (len(data) - WordsPad) &^ 7
+	turn(data[:n], data)
+	return Words{data, uint64(n) * 8}
+}
+
+// turn sets dst, whole words, to those of src in the other order of bytes. They
+// may be the same.
+func turn(dst, src []byte) {
+	for ; len(dst) >= 8; dst, src = dst[8:], src[8:] {
+		binary.LittleEndian.PutUint64(dst, binary.BigEndian.Uint64(src))
+	}
+}
 
 // Bits returns the number of bits in the array.
-func (a Words) Bits() uint64 { return uint64(len(a.data)) * 8 }
+func (a Words) Bits() uint64 { return a.bits }
 
 // At returns the w bits at position pos, w in [0, 64]. The caller guarantees
 // pos+w <= Bits().
 func (a Words) At(pos uint64, w int) uint64 {
-	at := pos >> 6 * 8
-	if at+16 > uint64(len(a.data)) {
-		return a.atEnd(pos, w)
+	at, shift := pos>>3, pos&7
+	x := binary.LittleEndian.Uint64(a.data[at:])
+	if w > 57 {
+		return (x>>shift | binary.LittleEndian.Uint64(a.data[at+8:])<<(64-shift)) & Mask(w)
 	}
-	// Whether a number goes on in the next word is a guess to a processor: both are
-	// read.
-	x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
-	return x & Mask(w)
-}
-
-// atEnd is At for numbers that begin in the last word.
-func (a Words) atEnd(pos uint64, w int) uint64 {
-	if w == 0 {
-		return 0
-	}
-	return binary.BigEndian.Uint64(a.data[pos>>6*8:]) >> (pos & 63) & Mask(w)
+	return x >> shift & Mask(w)
 }
 
 // Gather sets dst to numbers of w bits, w in [0, 64], of the rows in a list,
-// which is as long as dst and ascending: row i begins at bit i*step, and the
-// number in it at bit start. The caller guarantees that there are such rows.
+// which is as long as dst: row i begins at bit i*step, and the number in it at bit
+// start. The caller guarantees that there are such rows.
 func (a Words) Gather(dst, rows []uint64, step, start uint64, w int) {
-	mask := Mask(w)
+	if w > 57 {
+		for i, row := range rows {
+			dst[i] = a.At(row*step+start, w)
+		}
+		return
+	}
+	mask, data := Mask(w), a.data
+	dst = dst[:len(rows)]
 	for i, row := range rows {
 		pos := row*step + start
-		at := pos >> 6 * 8
-		if at+16 > uint64(len(a.data)) {
-			dst[i] = a.atEnd(pos, w)
-			continue
-		}
-		x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
-		dst[i] = x & mask
+		dst[i] = binary.LittleEndian.Uint64(data[pos>>3:]) >> (pos & 7) & mask
 	}
+}
+
+// Scatter is Gather of numbers plus add, in w bits, each to its own place in dst:
+// those of rows to the places that places have. It returns the greatest.
+func (a Words) Scatter(dst []uint64, places []uint16, rows []uint64, step, start uint64, w int, add uint64) (greatest uint64) {
+	mask, data := Mask(w), a.data
+	rows = rows[:len(places)]
+	for i, to := range places {
+		pos := rows[i]*step + start
+		x := uint64(0)
+		if w > 57 {
+			x = a.At(pos, w)
+		} else {
+			x = binary.LittleEndian.Uint64(data[pos>>3:]) >> (pos & 7)
+		}
+		x = (x + add) & mask
+		greatest = max(greatest, x)
+		dst[to] = x
+	}
+	return greatest
 }
 
 // Unpack sets dst to the numbers from position pos on, of w bits each, w in
 // [0, 32]. The caller guarantees that there are so many.
 func (a Words) Unpack(dst []uint32, pos uint64, w int) {
-	mask := Mask(w)
-	safe := 0 // numbers that begin before the last word
-	if last := uint64(max(len(a.data)-8, 0)) * 8; w > 0 && pos < last {
-		safe = int(min(uint64(len(dst)), (last-pos+uint64(w)-1)/uint64(w)))
-	}
-	for i := range dst[:safe] {
-		at := pos >> 6 * 8
-		x := binary.BigEndian.Uint64(a.data[at:])>>(pos&63) | binary.BigEndian.Uint64(a.data[at+8:])<<1<<(^pos&63)
-		dst[i] = uint32(x & mask)
-		pos += uint64(w)
-	}
-	for i := range dst[safe:] {
-		dst[safe+i] = uint32(a.At(pos, w))
+	mask, data := uint32(Mask(w)), a.data
+	for i := range dst {
+		dst[i] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & mask
 		pos += uint64(w)
 	}
 }

@@ -18,16 +18,15 @@ func Pack(dst []byte, w int, values *[ColumnLen]uint64, base uint64) {
 		}
 		return
 	}
-	var word uint64
-	n := 0
+	word, n := uint64(0), uint(0)
 	for _, v := range values {
 		v -= base
-		word |= v << uint(n)
-		if n += w; n >= 64 {
+		word |= v << (n & 63)
+		if n += uint(w); n >= 64 {
 			binary.LittleEndian.PutUint64(dst, word)
 			dst = dst[8:]
 			n -= 64
-			word = v >> uint(w-n)
+			word = v >> ((uint(w) - n) & 63) // w is less than 64
 		}
 	}
 	binary.LittleEndian.PutUint64(dst, word)
@@ -39,7 +38,7 @@ func Pack(dst []byte, w int, values *[ColumnLen]uint64, base uint64) {
 type Writer struct {
 	dst  []byte
 	word uint64
-	n    int // bits in word
+	n    uint // bits in word
 }
 
 // MakeWriter returns a Writer to dst, which must have room for all numbers and
@@ -54,8 +53,8 @@ func (p *Writer) WriteAll(values []uint32, w int, base uint32) {
 	}
 	word, n, dst := p.word, p.n, p.dst
 	for _, v := range values {
-		word |= uint64(v-base) << uint(n)
-		if n += w; n >= 32 {
+		word |= uint64(v-base) << (n & 63)
+		if n += uint(w); n >= 32 {
 			binary.LittleEndian.PutUint32(dst, uint32(word))
 			dst = dst[4:]
 			word >>= 32
@@ -63,17 +62,26 @@ func (p *Writer) WriteAll(values []uint32, w int, base uint32) {
 		}
 	}
 	binary.LittleEndian.PutUint64(dst, word)
-	p.dst, p.word, p.n = dst[n>>3:], word>>uint(n&^7), n&7
+	p.dst, p.word, p.n = dst[n>>3:], word>>(n&^7&63), n&7
 }
 
-// Write appends the w lowest bits of x, w in [0, 57]. The bits of x above must
-// be zero.
+// WriteLong is Write of more bits, w at most 64.
+func (p *Writer) WriteLong(x uint64, w int) {
+	half := w / 2
+	p.Write(x&Mask(half), half)
+	p.Write(x>>half, w-half)
+}
+
+// MostWritten is the most bits that Write can write at once.
+const MostWritten = 56
+
+// Write appends the w lowest bits of x, w in [0, MostWritten]. The bits of x above
+// must be zero.
 func (p *Writer) Write(x uint64, w int) {
-	p.word |= x << uint(p.n)
-	p.n += w
+	p.word |= x << (p.n & 63)
+	p.n += uint(w)
 	binary.LittleEndian.PutUint64(p.dst, p.word)
-	whole := p.n >> 3
-	p.dst = p.dst[whole:]
-	p.word >>= uint(whole * 8)
+	p.dst = p.dst[p.n>>3:]
+	p.word >>= p.n &^ 7 & 63 // there are never 64: see MostWritten
 	p.n &= 7
 }

@@ -2,7 +2,9 @@ package bits_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -61,7 +63,7 @@ func TestWriter(t *testing.T) {
 			w int
 		}
 		numbers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) number {
-			w := rapid.IntRange(0, 57).Draw(t, "width")
+			w := rapid.IntRange(0, bits.MostWritten).Draw(t, "width")
 			return number{rapid.SampledFrom([]uint64{rapid.Uint64().Draw(t, "x"), ^uint64(0)}).Draw(t, "x or ones") & bits.Mask(w), w}
 		}), 0, 200).Draw(t, "numbers")
 		total := 0
@@ -208,4 +210,78 @@ func store(page []byte, pos uint64, w int, x uint64) {
 		at := pos + i
 		page[at/8] |= byte(x>>i&1) << (at % 8)
 	}
+}
+
+// TestScatter reads numbers of some rows as At does, adds to them and puts them
+// where they belong.
+func TestScatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := bits.MakeWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data"))
+		w := rapid.IntRange(0, 64).Draw(t, "width")
+		start := rapid.IntRange(0, 70).Draw(t, "start")
+		step := uint64(start + w + rapid.IntRange(1, 70).Draw(t, "rest"))
+		rows := rapid.SliceOfN(rapid.Uint64Max(40), 0, 40).Draw(t, "rows")
+		rows = slices.DeleteFunc(rows, func(row uint64) bool { return (row+1)*step > a.Bits() })
+		add := rapid.Uint64Max(1).Draw(t, "add")
+		places := make([]uint16, len(rows))
+		for i := range places {
+			places[i] = uint16(len(places) - 1 - i)
+		}
+		got := make([]uint64, len(rows))
+		greatest := a.Scatter(got, places, rows, step, uint64(start), w, add)
+		most := uint64(0)
+		for i, row := range rows {
+			want := (a.At(row*step+uint64(start), w) + add) & bits.Mask(w)
+			if most = max(most, want); got[places[i]] != want {
+				t.Fatalf("row %d: %#x, want %#x", row, got[places[i]], want)
+			}
+		}
+		if greatest != most {
+			t.Fatalf("the greatest is %d, want %d", greatest, most)
+		}
+	})
+}
+
+// TestTurnWords makes the same bit array in place as by copying.
+func TestTurnWords(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		blob := rapid.SliceOfN(rapid.Byte(), 0, 80).Draw(t, "blob")
+		want := bits.MakeWords(blob)
+		got := bits.TurnWords(append(slices.Clone(blob), make([]byte, bits.WordsPad)...))
+		if got.Bits() != want.Bits() || got.Bits() != uint64(len(blob)/8*64) {
+			t.Fatalf("%d bytes: %d and %d bits", len(blob), got.Bits(), want.Bits())
+		}
+		for pos := range got.Bits() {
+			word := binary.BigEndian.Uint64(blob[pos/64*8:])
+			if x, y := got.At(pos, 1), want.At(pos, 1); x != word>>(pos%64)&1 || x != y {
+				t.Fatalf("bit %d is %d and %d", pos, x, y)
+			}
+		}
+	})
+}
+
+// TestWriteLong writes numbers of up to 64 bits.
+func TestWriteLong(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var list [20]struct {
+			x uint64
+			w int
+		}
+		total := 0
+		for i := range list {
+			list[i].w = rapid.IntRange(0, 64).Draw(t, "width")
+			list[i].x = rapid.Uint64().Draw(t, "number") & bits.Mask(list[i].w)
+			total += list[i].w
+		}
+		got, want := make([]byte, (total+7)/8+bits.Pad), make([]byte, (total+7)/8+bits.Pad)
+		w, pos := bits.MakeWriter(got), uint64(0)
+		for _, n := range list {
+			w.WriteLong(n.x, n.w)
+			store(want, pos, n.w, n.x)
+			pos += uint64(n.w)
+		}
+		if !bytes.Equal(got, want) {
+			t.Fatalf("wrote %x, want %x", got, want)
+		}
+	})
 }

@@ -89,36 +89,41 @@ func (r *Reader) FailWith(err error) {
 // Bytes returns the next n bytes: a copy if they come from a stream, else those
 // of the blob.
 func (r *Reader) Bytes(n uint64) []byte {
-	if r.err != nil {
+	if !r.has(n) {
 		return nil
 	}
-	if n > uint64(r.Len()) {
+	if r.src != nil {
+		return r.copied(int(n), 0)
+	}
+	b := r.data[r.off : r.off+int(n) : r.off+int(n)]
+	r.off += int(n)
+	return b
+}
+
+// has says whether there are n bytes more, and fails if not.
+func (r *Reader) has(n uint64) bool {
+	if r.err == nil && n > uint64(r.Len()) {
 		r.Fail("%d bytes are announced, %d are left", n, r.Len())
-		return nil
 	}
-	if r.src == nil {
-		b := r.data[r.off : r.off+int(n) : r.off+int(n)]
-		r.off += int(n)
-		return b
-	}
-	b := r.alloc(int(n))
-	had := copy(b, r.data[r.off:])
-	if !r.read(b[had:]) {
+	return r.err == nil
+}
+
+// copied returns the next n bytes of a stream, and pad further ones.
+func (r *Reader) copied(n, pad int) []byte {
+	b := r.alloc(n + pad)
+	had := copy(b[:n], r.data[r.off:])
+	if !r.read(b[had:n]) {
 		return nil
 	}
 	r.off += had
-	r.start += len(b) - had
+	r.start += n - had
 	return b
 }
 
 // few returns the next n bytes, at most window of them, until the next call of a
 // method; nil after a failure.
 func (r *Reader) few(n int) []byte {
-	if r.err != nil {
-		return nil
-	}
-	if n > r.Len() {
-		r.Fail("%d bytes are announced, %d are left", n, r.Len())
+	if !r.has(uint64(n)) {
 		return nil
 	}
 	if r.fill(n); r.err != nil {
@@ -245,13 +250,24 @@ func (r *Reader) UTF() string {
 }
 
 // Array reads a bit array with its word count before it.
-func (r *Reader) Array() bits.Words {
-	n := r.Vlong()
-	if n > uint64(r.Len())/8 {
+func (r *Reader) Array() bits.Words { return r.Words(r.Vlong()) }
+
+// Words reads a bit array of n words.
+func (r *Reader) Words(n uint64) bits.Words {
+	if r.err == nil && n > uint64(r.Len())/8 {
 		r.Fail("%d words are announced, %d bytes are left", n, r.Len())
+	}
+	if r.err != nil {
 		return bits.Words{}
 	}
-	return bits.MakeWords(r.Bytes(n * 8))
+	if r.src == nil {
+		return bits.MakeWords(r.Bytes(n * 8))
+	}
+	b := r.copied(int(n)*8, bits.WordsPad)
+	if b == nil {
+		return bits.Words{}
+	}
+	return bits.TurnWords(b)
 }
 
 // Gaps reads gap-coded ordinals, strictly ascending and at most limit.
