@@ -25,12 +25,13 @@ type frame struct {
 	offset    int            // where it begins, for errors
 	allow     *allowance     // shared by the frames of a blob
 	buffers   [][]byte       // what the arrays are views of, if it is not the blob
+	pool      *scratch.Pool  // that they are from
 }
 
 // free gives back the memory of a frame that nobody reads any more.
 func (f *frame) free() {
 	for _, b := range f.buffers {
-		scratch.Free(b)
+		f.pool.Free(b)
 	}
 }
 

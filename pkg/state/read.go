@@ -71,9 +71,11 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // less than r has; nobody but who knows the digest of all can say that a blob is
 // not damaged.
 func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
+	pool := new(scratch.Pool)
+	defer pool.Close()
 	var buffers [][]byte // of the frame under way
 	in := wire.NewStream(r, int(size), func(n int) []byte {
-		b := scratch.Get(n)
+		b := pool.Get(n)
 		buffers = append(buffers, b)
 		return b
 	})
@@ -81,14 +83,14 @@ func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
 	allow := newAllowance(size)
 	types := newLoader()
 	eachFrame(in, false, func(f *frame) error {
-		f.allow, f.buffers, buffers = allow, buffers, nil
+		f.allow, f.buffers, f.pool, buffers = allow, buffers, pool, nil
 		err := types.add(f, f.schema)
 		if err != nil {
 			f.free()
 		}
 		return err
 	})
-	(&frame{buffers: buffers}).free() // of one that was not read to its end
+	(&frame{buffers: buffers, pool: pool}).free() // of one that was not read to its end
 	list, err := types.types()
 	if err = errors.Join(in.Err(), err); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)

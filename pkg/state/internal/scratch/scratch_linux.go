@@ -11,9 +11,8 @@ const (
 	huge  = 2 << 20
 )
 
-// Get returns n bytes that are zero. Who has them must either call Free or let
-// nobody use them any more; they belong to nobody else before.
-func Get(n int) []byte {
+// get returns n bytes that are zero.
+func get(n int) []byte {
 	if n < least {
 		return make([]byte, n)
 	}
@@ -28,8 +27,9 @@ func Get(n int) []byte {
 	return b
 }
 
-// Free gives back what Get returned. Nobody may read it afterwards.
-func Free(b []byte) {
+// free gives back what get returned.
+func free(b []byte) {
+	b = b[:cap(b)]
 	if len(b) >= least && syscall.Munmap(b) == nil { // it fails for what the collector frees
 		held.Add(-int64(len(b)))
 	}
