@@ -64,9 +64,13 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 				continue
 			}
 			c.clear()
-			for _, x := range sorted[start:ends[group]] {
+			all := sorted[start:ends[group]]
+			for i, x := range all {
 				p := t.placeOf(x.hash)
-				if twin, _ := c.find(p, func(other state.Ordinal) bool { return same(x.o, other) }); twin >= 0 {
+				twin, _ := c.find(p, func(other state.Ordinal) bool {
+					return (i > mostHashes || hashIn(all[:i], other) == x.hash) && same(x.o, other)
+				})
+				if twin >= 0 {
 					extra++
 				}
 				c.add(p, x.o)
@@ -79,6 +83,19 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 	}
 	blocks, err = w.CloseTrimmed()
 	return blocks, long, extra, err
+}
+
+// mostHashes is among how many entries of a group a hash is looked for, to save
+// waiting for the record. Groups that have many more have many of one key.
+const mostHashes = 128
+
+// hashIn returns the hash of the entry of o, which is in a list.
+func hashIn(list []hashed, o state.Ordinal) uint64 {
+	i := 0
+	for list[i].o != o {
+		i++
+	}
+	return list[i].hash
 }
 
 // shift adds to all handles of a part of the directory, which nobody else knows
@@ -138,20 +155,31 @@ func inTurns(n int, f func(i int)) {
 
 // byGroup sorts entries by group, by counting, and says where each group ends.
 func byGroup(t *table, entries []hashed) (sorted []hashed, ends []uint32) {
+	parts := split(len(entries), 1<<16)
+	places := make([][]uint32, len(parts)) // of the next entry of a group, by part
+	inParts(parts, func(i, from, to int) {
+		own := make([]uint32, t.groups)
+		for _, x := range entries[from:to] {
+			own[t.placeOf(x.hash).group]++
+		}
+		places[i] = own
+	})
 	ends = make([]uint32, t.groups)
-	for _, x := range entries {
-		ends[t.placeOf(x.hash).group]++
-	}
 	sum := uint32(0)
-	for i, n := range ends {
-		ends[i] = sum
-		sum += n
+	for group := range ends {
+		for _, own := range places {
+			own[group], sum = sum, sum+own[group]
+		}
+		ends[group] = sum
 	}
 	sorted = make([]hashed, len(entries))
-	for _, x := range entries {
-		g := t.placeOf(x.hash).group
-		sorted[ends[g]] = x
-		ends[g]++
-	}
+	inParts(parts, func(i, from, to int) {
+		own := places[i]
+		for _, x := range entries[from:to] {
+			g := t.placeOf(x.hash).group
+			sorted[own[g]] = x
+			own[g]++
+		}
+	})
 	return sorted, ends
 }

@@ -40,7 +40,11 @@ func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.fill(x.t.Ordinals(), x.t.Len()); err != nil {
+	entries := x.scanned()
+	if entries == nil {
+		entries = x.hashed(x.t.Ordinals(), x.t.Len())
+	}
+	if err := x.fill(entries); err != nil {
 		return nil, err
 	}
 	return x, nil
@@ -53,7 +57,7 @@ func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.S
 	if err != nil {
 		return nil, err
 	}
-	if err := x.fill(ordinals, 0); err != nil {
+	if err := x.fill(x.hashed(ordinals, 0)); err != nil {
 		return nil, err
 	}
 	x.whole = false
@@ -89,8 +93,27 @@ func (x *Unique) bind(s *state.State, typeName string) {
 	x.parts = bindKey(s, x.steps)
 }
 
-// fill makes the table of the ordinals, at most about n.
-func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) error {
+// scanned returns all records with the hashes of their keys, nil if these are not
+// numbers of the record itself, or null in some.
+func (x *Unique) scanned() []hashed {
+	if len(x.parts) > 1 || !x.parts[0].isNumber() {
+		return nil
+	}
+	entries := make([]hashed, 0, x.t.Len())
+	for s := x.t.Scan(x.parts[0].first); s.Next(); {
+		ordinals := s.Ordinals()
+		for i, number := range s.Bits() {
+			entries = append(entries, hashed{mix(hashSeed, number), ordinals[i]})
+		}
+	}
+	if len(entries) < x.t.Len() {
+		return nil
+	}
+	return entries
+}
+
+// hashed returns the ordinals, about n, with the hashes of their keys.
+func (x *Unique) hashed(ordinals iter.Seq[state.Ordinal], n int) []hashed {
 	entries := make([]hashed, 0, n)
 	for o := range ordinals {
 		entries = append(entries, hashed{o: o})
@@ -101,7 +124,11 @@ func (x *Unique) fill(ordinals iter.Seq[state.Ordinal], n int) error {
 			e.hash = x.hashOf(e.o)
 		}
 	})
-	var err error
+	return entries
+}
+
+// fill makes the table of the entries.
+func (x *Unique) fill(entries []hashed) (err error) {
 	if x.table, x.extra, err = build(entries, x.sameKey); err != nil {
 		return fmt.Errorf("index type %s: %w", x.t.Schema().Name, err)
 	}
