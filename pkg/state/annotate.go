@@ -292,7 +292,8 @@ func (a *annotator) objects(f *frame, s *shard) {
 		widths = append(widths, fmt.Sprintf("%s %d", field.Name, w))
 	}
 	a.note("bits of each field: %s", strings.Join(widths, ", "))
-	s.rows = a.r.Array()
+	s.rowWords = a.r.Array()
+	s.rows = s.rowWords.Turn()
 	a.note("%d records of %d bits in %d words", s.entries, s.recordBits, s.rows.Bits()/64)
 	for _, field := range f.schema.Fields {
 		b := a.r.Bytes(a.r.Vlong())
@@ -317,9 +318,10 @@ func (a *annotator) collections(f *frame, s *shard) {
 	}
 	total := a.r.Vlong()
 	a.note("%d elements or buckets", total)
-	s.rows = a.r.Array()
+	s.rowWords = a.r.Array()
+	s.rows = s.rowWords.Turn()
 	a.note("%d pointers and sizes in %d words", s.entries, s.rows.Bits()/64)
-	s.items = a.r.Array()
+	s.items = a.r.Array().Turn()
 	a.note("elements or buckets in %d words", s.items.Bits()/64)
 	s.checkRows(a.r, uint64(s.pointerBits+s.sizeBits))
 }
@@ -414,7 +416,7 @@ func (a *annotator) populated() {
 		a.r.Fail("count of populated words %d is negative", words)
 		return
 	}
-	list := a.r.Words(uint64(words))
+	list := a.r.Words(uint64(words)).Turn()
 	if list.Bits() == 0 {
 		return
 	}

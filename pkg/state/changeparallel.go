@@ -15,7 +15,8 @@ import (
 const (
 	// parallelPages is how many pages are worth more than one goroutine.
 	parallelPages = 128
-	// batchPages is how many of them one goroutine makes at a time.
+	// batchPages is how many of them one goroutine makes at a time, some ten
+	// microseconds long.
 	batchPages = 32
 )
 
@@ -56,6 +57,7 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 					batch.err = w.make(batch)
 				}
 				close(batch.done)
+				runtime.Gosched() // a look-up may be waiting for a processor
 			}
 			w.b.release()
 			return nil

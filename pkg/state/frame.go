@@ -17,19 +17,31 @@ const (
 )
 
 // A frame is one type of a blob, parsed but not decoded: its arrays are views
-// of the blob.
+// of the blob. Who decodes it turns it first.
 type frame struct {
-	schema    *Schema
-	shards    []shard
-	populated wirebits.Words // of a snapshot
-	offset    int            // where it begins, for errors
-	allow     *allowance     // shared by the frames of a blob
-	buffers   [][]byte       // what the arrays are views of, if it is not the blob
-	pool      *scratch.Pool  // that they are from
+	schema  *Schema
+	shards  []shard
+	live    wirebits.BlobWords // populated ordinals, of a snapshot
+	offset  int                // where it begins, for errors
+	allow   *allowance         // shared by the frames of a blob
+	buffers [][]byte           // what the arrays are views of, if it is not the blob
+	pool    *scratch.Pool      // that they are from
+
+	populated wirebits.Words // live, turned
+}
+
+// turn turns the words of the frame, once.
+func (f *frame) turn() {
+	f.populated = f.live.Turn()
+	for i := range f.shards {
+		s := &f.shards[i]
+		s.rows, s.items = s.rowWords.Turn(), s.itemWords.Turn()
+	}
 }
 
 // free gives back the memory of a frame that nobody reads any more.
 func (f *frame) free() {
+	f.shards, f.populated = nil, wirebits.Words{}
 	for _, b := range f.buffers {
 		f.pool.Free(b)
 	}
@@ -52,8 +64,10 @@ type shard struct {
 	pointerBits, sizeBits, elementBits, valueBits int
 	most                                          uint64 // elements or buckets that items has room for, if they take any
 
-	rows  wirebits.Words // OBJECT records, or pointers and sizes
-	items wirebits.Words // LIST elements, SET buckets, MAP entries
+	rowWords  wirebits.BlobWords // OBJECT records, or pointers and sizes
+	itemWords wirebits.BlobWords // LIST elements, SET buckets, MAP entries
+
+	rows, items wirebits.Words // the same, turned
 }
 
 // itemBits returns how much an element, bucket or entry takes.
@@ -249,7 +263,7 @@ func (f *frame) read(r *wire.Reader, delta bool) {
 		if words < 0 {
 			r.Fail("count of populated words %d is negative", words)
 		}
-		f.populated = r.Words(uint64(max(words, 0)))
+		f.live = r.Words(uint64(max(words, 0)))
 	}
 }
 
@@ -279,10 +293,10 @@ func (s *shard) read(r *wire.Reader, schema *Schema) {
 		r.Fail("elements of %d and %d bits are wider than 31", s.elementBits, s.valueBits)
 	}
 	r.Vlong() // total elements or buckets; the pointers say it too
-	s.rows = r.Array()
-	s.items = r.Array()
+	s.rowWords = r.Array()
+	s.itemWords = r.Array()
 	if n := uint64(s.elementBits + s.valueBits); n > 0 {
-		s.most = s.items.Bits() / n
+		s.most = s.itemWords.Bits() / n
 	}
 	s.checkRows(r, uint64(s.pointerBits+s.sizeBits))
 }
@@ -294,7 +308,7 @@ func (s *shard) readObject(r *wire.Reader, schema *Schema) {
 		s.widths = append(s.widths, w)
 		s.recordBits += uint64(w)
 	}
-	s.rows = r.Array()
+	s.rowWords = r.Array()
 	for range schema.Fields {
 		s.ranges = append(s.ranges, r.Bytes(r.Vlong()))
 	}
@@ -303,8 +317,8 @@ func (s *shard) readObject(r *wire.Reader, schema *Schema) {
 
 func (s *shard) checkRows(r *wire.Reader, rowBits uint64) {
 	hi, need := bits.Mul64(rowBits, uint64(s.entries))
-	if hi != 0 || need > s.rows.Bits() {
-		r.Fail("%d records of %d bits do not fit in %d bits", s.entries, rowBits, s.rows.Bits())
+	if hi != 0 || need > s.rowWords.Bits() {
+		r.Fail("%d records of %d bits do not fit in %d bits", s.entries, rowBits, s.rowWords.Bits())
 	}
 }
 
@@ -321,7 +335,7 @@ func readWidth(r *wire.Reader) int {
 func (f *frame) size() (n int64) {
 	for i := range f.shards {
 		s := &f.shards[i]
-		n += int64(s.rows.Bits()+s.items.Bits()) / 8
+		n += int64(s.rowWords.Bits()+s.itemWords.Bits()) / 8
 		for _, r := range s.ranges {
 			n += int64(len(r))
 		}

@@ -156,7 +156,7 @@ func testGaps(t *testing.T, v unitVector) (got, want any) {
 
 func testBitPacking(t *testing.T, v unitVector) (got, want any) {
 	r := wire.NewReader(v.bytes(t))
-	array := r.Array()
+	array := r.Array().Turn()
 	var read []string
 	var p bits.Packer
 	p.Reset(array.Bits())

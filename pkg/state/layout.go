@@ -32,7 +32,7 @@ func ReadLayout(data []byte, delta bool) (Layout, error) {
 	for _, f := range frames {
 		l.Types = append(l.Types, f.schema.Name)
 		if !delta {
-			l.Populated[f.schema.Name] = int(f.populated.Bits() / 64)
+			l.Populated[f.schema.Name] = int(f.live.Bits() / 64)
 		}
 	}
 	return l, nil

@@ -94,6 +94,7 @@ func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
 }
 
 func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
+	f.turn()
 	l := &typeLoad{frame: f, own: own}
 	words := int(f.populated.Bits() / 64)
 	chunks := (words + chunkBits - 1) / chunkBits
@@ -141,6 +142,7 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	}
 	for w := p.from; w < p.to && err == nil; w += blockWords {
 		err = l.block(e, p.d, w, min(w+blockWords, p.to))
+		runtime.Gosched() // a look-up in the version before may be waiting for a processor
 	}
 	if err != nil {
 		e.blocks.Discard()

@@ -198,6 +198,7 @@ func (a addedAt) entry() int64     { return int64(uint32(a)) }
 
 // deltaType decodes a frame of a delta onto the type it changes.
 func (f *frame) deltaType(t *Type) (*Type, Change, error) {
+	f.turn()
 	d, err := newDecoder(f, t.schema)
 	if err != nil {
 		return nil, Change{}, err

@@ -143,6 +143,7 @@ func inTurns(n int, f func(i int)) {
 	work := func() {
 		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 			f(i)
+			runtime.Gosched() // a look-up may be waiting for a processor
 		}
 	}
 	var all sync.WaitGroup

@@ -2,6 +2,7 @@ package index
 
 import (
 	"cmp"
+	"runtime"
 	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -56,6 +57,9 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 			return table{}, 0, false
 		}
 		extra += d
+		if n/changesInTurn > k/changesInTurn {
+			runtime.Gosched() // a look-up may be waiting for a processor
+		}
 		k = n
 	}
 	e.evacuate()
@@ -105,6 +109,10 @@ func sortChanges(changes []tableChange, most uint64) {
 // changesAhead is how far ahead of the change under way update asks for
 // groups.
 const changesAhead = 6
+
+// changesInTurn is how many changes update makes before it lets others have the
+// processor.
+const changesInTurn = 512
 
 // prefetch asks for the blocks of a group.
 func (t *table) prefetch(group uint64) {

@@ -3,7 +3,7 @@
 //
 // Two forms exist. Hollow's blobs have 64-bit words that are big-endian. A page in
 // memory is a little-endian byte string, read through [Page] and written by [Pack]
-// and [Writer]; so is what a blob has once it is read, a [Words].
+// and [Writer]; so is what a blob has once it is turned, a [Words].
 package bits
 
 import (
@@ -36,20 +36,36 @@ type Words struct {
 // that a number may be read as two whole words wherever it ends.
 const WordsPad = 16
 
-// MakeWords returns the bit array of a blob, which it copies.
-func MakeWords(blob []byte) Words {
-	n := len(blob) &^ 7
-	data := make([]byte, n+WordsPad)
-	turn(data[:n], blob)
-	return Words{data, uint64(n) * 8}
+// BlobWords is the words of a bit array as a blob has them. The zero BlobWords has
+// none.
+type BlobWords struct {
+	data []byte
+	own  bool // and room for WordsPad bytes behind them, so that they can be turned where they are
 }
 
-// TurnWords is MakeWords of what is in data, but for its last WordsPad bytes. It
-// turns the words in place, and data belongs to the bit array from then on.
-func TurnWords(data []byte) Words {
-	n := (len(data) - WordsPad) &^ 7
-	turn(data[:n], data)
-	return Words{data, uint64(n) * 8}
+// MakeBlobWords returns the words in data, which stays as it is.
+func MakeBlobWords(data []byte) BlobWords { return BlobWords{data: data[:len(data)&^7]} }
+
+// OwnBlobWords returns the words in data, but for its last WordsPad bytes. It takes
+// data over.
+func OwnBlobWords(data []byte) BlobWords {
+	return BlobWords{data[:(len(data)-WordsPad)&^7], true}
+}
+
+// Bits returns the number of bits in the words.
+func (b BlobWords) Bits() uint64 { return uint64(len(b.data)) * 8 }
+
+// Turn returns the bit array. It is called once: words of its own it turns where
+// they are.
+func (b BlobWords) Turn() Words {
+	n := len(b.data)
+	if !b.own {
+		to := make([]byte, n+WordsPad)
+		turn(to[:n], b.data)
+		return Words{to, b.Bits()}
+	}
+	turn(b.data, b.data)
+	return Words{b.data[:n+WordsPad], b.Bits()}
 }
 
 // turn sets dst, whole words, to those of src in the other order of bytes. They

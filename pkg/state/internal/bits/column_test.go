@@ -143,7 +143,7 @@ func TestWords(t *testing.T) {
 				data = append(data, byte(word>>shift))
 			}
 		}
-		words := bits.MakeWords(data)
+		words := bits.MakeBlobWords(data).Turn()
 		for i, x := range want {
 			if got := words.At(uint64(i*w), w); got != x {
 				t.Fatalf("width %d: number %d is %d, want %d", w, i, got, x)
@@ -156,7 +156,7 @@ func TestWords(t *testing.T) {
 func TestUnpack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		data := rapid.SliceOfN(rapid.Byte(), 0, 96).Draw(t, "data")
-		a := bits.MakeWords(data)
+		a := bits.MakeBlobWords(data).Turn()
 		pos := rapid.Uint64Range(0, a.Bits()).Draw(t, "from")
 		w := rapid.IntRange(0, 32).Draw(t, "width")
 		most := 20
@@ -176,7 +176,7 @@ func TestUnpack(t *testing.T) {
 // TestGather reads numbers of some rows as At does.
 func TestGather(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := bits.MakeWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data"))
+		a := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data")).Turn()
 		w := rapid.IntRange(0, 64).Draw(t, "width")
 		start := rapid.IntRange(0, 70).Draw(t, "start")
 		step := start + w + rapid.IntRange(0, 70).Draw(t, "rest")
@@ -216,7 +216,7 @@ func store(page []byte, pos uint64, w int, x uint64) {
 // where they belong.
 func TestScatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := bits.MakeWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data"))
+		a := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data")).Turn()
 		w := rapid.IntRange(0, 64).Draw(t, "width")
 		start := rapid.IntRange(0, 70).Draw(t, "start")
 		step := uint64(start + w + rapid.IntRange(1, 70).Draw(t, "rest"))
@@ -242,12 +242,12 @@ func TestScatter(t *testing.T) {
 	})
 }
 
-// TestTurnWords makes the same bit array in place as by copying.
-func TestTurnWords(t *testing.T) {
+// TestTurn makes the same bit array in place as by copying.
+func TestTurn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		blob := rapid.SliceOfN(rapid.Byte(), 0, 80).Draw(t, "blob")
-		want := bits.MakeWords(blob)
-		got := bits.TurnWords(append(slices.Clone(blob), make([]byte, bits.WordsPad)...))
+		want := bits.MakeBlobWords(blob).Turn()
+		got := bits.OwnBlobWords(append(slices.Clone(blob), make([]byte, bits.WordsPad)...)).Turn()
 		if got.Bits() != want.Bits() || got.Bits() != uint64(len(blob)/8*64) {
 			t.Fatalf("%d bytes: %d and %d bits", len(blob), got.Bits(), want.Bits())
 		}

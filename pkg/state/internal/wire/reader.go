@@ -250,24 +250,24 @@ func (r *Reader) UTF() string {
 }
 
 // Array reads a bit array with its word count before it.
-func (r *Reader) Array() bits.Words { return r.Words(r.Vlong()) }
+func (r *Reader) Array() bits.BlobWords { return r.Words(r.Vlong()) }
 
 // Words reads a bit array of n words.
-func (r *Reader) Words(n uint64) bits.Words {
+func (r *Reader) Words(n uint64) bits.BlobWords {
 	if r.err == nil && n > uint64(r.Len())/8 {
 		r.Fail("%d words are announced, %d bytes are left", n, r.Len())
 	}
 	if r.err != nil {
-		return bits.Words{}
+		return bits.BlobWords{}
 	}
 	if r.src == nil {
-		return bits.MakeWords(r.Bytes(n * 8))
+		return bits.MakeBlobWords(r.Bytes(n * 8))
 	}
 	b := r.copied(int(n)*8, bits.WordsPad)
 	if b == nil {
-		return bits.Words{}
+		return bits.BlobWords{}
 	}
-	return bits.TurnWords(b)
+	return bits.OwnBlobWords(b)
 }
 
 // Gaps reads gap-coded ordinals, strictly ascending and at most limit.
