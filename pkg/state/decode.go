@@ -28,9 +28,17 @@ func newAllowance(size int64) *allowance {
 	return a
 }
 
-// take uses n up and says whether they were there.
+// take uses n up and says whether they were there. What is refused is not used.
 func (a *allowance) take(n uint64) bool {
-	return n == 0 || n <= math.MaxInt64 && a.left.Add(-int64(n)) >= 0
+	for {
+		left := a.left.Load()
+		if n > uint64(left) {
+			return false
+		}
+		if n == 0 || a.left.CompareAndSwap(left, left-int64(n)) {
+			return true
+		}
+	}
 }
 
 // A decoder decodes records of a frame, a block at a time, and sets page slots
@@ -292,7 +300,7 @@ func (d *decoder) decodeEntrySpans() error {
 			if e != next {
 				start = s.rows.At((e-1)*rowBits, s.pointerBits)
 			}
-			if start > end || itemBits > 0 && end > s.most {
+			if start > end || itemBits > 0 && end > s.most || end-start > math.MaxInt32 { // so that the sum of a block does not wrap
 				return d.f.corrupt("entries %d to %d are out of range", start, end)
 			}
 			spans.start[k], spans.end[k] = start, end

@@ -38,9 +38,14 @@ const (
 // A loader decodes the frames of a snapshot, with as many goroutines as there
 // are processors. It holds no frame longer than it must.
 type loader struct {
-	loads []*typeLoad
-	work  errgroup.Group
+	loads  []*typeLoad
+	work   errgroup.Group
+	failed atomic.Bool
 }
+
+// errStopped says that nothing is decoded any more, because of an error that types
+// returns.
+var errStopped = errors.New("decoding has failed")
 
 func newLoader() *loader {
 	l := &loader{}
@@ -49,8 +54,11 @@ func newLoader() *loader {
 }
 
 // add decodes a frame into a type of the schema own. It waits as long as all
-// goroutines have other ones.
+// goroutines have other ones. Once one has failed it fails with errStopped.
 func (l *loader) add(f *frame, own *Schema) error {
+	if l.failed.Load() {
+		return errStopped
+	}
 	t, err := newTypeLoad(f, own)
 	if err != nil {
 		return err
@@ -58,7 +66,16 @@ func (l *loader) add(f *frame, own *Schema) error {
 	l.loads = append(l.loads, t)
 	lays := &layouts{}
 	for _, p := range t.parts {
-		l.work.Go(func() error { return t.load(p, lays) })
+		l.work.Go(func() error {
+			if l.failed.Load() {
+				return nil
+			}
+			err := t.load(p, lays)
+			if err != nil {
+				l.failed.Store(true)
+			}
+			return err
+		})
 	}
 	return nil
 }
@@ -86,17 +103,29 @@ func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
 	for _, f := range frames {
 		if own := keep[f.schema.Name]; own != nil {
 			if err := l.add(f, own); err != nil {
-				return nil, errors.Join(err, l.work.Wait())
+				_, cause := l.types()
+				return nil, errors.Join(ignore(err, errStopped), cause)
 			}
 		}
 	}
 	return l.types()
 }
 
+// ignore returns err unless it is another one.
+func ignore(err, other error) error {
+	if errors.Is(err, other) {
+		return nil
+	}
+	return err
+}
+
 func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
 	f.turn()
 	l := &typeLoad{frame: f, own: own}
-	words := int(f.populated.Bits() / 64)
+	words, err := f.populatedWords()
+	if err != nil {
+		return nil, err
+	}
 	chunks := (words + chunkBits - 1) / chunkBits
 	n := max(1, min(runtime.GOMAXPROCS(0), chunks/partChunks))
 	for i := range n {
@@ -110,6 +139,19 @@ func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
 	}
 	l.left.Store(int32(n))
 	return l, nil
+}
+
+// populatedWords returns how many words of populated bits are of ordinals. It fails
+// if there are any behind them.
+func (f *frame) populatedWords() (int, error) {
+	n := f.populated.Bits() / 64
+	const most = (MaxOrdinal + 1) / 64
+	for w := uint64(most); w < n; w++ {
+		if word := f.populated.At(w*64, 64); word != 0 {
+			return 0, f.corrupt("populated ordinal %d is above the greatest", w*64+uint64(bits.TrailingZeros64(word)))
+		}
+	}
+	return int(min(n, most)), nil
 }
 
 // load decodes a part; the last one joins them.
@@ -136,6 +178,10 @@ func (l *typeLoad) release() {
 func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	t := newType(l.own, len(l.frame.shards))
 	t.intern(lays)
+	if !l.hasRecords(p) {
+		p.result = checked(t)
+		return nil
+	}
 	e := t.edit()
 	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
 		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
@@ -150,6 +196,17 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	}
 	p.result, err = e.close()
 	return err
+}
+
+// hasRecords says whether a part has any: what decodes them is much larger than a
+// type without records, of which a blob can have very many.
+func (l *typeLoad) hasRecords(p *loadPart) bool {
+	for w := p.from; w < p.to; w++ {
+		if l.frame.populated.At(uint64(w)*64, 64) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // block decodes the records of some words of populated bits.

@@ -73,15 +73,15 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()
+	types := newLoader()
 	var buffers [][]byte // of the frame under way
-	in := wire.NewStream(r, int(size), func(n int) []byte {
+	in := wire.NewStream(untilFailed{r, types}, int(size), func(n int) []byte {
 		b := pool.Get(n)
 		buffers = append(buffers, b)
 		return b
 	})
 	h, _ := readHeader(in)
 	allow := newAllowance(size)
-	types := newLoader()
 	eachFrame(in, false, func(f *frame) error {
 		f.allow, f.buffers, f.pool, buffers = allow, buffers, pool, nil
 		err := types.add(f, f.schema)
@@ -92,10 +92,25 @@ func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
 	})
 	(&frame{buffers: buffers, pool: pool}).free() // of one that was not read to its end
 	list, err := types.types()
-	if err = errors.Join(in.Err(), err); err != nil {
+	if err = errors.Join(ignore(in.Err(), errStopped), err); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	return newState(h, list), nil
+}
+
+// untilFailed is a reader that ends with errStopped once what was read cannot be
+// decoded.
+type untilFailed struct {
+	src io.Reader
+	to  *loader
+}
+
+func (u untilFailed) Read(b []byte) (int, error) {
+	const atOnce = 4 << 20
+	if u.to.failed.Load() {
+		return 0, errStopped
+	}
+	return u.src.Read(b[:min(len(b), atOnce)])
 }
 
 // readBlob reads the header and frames of a blob and its parts.

@@ -1,9 +1,12 @@
 package state_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"testing"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -90,11 +93,14 @@ func traps() map[string]*trap {
 	for range 3000 {
 		wide.vlong(0)
 	}
+	lengths := newTrap(1).list64("L", 5, 1<<63, 0, 1<<63) // of ordinals 0 and 2
 	return map[string]*trap{
 		"no fields, all ordinals":  newTrap(1).object("T", "", 0).vints(most).words().populated(1 << 12),
 		"fields of no width":       wide.populated(400),
 		"elements of no width":     free,
 		"a list of 2^35":           newTrap(1).list(1 << 35),
+		"lengths that sum to 2^64": lengths,
+		"two lists of 2^63":        newTrap(2).list64("L", 1, 1<<63-1).list64("M", 1, 1<<63-1),
 		"values that overlap":      overlap,
 		"a count of types":         newTrap(1<<31 - 1),
 		"a count of words":         newTrap(1).object("T", "INT", 1).vints(10, 8).vlong(1 << 61),
@@ -107,6 +113,16 @@ func (p *trap) list(n uint64) *trap {
 	return p.utf("L").utf("X").vints(0, 0, 40, 0).vlong(n).words(n).words().populated(1)
 }
 
+// list64 is a LIST type with pointers of 64 bits to elements of none, and one word of
+// populated ordinals.
+func (p *trap) list64(name string, populated uint64, pointers ...uint64) *trap {
+	p.blob = append(p.blob, 2)
+	p.utf(name).utf("X").vints(0, int32(len(pointers)-1), 64, 0).vlong(0).words(pointers...).words()
+	p.blob = binary.BigEndian.AppendUint32(p.blob, 1)
+	p.blob = binary.BigEndian.AppendUint64(p.blob, populated)
+	return p
+}
+
 // TestTraps holds that small blobs which announce a lot are refused, or cost
 // little: a type without fields is no more than its populated bits.
 func TestTraps(t *testing.T) {
@@ -114,6 +130,9 @@ func TestTraps(t *testing.T) {
 		var s *state.State
 		var err error
 		n := allocated(func() { s, err = state.ReadSnapshot(p.blob, state.ReadOptions{}) })
+		if _, other := state.ReadSnapshotFrom(bytes.NewReader(p.blob), int64(len(p.blob))); (other == nil) != (err == nil) {
+			t.Errorf("%s: error %v, from a stream %v", name, err, other)
+		}
 		if most := uint64(200<<20) + 300*uint64(len(p.blob)); n > most {
 			t.Errorf("%s: %d bytes allocated %d", name, len(p.blob), n)
 		}
@@ -127,4 +146,54 @@ func TestTraps(t *testing.T) {
 			t.Errorf("%s: error %v, want ErrCorrupt", name, err)
 		}
 	}
+}
+
+// TestManyPopulatedWords holds that ordinals above the greatest are refused, also
+// where their numbers end in the same 32 bits as others.
+func TestManyPopulatedWords(t *testing.T) {
+	for _, first := range []int64{1 << 23, 1 << 25} {
+		p := newTrap(1).object("T", "", 0).vints(state.MaxOrdinal).words()
+		p.blob = binary.BigEndian.AppendUint32(p.blob, uint32(first+4))
+		blob := io.MultiReader(bytes.NewReader(p.blob), io.LimitReader(all(0), 8*first), io.LimitReader(all(0xff), 8*4))
+		if _, err := state.ReadSnapshotFrom(blob, int64(len(p.blob))+8*(first+4)); !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("from word %d on: error %v, want ErrCorrupt", first, err)
+		}
+	}
+}
+
+// all is a reader of one byte again and again.
+type all byte
+
+func (a all) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(a)
+	}
+	return len(b), nil
+}
+
+// TestReadStopsAtAnError holds that a snapshot is not read to its end after one of its
+// types was wrong, be it many small ones more or a large one.
+func TestReadStopsAtAnError(t *testing.T) {
+	for _, types := range []int{100, 1} {
+		p := newTrap(int32(types)+1).object("T", "STRING", 1).vints(0, 0).words(0).vlong(0).populated(1) // no width
+		for i := range types {
+			p.object("T"+string(rune('a'+i)), "", 0).vints(0).words(make([]uint64, 1<<22/types)...).populated(1)
+		}
+		r := bytes.NewReader(p.blob)
+		_, err := state.ReadSnapshotFrom(slow{r}, int64(len(p.blob)))
+		if !errors.Is(err, state.ErrCorrupt) {
+			t.Errorf("error %v, want ErrCorrupt", err)
+		}
+		if r.Len() == 0 {
+			t.Error("all was read")
+		}
+	}
+}
+
+// slow is a reader that gives others time.
+type slow struct{ io.Reader }
+
+func (s slow) Read(b []byte) (int, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.Reader.Read(b)
 }

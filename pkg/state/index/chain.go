@@ -7,7 +7,10 @@ import (
 
 // chain is a group under construction with those behind it, one after the
 // other. It is never empty.
-type chain struct{ bytes []byte }
+type chain struct {
+	bytes []byte
+	full  int // groups at its beginning that have no room, and were passed: who adds need not look there
+}
 
 func (c *chain) groups() int { return len(c.bytes) / groupBytes }
 
@@ -24,7 +27,10 @@ func step(first, k int) int {
 
 // add puts an entry into the first block on its way that is not full.
 func (c *chain) add(p place, o state.Ordinal) {
-	for k := 0; ; k++ {
+	for k := c.full * blocksPerGroup; ; k++ {
+		if k%blocksPerGroup == 0 {
+			c.full = k / blocksPerGroup // the way leads through all blocks of those before
+		}
 		if k == c.groups()*blocksPerGroup {
 			c.bytes = append(c.bytes, make([]byte, groupBytes)...)
 		}
@@ -64,6 +70,7 @@ func (c *chain) remove(p place, o state.Ordinal) bool {
 	}
 	b := c.block(block)
 	b[usedAt]--
+	c.full = min(c.full, block/blocksPerGroup)
 	last := used(b)
 	setEntry(b, i, b[last], ordinalAt(b, last))
 	return true
@@ -71,7 +78,7 @@ func (c *chain) remove(p place, o state.Ordinal) bool {
 
 // load makes c the chain that begins with group i of t.
 func (c *chain) load(t *table, i uint64) {
-	c.bytes = c.bytes[:0]
+	c.bytes, c.full = c.bytes[:0], 0
 	for g := t.group(i).Bytes(0, groupBytes); ; {
 		c.bytes = append(c.bytes, g[:groupBytes]...)
 		h := link(g)
@@ -84,7 +91,7 @@ func (c *chain) load(t *table, i uint64) {
 
 // clear makes c a chain of one group without entries.
 func (c *chain) clear() {
-	c.bytes = append(c.bytes[:0], make([]byte, groupBytes)...)
+	c.bytes, c.full = append(c.bytes[:0], make([]byte, groupBytes)...), 0
 }
 
 // trim takes empty groups off the end.

@@ -3,7 +3,8 @@ package scratch
 import "sync"
 
 // A Pool has buffers for one task, which takes and frees them one after the other.
-// The zero Pool is empty. It is safe for concurrent use.
+// Small ones it leaves to the collector. The zero Pool is empty. It is safe for
+// concurrent use.
 type Pool struct {
 	mu     sync.Mutex
 	idle   [][]byte // the one freed last is last
@@ -12,6 +13,8 @@ type Pool struct {
 }
 
 const (
+	// least is how many bytes are worth a mapping of their own.
+	least = 64 << 10
 	// mostIdle is how many bytes wait for who needs some next: enough that most
 	// need no new ones, which the system would fill with zeros first.
 	mostIdle = 16 << 20
@@ -22,6 +25,9 @@ const (
 // Get returns n bytes, whatever is in them. Who has them must either call Free or
 // let nobody use them any more; they belong to nobody else before.
 func (p *Pool) Get(n int) []byte {
+	if n < least {
+		return make([]byte, n)
+	}
 	if b := p.take(n); b != nil {
 		return b[:n]
 	}
@@ -53,6 +59,9 @@ func (p *Pool) remove(i int) []byte {
 
 // Free takes what Get returned. Nobody may read it afterwards.
 func (p *Pool) Free(b []byte) {
+	if cap(b) < least {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -71,7 +80,7 @@ func (p *Pool) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for len(p.idle) > 0 {
-		free(p.remove(0))
+	for n := len(p.idle); n > 0; n-- {
+		free(p.remove(n - 1))
 	}
 }

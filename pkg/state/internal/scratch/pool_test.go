@@ -36,6 +36,13 @@ func TestPool(t *testing.T) {
 		t.Error("not what was freed first was given back first")
 	}
 	p.Free(b)
+	for range 100 {
+		p.Free(p.Get(least - 1))
+		p.Free(p.Get(0))
+	}
+	if len(p.idle) > 2 {
+		t.Errorf("%d buffers are idle, also small ones", len(p.idle))
+	}
 	last := p.Get(1 << 20)
 	p.Close()
 	p.Free(last)

@@ -5,17 +5,10 @@ import (
 	"syscall"
 )
 
-const (
-	// least is how many bytes are worth a mapping of their own.
-	least = 64 << 10
-	huge  = 2 << 20
-)
+const huge = 2 << 20 // bytes of a huge page
 
-// get returns n bytes that are zero.
+// get returns n bytes that are zero, at least least.
 func get(n int) []byte {
-	if n < least {
-		return make([]byte, n)
-	}
 	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return make([]byte, n)
@@ -29,9 +22,8 @@ func get(n int) []byte {
 
 // free gives back what get returned.
 func free(b []byte) {
-	b = b[:cap(b)]
-	if len(b) >= least && syscall.Munmap(b) == nil { // it fails for what the collector frees
-		held.Add(-int64(len(b)))
+	if syscall.Munmap(b[:cap(b)]) == nil { // it fails for what the collector frees
+		held.Add(-int64(cap(b)))
 	}
 }
 
