@@ -66,10 +66,10 @@ func (p *part) fillLine(b *state.Batch, m *protomap.Mapping, line []byte) error 
 }
 
 // accept refuses a key that was seen before, and a part that has something wrong.
-func (p *part) accept(seen map[string]Position) error {
+func (p *part) accept(m *protomap.Mapping, seen map[string]Position) error {
 	for i, k := range p.keyed {
 		if first, ok := seen[k.form]; ok {
-			return fmt.Errorf("read %s: key %v was already at %s: %w", p.at[i], k.values, first, ErrDuplicate)
+			return fmt.Errorf("read %s: key %v was already at %s: %w", p.at[i], m.KeyTexts(k.values), first, ErrDuplicate)
 		}
 		seen[k.form] = p.at[i]
 	}

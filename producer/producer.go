@@ -166,7 +166,7 @@ func (cfg *Config) populate(ctx context.Context, to state.Batcher) error {
 		p.fill(b, cfg.Mapping)
 		return nil
 	}, func(_ *state.Batch, p *part) error {
-		if err := p.accept(seen); err != nil {
+		if err := p.accept(cfg.Mapping, seen); err != nil {
 			return err
 		}
 		before := n

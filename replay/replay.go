@@ -372,7 +372,7 @@ func (r *Runner) doubts(check compare.Check) []string {
 func (r *Runner) examples(s *logic.Session, want, got *replica.View, d *diff.Result) ([]compare.Example, error) {
 	var out []compare.Example
 	for _, x := range d.Examples {
-		e := compare.Example{Kind: x.Kind.String(), Key: texts(x.Key), Fields: x.Fields}
+		e := compare.Example{Kind: x.Kind.String(), Key: want.Mapping.KeyTexts(x.Key), Fields: x.Fields}
 		var err error
 		if x.Kind != diff.Added {
 			e.From, err = want.JSON(x.From)
@@ -398,7 +398,7 @@ func sources(s *logic.Session, list []logic.Source) ([]compare.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		source := compare.Source{Dataset: x.Dataset, Version: v.Version(), Key: texts(x.Key)}
+		source := compare.Source{Dataset: x.Dataset, Version: v.Version(), Key: v.Mapping.KeyTexts(x.Key)}
 		if rec, ok := v.Index.Record(x.Key...); ok {
 			if source.Record, err = v.JSON(rec); err != nil {
 				return nil, err
@@ -409,10 +409,3 @@ func sources(s *logic.Session, list []logic.Source) ([]compare.Source, error) {
 	return out, nil
 }
 
-func texts(key []state.Value) []string {
-	out := make([]string, len(key))
-	for i, v := range key {
-		out[i] = v.String()
-	}
-	return out
-}

@@ -27,7 +27,8 @@ func newDump() *cobra.Command {
 and prints the state as JSON lines: first the types, then each record by type
 and ordinal. With --bytes it prints every byte of one blob, whatever its kind,
 with its offset and meaning. With --pages it prints how the state lies in
-memory: each page with its columns, then what each type takes.`,
+memory: each page with its columns, then what each type takes, and all; with
+--summary only that.`,
 		Example: `  holdfast dump --load snapshot-20260102150405000
   holdfast dump --load snapshot-20260102150405000,delta-20260102150405000-20260102150406000 --checksum
   holdfast dump --bytes delta-20260102150405000-20260102150406000
@@ -35,6 +36,11 @@ memory: each page with its columns, then what each type takes.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if paged {
 				return cobra.MinimumNArgs(1)(c, args)
+			}
+			for _, name := range []string{"type", "ordinal", "summary"} {
+				if c.Flags().Changed(name) {
+					return fmt.Errorf("--%s goes with --pages", name)
+				}
 			}
 			return cobra.NoArgs(c, args)
 		},
@@ -47,9 +53,12 @@ memory: each page with its columns, then what each type takes.`,
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
 	f.BoolVar(&paged, "pages", false, "print the pages of the state that these blobs lead to, and what takes memory")
 	f.StringVar(&p.typeName, "type", "", "only this type, with --pages")
-	f.Int32Var(&p.ordinal, "ordinal", -1, "only the page of this ordinal, with --pages")
+	f.Int32Var(&p.ordinal, "ordinal", noOrdinal, "only the page of this ordinal, with --pages")
+	f.BoolVar(&p.summary, "summary", false, "only what types take, with --pages")
 	c.MarkFlagsOneRequired("load", "bytes", "pages")
 	c.MarkFlagsMutuallyExclusive("load", "bytes", "pages")
+	c.MarkFlagsMutuallyExclusive("checksum", "bytes", "pages")
+	c.MarkFlagsMutuallyExclusive("summary", "ordinal")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if paged {
 			s, err := loadFiles(args, parts, filter)
@@ -72,6 +81,9 @@ memory: each page with its columns, then what each type takes.`,
 		if err != nil {
 			return err
 		}
+		if filter != "" && len(s.Types()) == 0 {
+			fmt.Fprintf(c.ErrOrStderr(), "The filter leaves no type of %s.\n", load[0])
+		}
 		if checksum {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%x\n", s.HollowChecksum())
 			return err
@@ -88,8 +100,11 @@ memory: each page with its columns, then what each type takes.`,
 // pageDump is what of a state's pages is printed.
 type pageDump struct {
 	typeName string // "" for all
-	ordinal  int32  // -1 for all
+	ordinal  int32  // noOrdinal for all
+	summary  bool   // no pages
 }
+
+const noOrdinal = -1
 
 func (p pageDump) write(w io.Writer, s *state.State) error {
 	types := s.Types()
@@ -100,20 +115,21 @@ func (p pageDump) write(w io.Writer, s *state.State) error {
 		}
 		types = []*state.Type{t}
 	}
-	if p.ordinal >= 0 {
+	if p.ordinal != noOrdinal {
 		return p.writeOne(w, types)
 	}
 	for _, t := range types {
+		if p.summary {
+			break
+		}
 		if err := t.DumpPages(w); err != nil {
 			return err
 		}
 	}
-	for _, t := range types {
-		if err := t.DumpMemory(w); err != nil {
-			return err
-		}
+	if p.typeName != "" {
+		return types[0].DumpMemory(w)
 	}
-	return nil
+	return s.DumpMemory(w)
 }
 
 // writeOne prints the page of one ordinal of each type that has it.

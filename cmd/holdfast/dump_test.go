@@ -58,3 +58,29 @@ func TestDumpGolden(t *testing.T) {
 		t.Errorf("only %d dumps and %d checksums were compared", checks, sums)
 	}
 }
+
+// TestDumpRefuses holds that flags which say nothing together are refused, and so is
+// a second snapshot in a delta's place.
+func TestDumpRefuses(t *testing.T) {
+	c := golden.Cases(t)[0]
+	file := filepath.Join(c.Extract(t), c.Index.Checks[0].Load[0])
+	for _, tc := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--load", file, "--type", "X"}, "--type goes with --pages"},
+		{[]string{"--load", file, "--ordinal", "1"}, "--ordinal goes with --pages"},
+		{[]string{"--bytes", file, "--summary"}, "--summary goes with --pages"},
+		{[]string{"--pages", "--checksum", file}, "exclude each other"},
+		{[]string{"--pages", "--ordinal", "-5", file}, "no record has the ordinal -5"},
+		{[]string{"--load", file + "," + file}, "starts from tag"},
+	} {
+		if _, err := command(t, append([]string{"dump"}, tc.args...)...); err == nil || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%q: error %v, want one that says %q", tc.args, err, tc.says)
+		}
+	}
+	out, err := command(t, "dump", "--pages", "--summary", file)
+	if err != nil || strings.Contains(out, "page 0:") || !strings.Contains(out, "all: ") {
+		t.Errorf("the summary: error %v\n%s", err, out)
+	}
+}

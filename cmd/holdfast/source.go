@@ -292,10 +292,7 @@ func diffViews(ctx context.Context, a, b *replica.View, examples int) (*diffResu
 		out.Fields = map[string]int{}
 	}
 	for _, x := range d.Examples {
-		e := diffExample{Kind: x.Kind.String(), Fields: x.Fields}
-		for _, v := range x.Key {
-			e.Key = append(e.Key, v.String())
-		}
+		e := diffExample{Kind: x.Kind.String(), Fields: x.Fields, Key: a.Mapping.KeyTexts(x.Key)}
 		if x.Kind != diff.Added {
 			e.From, err = a.JSON(x.From)
 		}

@@ -30,7 +30,8 @@ const checksumStart = "holdfast content checksum 1"
 // Checksum returns the content checksum (docs/format/checksum.md): it depends
 // on what the records say, not on ordinals, layout or the path taken. It is a
 // sum, so it tells contents apart but does not withstand somebody who looks for
-// two with the same one. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
+// two with the same one. It is that of what is loaded: a filter that leaves fields
+// out makes it another. Errors wrap ErrDangling, ErrCycle or ErrTooDeep.
 func (s *State) Checksum() (dataset.Digest, error) { return NewHasher(s).Checksum() }
 
 // plain says whether changes only remove what was there and only add what was

@@ -85,6 +85,9 @@ func (p page) span(f, i int) (value []byte, null bool) {
 // ends. It is to texts what number is to numbers.
 func ends(lay *layout, data bits.Page, o Ordinal, f int) (from, to uint64, null bool) {
 	c, i := lay.column(f), uint64(uint32(o)%pageSize)
+	if c.Before == bits.NoText {
+		return 0, 0, true // the caller's mistake: no other number says where a text is
+	}
 	head, at := data.Word(c.Head), c.At(i)
 	base, slope := head&c.BaseMask, head>>(c.BaseBits&63)&c.SlopeMask
 	shift, packed := c.NullBits&63, data.Load(at, c.Mask)

@@ -259,6 +259,23 @@ func (t *Type) DumpMemory(w io.Writer) error {
 	return nil
 }
 
+// DumpMemory is Type.DumpMemory for all types, and the sum of them.
+func (s *State) DumpMemory(w io.Writer) error {
+	out := bufio.NewWriter(w)
+	pages, sum := 0, 0
+	for _, t := range s.types {
+		m := t.memory()
+		m.write(out, t)
+		pages += m.pages
+		sum += m.all(t)
+	}
+	fmt.Fprintf(out, "all: %d types; pages %d\n  %-*s %12d\n", len(s.types), pages, dumpName+6, "all", sum)
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write memory of types: %w", err)
+	}
+	return nil
+}
+
 // pageMemory counts the bytes of a type's parts.
 type pageMemory struct {
 	pages, heads int
@@ -335,5 +352,8 @@ func (m *pageMemory) write(out io.Writer, t *Type) {
 	line("page table", m.table)
 	held := int(t.blocks.Held())
 	line("waste", held-m.sum+rest) // in segments, and of bits that fill no byte
-	line("all", held+m.table)
+	line("all", m.all(t))
 }
+
+// all returns the bytes that the type takes.
+func (m *pageMemory) all(t *Type) int { return int(t.blocks.Held()) + m.table }

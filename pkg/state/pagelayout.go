@@ -290,6 +290,7 @@ func newLayout(shapes []shape) *layout {
 	l := &layout{cols: make([]column, len(shapes)), shapes: shapes, lastText: -1, inOrder: true}
 	for i, s := range shapes {
 		l.cols[i] = s.column(l.heap)
+		l.cols[i].Before = bits.NoText
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
 		if s.kind == shapeParts {
 			l.collection = true

@@ -153,12 +153,18 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 // to, with the indexes of s brought up to date. s is unchanged; what did not
 // change is shared. Errors wrap ErrCorrupt or ErrWrongBase.
 func (s *State) Apply(data []byte, parts ...Part) (*State, error) {
+	r := wire.NewReader(data)
+	if h, _ := readHeader(r); r.Err() == nil { // of a blob of another kind that is what is wrong, not its frames
+		if err := s.startsFrom(h); err != nil {
+			return nil, fmt.Errorf("apply delta: %w", err)
+		}
+	}
 	h, frames, err := readBlob(data, parts, true)
 	if err != nil {
 		return nil, fmt.Errorf("apply delta: %w", err)
 	}
-	if h.Origin != s.header.Tag {
-		return nil, fmt.Errorf("apply delta: %w: it starts from tag %x, the state has %x", ErrWrongBase, uint64(h.Origin), uint64(s.header.Tag))
+	if err := s.startsFrom(h); err != nil {
+		return nil, fmt.Errorf("apply delta: %w", err)
 	}
 	types, changes, err := s.applyFrames(frames, len(data))
 	if err != nil {
@@ -169,6 +175,14 @@ func (s *State) Apply(data []byte, parts ...Part) (*State, error) {
 		return nil, fmt.Errorf("apply delta: update index: %w", err)
 	}
 	return next, nil
+}
+
+// startsFrom fails with ErrWrongBase unless a blob with that header starts from s.
+func (s *State) startsFrom(h Header) error {
+	if h.Origin != s.header.Tag {
+		return fmt.Errorf("%w: it starts from tag %x, the state has %x", ErrWrongBase, uint64(h.Origin), uint64(s.header.Tag))
+	}
+	return nil
 }
 
 // smallDelta is the length of a delta, in bytes, that one goroutine decodes

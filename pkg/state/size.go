@@ -3,7 +3,8 @@ package state
 import "github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 
 // Size returns the bytes that the records of s take in memory, those that it
-// shares with other versions included. Indexes and tables are not counted.
+// shares with other versions included. Indexes, page tables and what is left free in
+// segments are not counted.
 func (s *State) Size() int64 {
 	var n int64
 	for _, t := range s.types {

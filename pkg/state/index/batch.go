@@ -11,11 +11,14 @@ const batchSize = 16
 
 // Records looks up several keys, as Record does one, and sets found[i] to the
 // record of the i'th: a Record without a type if there is none. keys has the
-// parts of all keys, one key after the other; len(keys) must be len(found)
-// times the number of parts. For keys of one number it is several times as fast
+// parts of all keys, one key after the other; it panics unless len(keys) is
+// len(found) times the number of parts. For keys of one number it is several times as fast
 // as Record, because the waits for memory overlap; the columns that the records
 // lie in are on their way when it returns.
 func (x *Unique) Records(found []state.Record, keys ...state.Value) {
+	if len(found)*len(x.parts) != len(keys) {
+		panic("index: room for another number of records than keys")
+	}
 	parts := len(x.parts)
 	if !x.direct {
 		for i := range found {
@@ -39,10 +42,14 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 	}
 }
 
-// Longs is Records for keys of one INT or LONG, and faster. len(keys) must be
+// Longs is Records for keys of one INT or LONG, and faster; a uint64 is looked up
+// by its bits, and an index by other keys has none. It panics unless len(keys) is
 // len(found). fields are those that will be read of the records: only their columns
 // are on their way when it returns, or all columns if there are none.
 func (x *Unique) Longs(found []state.Record, keys []int64, fields ...int) {
+	if len(found) != len(keys) {
+		panic("index: room for another number of records than keys")
+	}
 	if !x.whole {
 		for i, key := range keys {
 			found[i], _ = x.Long(key)

@@ -8,7 +8,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
-// Sorted has the records of a type in order of a value: numbers as numbers,
+// Sorted has the records of a type in order of a value: numbers as numbers, signed
+// ones, so that a uint64 from 2^63 on, of which a LONG has the bits, comes first;
 // false before true, text by its UTF-8, bytes as they are. Null and NaN are in
 // no order, and records that have them are left out. If its path leads through
 // collections, a record is there once for each value it has. It keeps every

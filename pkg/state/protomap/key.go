@@ -100,6 +100,23 @@ func (m *Mapping) Key(args []string) ([]state.Value, error) {
 	return out, nil
 }
 
+// KeyTexts returns a key in the form that Key reads. A null is "null", which it does
+// not.
+func (m *Mapping) KeyTexts(key []state.Value) []string {
+	out := make([]string, len(key))
+	for i, v := range key {
+		out[i] = v.String()
+		if i < len(m.keys) && !v.IsNull() && unsigned(m.keys[i].Field().Kind()) {
+			out[i] = strconv.FormatUint(uint64(v.Long()), 10) // records have its bits
+		}
+	}
+	return out
+}
+
+func unsigned(k protoreflect.Kind) bool {
+	return k == protoreflect.Uint64Kind || k == protoreflect.Fixed64Kind
+}
+
 func parseKey(f protoreflect.FieldDescriptor, text string) (v protoreflect.Value, err error) {
 	switch f.Kind() {
 	case protoreflect.StringKind:

@@ -3,6 +3,7 @@ package protomap
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,9 @@ func TestKeysAgree(t *testing.T) {
 	args, err := m.Key([]string{"é=,", "4294967295", "18446744073709551615", "true", "AP8=", "ONE", "-5", "0"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if got := m.KeyTexts(args); !slices.Equal(got, []string{"é=,", "4294967295", "18446744073709551615", "true", "AP8=", "ONE", "-5", "0"}) {
+		t.Errorf("the key reads %q", got)
 	}
 	file, err := Redeclare(m, "things")
 	if err != nil {

@@ -18,8 +18,11 @@ type Column struct {
 	BaseBits, SlopeBits uint8 // both 0 if there is no head; less than 64 if there is a slope
 	NullBits            uint8 // 1 if the lowest bit of each number of a STRING or BYTES column says null, else 0
 
-	Before int32 // of a STRING or BYTES column: the one before it, -1 if there is none
+	Before int32 // of a STRING or BYTES column: the one before it, -1 if there is none; else NoText
 }
+
+// NoText is Before of a column that holds no places of texts.
+const NoText = -2
 
 // HeadBytes returns the length of a column's base and slope.
 func (c *Column) HeadBytes() int { return int(c.BaseBits+c.SlopeBits) / 8 }
