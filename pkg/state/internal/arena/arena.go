@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
-	"github.com/holdfast-data/holdfast/pkg/state/internal/hugepage"
 )
 
 const (
@@ -32,7 +31,6 @@ const (
 	openShare = 32
 
 	maxCredit = 16 * SegmentBytes
-	hugeArena = 2 * hugepage.Bytes // whose segments will fill huge pages
 	line      = 64                 // bytes of a cache line
 
 	// Pad is the number of bytes behind each block that may be read, so that a
@@ -130,7 +128,6 @@ type Writer struct {
 	Arena
 	from     [streams]int // where it began to write in open segments that it found
 	expected int64        // see Expect
-	fresh    hugepage.Fresh
 	err      error
 }
 
@@ -243,9 +240,6 @@ func (w *Writer) grow(stream, n int) bool {
 		size *= 2
 	}
 	w.segs[number] = make([]byte, max(size, n))
-	if w.expected >= hugeArena {
-		w.fresh.Lay(w.segs[number])
-	}
 	w.held += int64(len(w.segs[number]))
 	w.open[stream] = opening{number: number, claim: new(atomic.Int64)}
 	w.open[stream].claim.Store(taken)

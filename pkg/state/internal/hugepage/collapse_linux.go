@@ -1,9 +1,6 @@
 package hugepage
 
-import (
-	"errors"
-	"syscall"
-)
+import "syscall"
 
 // madvCollapse is MADV_COLLAPSE of Linux 6.1 and later.
 const madvCollapse = 25
@@ -13,21 +10,13 @@ const madvCollapse = 25
 // the memory holds stays the same, for readers at the same time, too.
 func (r *Ranges) Collapse() (n int64) {
 	for _, at := range r.filled() {
-		switch err := collapse(at); {
-		case err == nil:
+		switch _, _, err := syscall.Syscall(syscall.SYS_MADVISE, at, Bytes, madvCollapse); err {
+		case 0:
 			n += Bytes
-		case errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EAGAIN): // no huge page is free: one may be later
+		case syscall.ENOMEM, syscall.EAGAIN: // no huge page is free: one may be later
 		default:
 			return n // this kernel, or this memory, has none
 		}
 	}
 	return n
-}
-
-// collapse lays one in a huge page.
-func collapse(page uintptr) error {
-	if _, _, err := syscall.Syscall(syscall.SYS_MADVISE, page, Bytes, madvCollapse); err != 0 {
-		return err
-	}
-	return nil
 }
