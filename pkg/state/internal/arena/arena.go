@@ -31,7 +31,7 @@ const (
 	openShare = 32
 
 	maxCredit = 16 * SegmentBytes
-	line      = 64                 // bytes of a cache line
+	line      = 64 // bytes of a cache line
 
 	// Pad is the number of bytes behind each block that may be read, so that a
 	// reader can always take whole words.
