@@ -408,4 +408,3 @@ func sources(s *logic.Session, list []logic.Source) ([]compare.Source, error) {
 	}
 	return out, nil
 }
-
