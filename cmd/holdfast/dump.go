@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -34,6 +35,9 @@ memory: each page with its columns, then what each type takes, and all; with
   holdfast dump --bytes delta-20260102150405000-20260102150406000
   holdfast dump --pages --type Country --ordinal 7 snapshot-20260102150405000`,
 		Args: func(c *cobra.Command, args []string) error {
+			if paged && c.Flags().Changed("ordinal") && p.ordinal < 0 {
+				return errors.New("--ordinal must not be negative")
+			}
 			if paged {
 				return cobra.MinimumNArgs(1)(c, args)
 			}
@@ -53,7 +57,7 @@ memory: each page with its columns, then what each type takes, and all; with
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
 	f.BoolVar(&paged, "pages", false, "print the pages of the state that these blobs lead to, and what takes memory")
 	f.StringVar(&p.typeName, "type", "", "only this type, with --pages")
-	f.Int32Var(&p.ordinal, "ordinal", noOrdinal, "only the page of this ordinal, with --pages")
+	f.Int32Var(&p.ordinal, "ordinal", -1, "only the page of this ordinal, with --pages")
 	f.BoolVar(&p.summary, "summary", false, "only what types take, with --pages")
 	c.MarkFlagsOneRequired("load", "bytes", "pages")
 	c.MarkFlagsMutuallyExclusive("load", "bytes", "pages")
@@ -100,11 +104,9 @@ memory: each page with its columns, then what each type takes, and all; with
 // pageDump is what of a state's pages is printed.
 type pageDump struct {
 	typeName string // "" for all
-	ordinal  int32  // noOrdinal for all
+	ordinal  int32  // negative for all
 	summary  bool   // no pages
 }
-
-const noOrdinal = -1
 
 func (p pageDump) write(w io.Writer, s *state.State) error {
 	types := s.Types()
@@ -115,7 +117,7 @@ func (p pageDump) write(w io.Writer, s *state.State) error {
 		}
 		types = []*state.Type{t}
 	}
-	if p.ordinal != noOrdinal {
+	if p.ordinal >= 0 {
 		return p.writeOne(w, types)
 	}
 	for _, t := range types {

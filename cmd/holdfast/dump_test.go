@@ -72,7 +72,7 @@ func TestDumpRefuses(t *testing.T) {
 		{[]string{"--load", file, "--ordinal", "1"}, "--ordinal goes with --pages"},
 		{[]string{"--bytes", file, "--summary"}, "--summary goes with --pages"},
 		{[]string{"--pages", "--checksum", file}, "exclude each other"},
-		{[]string{"--pages", "--ordinal", "-5", file}, "no record has the ordinal -5"},
+		{[]string{"--pages", "--ordinal", "-5", file}, "--ordinal must not be negative"},
 		{[]string{"--load", file + "," + file}, "starts from tag"},
 	} {
 		if _, err := command(t, append([]string{"dump"}, tc.args...)...); err == nil || !strings.Contains(err.Error(), tc.says) {

@@ -45,10 +45,9 @@ func Follow(ctx context.Context) {
 	watch(ctx, collected)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	now := 0
-	for less := true; ; {
-		p := percent(live())
-		if p > now*11/10 || less && p < now*9/10 { // setting it stops all goroutines
+	now, less := 0, true // whether it may be set to less
+	for {
+		if p := percent(live()); worthwhile(now, p, less) {
 			debug.SetGCPercent(p)
 			now = p
 		}
@@ -61,6 +60,12 @@ func Follow(ctx context.Context) {
 			less = true
 		}
 	}
+}
+
+// worthwhile says whether to set the collector from one percentage to another, which
+// stops all goroutines; to a lesser one only if it may be less.
+func worthwhile(now, next int, less bool) bool {
+	return next > now*11/10 || less && next < now*9/10
 }
 
 // watch sends to a channel with room for one after each collection, until ctx

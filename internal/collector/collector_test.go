@@ -26,6 +26,35 @@ func TestPercent(t *testing.T) {
 	}
 }
 
+func TestWorthwhile(t *testing.T) {
+	for _, tc := range []struct {
+		now, next  int
+		less, want bool
+	}{
+		{0, 100, false, true}, {100, 7, true, true}, {100, 7, false, false}, {7, 100, false, true}, {7, 100, true, true},
+		{50, 54, true, false}, {50, 46, true, false}, {50, 44, true, true}, {50, 44, false, false}, {50, 50, true, false},
+	} {
+		if got := worthwhile(tc.now, tc.next, tc.less); got != tc.want {
+			t.Errorf("from %d to %d, less %v: %v", tc.now, tc.next, tc.less, got)
+		}
+	}
+}
+
+// TestWatch holds that each collection is noticed, until the end.
+func TestWatch(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	collected := make(chan struct{}, 1)
+	watch(ctx, collected)
+	for range 3 {
+		runtime.GC()
+		<-collected // for ever, if it is not
+	}
+	stop()
+	for range 3 {
+		runtime.GC()
+	}
+}
+
 // TestFollow changes what lives, and waits until the collector is set to what that
 // asks for.
 func TestFollow(t *testing.T) {

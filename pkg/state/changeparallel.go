@@ -15,8 +15,8 @@ import (
 const (
 	// parallelPages is how many pages are worth more than one goroutine.
 	parallelPages = 128
-	// batchPages is how many of them one goroutine makes at a time, some ten
-	// microseconds long.
+	// batchPages is how many of them one goroutine makes at a time, which takes
+	// some tens of microseconds.
 	batchPages = 32
 )
 

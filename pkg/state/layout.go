@@ -24,7 +24,7 @@ type Layout struct {
 // ReadLayout returns the layout of a snapshot or, with delta set, of a delta
 // or reverse delta. Errors wrap ErrCorrupt.
 func ReadLayout(data []byte, delta bool) (Layout, error) {
-	h, frames, err := readBlob(data, nil, delta)
+	h, frames, err := readBlob(data, nil, delta, nil)
 	if err != nil {
 		return Layout{}, fmt.Errorf("read layout: %w", err)
 	}

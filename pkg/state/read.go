@@ -49,7 +49,7 @@ func ReadHeader(data []byte) (Header, []*Schema, error) {
 // ReadSnapshot decodes a snapshot. The state keeps no reference to data. Space
 // and time are in proportion to data, whatever it says. Errors wrap ErrCorrupt.
 func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
-	h, frames, err := readBlob(data, opts.Parts, false)
+	h, frames, err := readBlob(data, opts.Parts, false, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -113,10 +113,17 @@ func (u untilFailed) Read(b []byte) (int, error) {
 	return u.src.Read(b[:min(len(b), atOnce)])
 }
 
-// readBlob reads the header and frames of a blob and its parts.
-func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
+// readBlob reads the header and frames of a blob and its parts, unless check, if it
+// is not nil, finds fault with the header: the frames of a blob of another kind would
+// look corrupt.
+func readBlob(data []byte, parts []Part, delta bool, check func(Header) error) (Header, []*frame, error) {
 	r := wire.NewReader(data)
 	h, _ := readHeader(r)
+	if check != nil && r.Err() == nil {
+		if err := check(h); err != nil {
+			return h, nil, err
+		}
+	}
 	frames := readFrames(r, delta)
 	if r.Err() != nil {
 		return h, nil, r.Err()
@@ -153,17 +160,8 @@ func readBlob(data []byte, parts []Part, delta bool) (Header, []*frame, error) {
 // to, with the indexes of s brought up to date. s is unchanged; what did not
 // change is shared. Errors wrap ErrCorrupt or ErrWrongBase.
 func (s *State) Apply(data []byte, parts ...Part) (*State, error) {
-	r := wire.NewReader(data)
-	if h, _ := readHeader(r); r.Err() == nil { // of a blob of another kind that is what is wrong, not its frames
-		if err := s.startsFrom(h); err != nil {
-			return nil, fmt.Errorf("apply delta: %w", err)
-		}
-	}
-	h, frames, err := readBlob(data, parts, true)
+	h, frames, err := readBlob(data, parts, true, s.startsFrom)
 	if err != nil {
-		return nil, fmt.Errorf("apply delta: %w", err)
-	}
-	if err := s.startsFrom(h); err != nil {
 		return nil, fmt.Errorf("apply delta: %w", err)
 	}
 	types, changes, err := s.applyFrames(frames, len(data))

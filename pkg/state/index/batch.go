@@ -9,17 +9,19 @@ import (
 // batchSize is how many look-ups of a batch wait for memory at the same time.
 const batchSize = 16
 
+const errRoom = "index: room for another number of records than keys"
+
 // Records looks up several keys, as Record does one, and sets found[i] to the
 // record of the i'th: a Record without a type if there is none. keys has the
 // parts of all keys, one key after the other; it panics unless len(keys) is
-// len(found) times the number of parts. For keys of one number it is several times as fast
-// as Record, because the waits for memory overlap; the columns that the records
-// lie in are on their way when it returns.
+// len(found) times the number of parts. For keys of one number it is several times
+// as fast as Record, because the waits for memory overlap; the columns that the
+// records lie in are on their way when it returns.
 func (x *Unique) Records(found []state.Record, keys ...state.Value) {
-	if len(found)*len(x.parts) != len(keys) {
-		panic("index: room for another number of records than keys")
-	}
 	parts := len(x.parts)
+	if len(found)*parts != len(keys) {
+		panic(errRoom)
+	}
 	if !x.direct {
 		for i := range found {
 			found[i], _ = x.Record(keys[i*parts : (i+1)*parts]...)
@@ -48,7 +50,7 @@ func (x *Unique) Records(found []state.Record, keys ...state.Value) {
 // are on their way when it returns, or all columns if there are none.
 func (x *Unique) Longs(found []state.Record, keys []int64, fields ...int) {
 	if len(found) != len(keys) {
-		panic("index: room for another number of records than keys")
+		panic(errRoom)
 	}
 	if !x.whole {
 		for i, key := range keys {

@@ -182,3 +182,26 @@ func TestPartialNumbers(t *testing.T) {
 func sameRecord(a, b state.Record) bool {
 	return a.Type() == b.Type() && a.Ordinal() == b.Ordinal()
 }
+
+// TestBatchRefuses holds that a batch with room for another number of records than it
+// has keys is refused, whatever the keys are.
+func TestBatchRefuses(t *testing.T) {
+	for kind, ids := range map[string][]int64{"each key once": {1, 2, 3}, "one key twice": {1, 1, 2}} {
+		x := nextIndex(t, nil, numbers(t, nil, "long", ids))
+		for name, look := range map[string]func(){
+			"Longs, too little room":   func() { x.Longs(make([]state.Record, 1), []int64{1, 2}) },
+			"Longs, too much room":     func() { x.Longs(make([]state.Record, 3), []int64{1, 2}) },
+			"Records, too little room": func() { x.Records(make([]state.Record, 1), state.LongValue(1), state.LongValue(2)) },
+			"Records, too much room":   func() { x.Records(make([]state.Record, 2), state.LongValue(1)) },
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: %s was not refused", kind, name)
+					}
+				}()
+				look()
+			}()
+		}
+	}
+}

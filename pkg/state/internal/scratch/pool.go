@@ -64,7 +64,7 @@ func (p *Pool) Free(b []byte) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || cap(b) > mostIdle {
 		free(b)
 		return
 	}

@@ -30,6 +30,10 @@ func TestPool(t *testing.T) {
 	}
 	p.Free(c)
 	p.Free(d)
+	p.Free(p.Get(mostIdle + 1)) // is too large to wait, and moves nobody out
+	if len(p.idle) != 2 {
+		t.Errorf("%d buffers are idle, want 2", len(p.idle))
+	}
 	large := p.Get(mostIdle - 1<<20)
 	p.Free(large) // a and b together are too much beside it
 	if e := p.Get(1 << 20); runtime.GOOS == "linux" && (&e[0] == &a[0] || &e[0] != &b[0]) {
