@@ -279,7 +279,8 @@ func newSchema() *cobra.Command {
 		Use:   "schema DATASET --proto",
 		Short: "Print the .proto file of a dataset and its look-up service",
 		Long: `Schema prints one self-contained .proto file that declares the records of a
-dataset and its typed look-up service; any gRPC code generator takes it. For a
+dataset and its typed look-up service; any gRPC code generator takes it. It is
+for who reads: publish takes the owner's file, which also names the key. For a
 dataset that declares no schema it prints a first one, for the owner to keep.`,
 		Example: "  holdfast schema usage --proto > usage.proto",
 		Args:    cobra.ExactArgs(1),

@@ -28,19 +28,30 @@ type Batch struct {
 const firstPending Ordinal = MaxOrdinal + 1
 
 // typeBatch has the records of one type in a Batch, in the order in which they
-// were added, each content once.
+// were added. Where equal ones are few they are not looked for: what the Batch is
+// added to finds them, too.
 type typeBatch struct {
 	recordMaker
 	children []*typeBatch // parts
 	place    int          // in the order of types
 	batch    *Batch       // nil unless the type is in a circle of references, or leads to one
+	once     bool         // each content must be in it once
 
-	table    contentTable
+	table         contentTable // of the records up to now, if equal ones are looked for
+	looked, equal int          // how often they were looked for, and found
+
 	data     []byte // contents
 	ends     []int  // where each ends
 	hashes   []uint32
 	ordinals []Ordinal // what the records have become
 }
+
+const (
+	// sampled is how many records say whether equal ones are few: less than one in
+	// rarely.
+	sampled = 256
+	rarely  = 8
+)
 
 var errAdded = errors.New("the batch was added: reset it first")
 
@@ -60,10 +71,28 @@ func newBatch[T recordType](a *adder[T]) *Batch {
 			t.children = append(t.children, b.types[name])
 		}
 		if i >= b.loops {
-			t.batch = b
+			t.batch, t.once = b, true
+		}
+	}
+	for _, t := range b.order {
+		if t.schema.Kind == Set || t.schema.Kind == Map {
+			t.children[0].keepOnce()
 		}
 	}
 	return b
+}
+
+// keepOnce says that each content must be in t once: its records are elements of
+// SETs or keys of MAPs, or parts of such records, and an ordinal stands for a
+// content there.
+func (t *typeBatch) keepOnce() {
+	if t.once {
+		return
+	}
+	t.once = true
+	for _, child := range t.children {
+		child.keepOnce()
+	}
 }
 
 // Ordinal returns what record o of the Batch has become in the version that the
@@ -80,6 +109,7 @@ func (b *Batch) Ordinal(typeName string, o Ordinal) Ordinal {
 func (b *Batch) Reset() {
 	for _, t := range b.order {
 		t.table.clear()
+		t.looked, t.equal = 0, 0
 		t.data, t.ends, t.hashes, t.ordinals = t.data[:0], t.ends[:0], t.hashes[:0], t.ordinals[:0]
 	}
 	b.sequence, b.closed = b.sequence[:0], nil
@@ -100,17 +130,26 @@ func (t *typeBatch) contentAt(k int) []byte {
 
 // add adds the record whose content is in t.content.
 func (t *typeBatch) add() (Ordinal, error) {
-	hash := contentHash(t.content)
-	if k, ok := t.table.find(hash, func(k int32) bool { return bytes.Equal(t.content, t.contentAt(int(k))) }); ok {
-		return firstPending + Ordinal(k), nil
+	k, hash := len(t.ends), uint32(0)
+	look := t.once || t.looked < sampled || t.equal*rarely >= t.looked
+	if look || len(t.children) == 0 { // else it is hashed when it is resolved
+		hash = contentHash(t.content)
 	}
-	k := len(t.ends)
+	if look {
+		t.looked++
+		if k, ok := t.table.find(hash, func(k int32) bool { return bytes.Equal(t.content, t.contentAt(int(k))) }); ok {
+			t.equal++
+			return firstPending + Ordinal(k), nil
+		}
+	}
 	if k > MaxOrdinal {
 		return NoOrdinal, fmt.Errorf("add %s: more than 2^29 records in a batch: %w", t.schema.Name, ErrNotStorable)
 	}
+	if look {
+		t.table.add(hash, int32(k))
+	}
 	t.data = append(t.data, t.content...)
 	t.ends, t.hashes = append(t.ends, len(t.data)), append(t.hashes, hash)
-	t.table.add(hash, int32(k))
 	if t.batch != nil {
 		t.batch.sequence = append(t.batch.sequence, t)
 	}

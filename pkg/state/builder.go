@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // A Builder makes the next version of a state out of all its records: those
@@ -46,6 +47,8 @@ func (b *Builder) AddBatch(batch *Batch) error { return addBatch(&b.adder, batch
 func (b *Builder) Finish(h Header) (*State, error) {
 	types := map[string]*Type{}
 	changes := Changes{}
+	var tallies sync.WaitGroup
+	defer tallies.Wait()
 	for _, t := range b.order {
 		next, c, err := t.finish(types)
 		if err != nil {
@@ -54,6 +57,9 @@ func (b *Builder) Finish(h Header) (*State, error) {
 		types[t.schema.Name] = next
 		if len(c.Added)+len(c.Removed) > 0 {
 			changes[t.schema.Name] = c
+		}
+		if t.same {
+			tallies.Go(func() { next.tallyFrom(t.base, c) })
 		}
 	}
 	s := newState(h, slices.Collect(maps.Values(types)))
@@ -210,7 +216,7 @@ func (t *typeBuilder) addedContent(k int) []byte {
 	return content
 }
 
-// finish makes the type. types has those that it refers to.
+// finish makes the type, without its tally. types has those that it refers to.
 func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 	c := Change{Added: t.added}
 	from := newType(t.schema, 1)
@@ -238,9 +244,6 @@ func (t *typeBuilder) finish(types map[string]*Type) (*Type, Change, error) {
 			}
 		},
 	})
-	if err == nil && t.same {
-		next.tallyFrom(t.base, c)
-	}
 	return next, c, err
 }
 

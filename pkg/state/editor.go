@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // An Editor makes versions out of changes: each costs what changed. It keeps,
@@ -190,6 +191,8 @@ func (e *Editor) Build(h Header) (*State, error) {
 	}
 	types := map[string]*Type{}
 	e.changes = Changes{}
+	var tallies sync.WaitGroup
+	defer tallies.Wait()
 	for _, t := range e.order {
 		next, c, err := t.build(types)
 		if err != nil {
@@ -198,10 +201,12 @@ func (e *Editor) Build(h Header) (*State, error) {
 		types[t.schema.Name] = next
 		if len(c.Added)+len(c.Removed) > 0 {
 			e.changes[t.schema.Name] = c
+			tallies.Go(func() { next.tallyFrom(t.base, c) })
 		}
 	}
 	s := newState(h, slices.Collect(maps.Values(types)))
 	if e.base == nil {
+		tallies.Wait()
 		s.chooseShards(nil)
 	} else if err := e.base.follow(s, e.changes); err != nil {
 		return nil, fmt.Errorf("build state: update index: %w", err)
@@ -217,11 +222,15 @@ func (e *Editor) Changes() Changes { return e.changes }
 // that the next starts from. s must be what Build returned, or that with
 // another index.
 func (e *Editor) Commit(s *State) {
+	var all sync.WaitGroup
 	for _, t := range e.order {
 		c := e.changes[t.schema.Name]
-		t.forget(c.Removed)
-		t.base, t.grown = s.Type(t.schema.Name), len(c.Added)
+		all.Go(func() {
+			t.forget(c.Removed)
+			t.base, t.grown = s.Type(t.schema.Name), len(c.Added)
+		})
 	}
+	all.Wait()
 	e.base, e.closed, e.changes = s, nil, nil
 	e.journal = e.journal[:0]
 }

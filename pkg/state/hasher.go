@@ -18,12 +18,14 @@ import (
 const tagIllFormed = 9
 
 // A Hasher computes content hashes of the records of one state. It remembers
-// those of records that others can refer to, in 33 bytes each; Next forgets the
+// those of records that others can refer to, in 37 bytes each; Next forgets the
 // ones that were hardly asked for again. It is for one goroutine.
 type Hasher struct {
 	state *State
 	types map[*Type]*typeHasher
-	buf   []byte // a stack: what the records under way have written so far
+	uses  []memoUse      // of memos, by typeHasher.number
+	path  []hashedRecord // the records under way, each referred to by the one before
+	buf   []byte         // a stack: what they have written so far
 	one   [][sha256.Size]byte
 	two   [][2 * sha256.Size]byte
 	units []uint16
@@ -31,17 +33,19 @@ type Hasher struct {
 	asked, then []hashedRecord // scratch of ask
 }
 
-// typeHasher is what a Hasher knows of one type.
-type typeHasher struct {
-	t     *Type
-	start []byte // kind and type name
-	order []int  // the fields of an OBJECT by name
-	names [][]byte
-	refs  []*typeHasher // per field; nil if it is no reference or the type is not loaded
-	parts [2]*typeHasher
-	memo  *memo // nil if no type refers to this one
+// memoUse is how often a hash was asked for that was known, or was not.
+type memoUse struct{ hits, misses int }
 
-	shared *memo // what is known besides, by who has others at work; nil if nothing is
+// typeHasher is what a Hasher, and those that work for it, know of one type.
+type typeHasher struct {
+	number int
+	t      *Type
+	start  []byte // kind and type name
+	order  []int  // the fields of an OBJECT by name
+	names  [][]byte
+	refs   []*typeHasher // per field; nil if it is no reference or the type is not loaded
+	parts  [2]*typeHasher
+	memo   *memo // nil if no type refers to this one
 }
 
 // advance makes h a Hasher of to, to which the changes lead from its state.
@@ -55,17 +59,18 @@ func (h *Hasher) advance(to *State, changes Changes) {
 		if th.memo != nil {
 			th.memo.forget(changes[name].Removed)
 			th.memo.forget(changes[name].Added)
+			th.memo.grow(th.t.Max())
 		}
 	}
 	h.types, h.state = types, to
 }
 
-// hardlyAsked returns what is known of types whose records have not been asked
-// for twice, on average: it is not worth its memory.
-func (h *Hasher) hardlyAsked() (list []*memo) {
+// hardlyAsked returns the types whose records have not been asked for twice, on
+// average: what is known of them is not worth its memory.
+func (h *Hasher) hardlyAsked() (list []*typeHasher) {
 	for _, th := range h.types {
-		if th.memo != nil && th.memo.hits < th.memo.misses {
-			list = append(list, th.memo)
+		if use := h.uses[th.number]; th.memo != nil && use.hits < use.misses {
+			list = append(list, th)
 		}
 	}
 	return list
@@ -77,9 +82,10 @@ func (h *Hasher) MoveTo(to *State) { h.advance(to, nil) }
 
 // NewHasher returns a Hasher of the records of s.
 func NewHasher(s *State) *Hasher {
-	h := &Hasher{state: s, types: map[*Type]*typeHasher{}}
-	for _, t := range s.types {
+	h := &Hasher{state: s, types: map[*Type]*typeHasher{}, uses: make([]memoUse, len(s.types))}
+	for i, t := range s.types {
 		h.types[t] = newTypeHasher(t)
+		h.types[t].number = i
 	}
 	for _, t := range h.types {
 		t.refs = make([]*typeHasher, len(t.t.schema.Fields))
@@ -113,6 +119,7 @@ func (h *Hasher) refer(s *State, name string) *typeHasher {
 	th := h.types[s.Type(name)]
 	if th != nil && th.memo == nil {
 		th.memo = &memo{}
+		th.memo.grow(th.t.Max())
 	}
 	return th
 }
@@ -153,8 +160,9 @@ func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.
 	if err != nil {
 		return dataset.Digest{}, err
 	}
-	for _, m := range hardly { // only now: what a changed record refers to is often what it did before
-		*m = memo{}
+	for _, th := range hardly { // only now: what a changed record refers to is often what it did before
+		th.memo.clear()
+		h.uses[th.number] = memoUse{}
 	}
 	return addDigests(subtractDigests(prev, removed), added), nil
 }
@@ -200,65 +208,44 @@ func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
 // the longest chain of references from it. depth is the number of records on
 // the chain under way.
 func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
-	if sum, height, ok := t.find(o); ok {
-		return sum, height, nil
-	}
-	var chunk *memoChunk
-	at := o % (1 << memoShift)
 	if t.memo != nil {
-		chunk = t.memo.chunk(o, true)
-		if chunk.heights[at] == underWay {
-			return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
+		use := &h.uses[t.number]
+		if sum, height, ok := t.memo.find(o); ok {
+			use.hits++
+			return sum, height, nil
 		}
-		t.memo.misses++
-		chunk.heights[at] = underWay
+		use.misses++
+	}
+	r := hashedRecord{t, o}
+	if slices.Contains(h.path, r) {
+		return dataset.Digest{}, 0, fmt.Errorf("hash %s ordinal %d: %w", t.t.schema.Name, o, ErrCycle)
 	}
 	mark := len(h.buf)
+	h.path = append(h.path, r)
 	height, err := h.write(t, t.t.Record(o), depth)
+	h.path = h.path[:len(h.path)-1]
 	if err == nil && height > MaxDepth {
 		err = fmt.Errorf("hash %s ordinal %d: %w: more than %d", t.t.schema.Name, o, ErrTooDeep, MaxDepth)
 	}
 	if err != nil {
-		if chunk != nil {
-			chunk.heights[at] = 0
-		}
 		h.buf = h.buf[:mark]
 		return dataset.Digest{}, 0, err
 	}
 	sum := dataset.Digest(sha256.Sum256(h.buf[mark:]))
 	h.buf = h.buf[:mark]
-	if chunk != nil {
-		chunk.sums[at], chunk.heights[at] = sum, height
+	if t.memo != nil {
+		t.memo.keep(o, sum, height)
 	}
 	return sum, height, nil
 }
 
-// find returns the hash and height of record o, if they are known.
-func (t *typeHasher) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
-	if t.memo == nil {
-		return sum, 0, false
-	}
-	if sum, height, ok = t.memo.find(o); !ok && t.shared != nil {
-		sum, height, ok = t.shared.find(o)
-	}
-	if ok {
-		t.memo.hits++
-	}
-	return sum, height, ok
-}
-
-// known says whether the hash of o is known, or under way.
-func (t *typeHasher) known(o Ordinal) bool {
-	return t.memo != nil && (t.memo.known(o) || t.shared != nil && t.shared.known(o))
-}
+// known says whether the hash of o is known.
+func (t *typeHasher) known(o Ordinal) bool { return t.memo != nil && t.memo.known(o) }
 
 // ask asks for the memory of what is known of o.
 func (t *typeHasher) ask(o Ordinal) {
 	if t.memo != nil {
 		t.memo.ask(o)
-	}
-	if t.shared != nil {
-		t.shared.ask(o)
 	}
 }
 

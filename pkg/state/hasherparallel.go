@@ -12,8 +12,7 @@ import (
 const parallelSums = 512
 
 // sumAll is sumEach with all processors, if the records are many. Each goroutine
-// has a Hasher of its own, which knows what h knows; h gets to know what they find
-// out when all are done.
+// has a Hasher of its own; what they find out, they all know.
 func (h *Hasher) sumAll(t *typeHasher, list []Ordinal) (sum dataset.Digest, err error) {
 	n := min(runtime.GOMAXPROCS(0), len(list)/parallelSums)
 	if n < 2 {
@@ -27,7 +26,7 @@ func (h *Hasher) sumAll(t *typeHasher, list []Ordinal) (sum dataset.Digest, err 
 	for i, part := range parts {
 		w := h.worker()
 		workers[i] = w
-		all.Go(func() { sums[i], errs[i] = w.sumEach(w.types[t.t], part) })
+		all.Go(func() { sums[i], errs[i] = w.sumEach(t, part) })
 	}
 	all.Wait()
 	for i, w := range workers {
@@ -35,21 +34,16 @@ func (h *Hasher) sumAll(t *typeHasher, list []Ordinal) (sum dataset.Digest, err 
 			return dataset.Digest{}, errs[i]
 		}
 		sum = addDigests(sum, sums[i])
-		for of, th := range h.types {
-			if th.memo != nil {
-				th.memo.take(w.types[of].memo)
-			}
+		for of, use := range w.uses {
+			h.uses[of].hits += use.hits
+			h.uses[of].misses += use.misses
 		}
 	}
 	return sum, nil
 }
 
-// worker returns a Hasher of the same state that also knows what h knows, as long
-// as h is not used.
+// worker returns a Hasher of the same state that shares with h what is known.
+// Until it is done, nothing but such Hashers may use that.
 func (h *Hasher) worker() *Hasher {
-	w := NewHasher(h.state)
-	for t, th := range w.types {
-		th.shared = h.types[t].memo
-	}
-	return w
+	return &Hasher{state: h.state, types: h.types, uses: make([]memoUse, len(h.uses))}
 }

@@ -1,110 +1,119 @@
 package state
 
 import (
+	"sync/atomic"
+
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
-// memo is what is known of the records of one type.
+// memo is what is known of the records of one type, by ordinal. Any number of
+// goroutines may find and keep at the same time; all else is for one alone.
 type memo struct {
-	mids         []*[memoSize]*memoChunk
-	hits, misses int
+	mids []atomic.Pointer[memoMid]
 }
+
+// memoMid is what is known of memoSize<<memoShift ordinals.
+type memoMid [memoSize]atomic.Pointer[memoChunk]
 
 const (
 	memoSize  = 256
-	memoShift = 4 // of the number of ordinals in a memoChunk
+	memoShift = 3 // of the number of ordinals in a memoChunk
+	memoLen   = 1 << memoShift
 )
 
-// memoChunk holds what is known of consecutive ordinals. Height 0 is unknown.
+// memoChunk holds what is known of consecutive ordinals.
 type memoChunk struct {
-	sums    [1 << memoShift]dataset.Digest
-	heights [1 << memoShift]uint8
+	// marks has two bits for each: the lower ones say that its hash is known, those
+	// memoLen bits above that somebody writes it down, or has.
+	marks   atomic.Uint32
+	heights [memoLen]uint8
+	sums    [memoLen]dataset.Digest
 }
 
-const underWay = 255 // height of a record whose hash is being computed
-
-// chunk returns the chunk of o, nil if there is none and it is not to be made.
-func (m *memo) chunk(o Ordinal, create bool) *memoChunk {
-	i := int(o >> memoShift)
-	for create && len(m.mids) <= i/memoSize {
-		m.mids = append(m.mids, nil)
+// grow makes room for ordinals up to the greatest.
+func (m *memo) grow(greatest Ordinal) {
+	if n := int(greatest>>memoShift)/memoSize + 1; n > len(m.mids) {
+		mids := make([]atomic.Pointer[memoMid], n+n/8)
+		for i := range m.mids {
+			mids[i].Store(m.mids[i].Load())
+		}
+		m.mids = mids
 	}
-	if i/memoSize >= len(m.mids) {
+}
+
+// clear forgets everything.
+func (m *memo) clear() { clear(m.mids) }
+
+// chunk returns the chunk of o, nil if there is none.
+func (m *memo) chunk(o Ordinal) *memoChunk {
+	i := uint(o >> memoShift)
+	if i/memoSize >= uint(len(m.mids)) {
 		return nil
 	}
-	mid := &m.mids[i/memoSize]
-	if *mid == nil {
-		if !create {
-			return nil
-		}
-		*mid = new([memoSize]*memoChunk)
+	if mid := m.mids[i/memoSize].Load(); mid != nil {
+		return mid[i%memoSize].Load()
 	}
-	c := &(*mid)[i%memoSize]
-	if *c == nil && create {
-		*c = new(memoChunk)
+	return nil
+}
+
+// chunkFor returns the chunk of o, for which there is room.
+func (m *memo) chunkFor(o Ordinal) *memoChunk {
+	i := uint(o >> memoShift)
+	return orNew(&orNew(&m.mids[i/memoSize])[i%memoSize])
+}
+
+// orNew returns what p points to, which it makes if there is nothing.
+func orNew[T any](p *atomic.Pointer[T]) *T {
+	if t := p.Load(); t != nil {
+		return t
 	}
-	return *c
+	if t := new(T); p.CompareAndSwap(nil, t) {
+		return t
+	}
+	return p.Load() // somebody else has
 }
 
 // find returns the hash and height of record o, if they are known.
 func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
-	c := m.chunk(o, false)
-	if c == nil {
+	c, at := m.chunk(o), o%memoLen
+	if c == nil || c.marks.Load()>>at&1 == 0 {
 		return sum, 0, false
 	}
-	at := o % (1 << memoShift)
-	if height = c.heights[at]; height == 0 || height == underWay {
-		return sum, 0, false
-	}
-	return c.sums[at], height, true
+	return c.sums[at], c.heights[at], true
 }
 
-// take adds what another memo knows, which must not be used any more. None of it
-// is under way.
-func (m *memo) take(other *memo) {
-	m.hits, m.misses = m.hits+other.hits, m.misses+other.misses
-	for i, mid := range other.mids {
-		if mid == nil {
-			continue
-		}
-		for j, c := range mid {
-			if c != nil {
-				m.takeChunk(Ordinal(i*memoSize+j)<<memoShift, c)
-			}
-		}
-	}
+// known says whether the hash of o is known.
+func (m *memo) known(o Ordinal) bool {
+	c := m.chunk(o)
+	return c != nil && c.marks.Load()>>(o%memoLen)&1 != 0
 }
 
-// takeChunk adds what is known of the ordinals from o on.
-func (m *memo) takeChunk(o Ordinal, c *memoChunk) {
-	own := m.chunk(o, true)
-	for at, height := range c.heights {
-		if height != 0 {
-			own.heights[at], own.sums[at] = height, c.sums[at]
-		}
+// keep makes the hash and height of record o known, if nobody else does.
+func (m *memo) keep(o Ordinal, sum dataset.Digest, height uint8) {
+	c, at := m.chunkFor(o), o%memoLen
+	mine := uint32(1) << (memoLen + at)
+	if c.marks.Or(mine)&mine != 0 {
+		return
 	}
+	c.sums[at], c.heights[at] = sum, height
+	c.marks.Or(1 << at)
 }
 
 // ask asks for the memory of what is known of o.
 func (m *memo) ask(o Ordinal) {
-	if c := m.chunk(o, false); c != nil {
-		prefetch.Of(&c.heights[o%(1<<memoShift)])
-		prefetch.Of(&c.sums[o%(1<<memoShift)])
+	if c := m.chunk(o); c != nil {
+		prefetch.Of(&c.marks)
+		prefetch.Of(&c.sums[o%memoLen])
 	}
-}
-
-// known says whether the hash of o is known, or under way.
-func (m *memo) known(o Ordinal) bool {
-	c := m.chunk(o, false)
-	return c != nil && c.heights[o%(1<<memoShift)] != 0
 }
 
 // forget drops what is known of the ordinals.
 func (m *memo) forget(list []Ordinal) {
 	for _, o := range list {
-		if c := m.chunk(o, false); c != nil {
-			c.heights[o%(1<<memoShift)] = 0
+		if c := m.chunk(o); c != nil {
+			at := o % memoLen
+			c.marks.And(^uint32(1<<at | 1<<(memoLen+at)))
 		}
 	}
 }

@@ -79,6 +79,14 @@ func (s *State) WithIndex(name string, x Index) *State {
 	return &next
 }
 
+// WithoutIndexes returns the same state without its indexes, for who applies a
+// delta only to look at the records that it leads to.
+func (s *State) WithoutIndexes() *State {
+	bare := *s
+	bare.indexes = nil
+	return &bare
+}
+
 // Index returns the index of that name, or nil.
 func (s *State) Index(name string) Index { return s.indexes[name] }
 

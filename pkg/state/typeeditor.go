@@ -198,7 +198,7 @@ func (t *Type) liveBits(first Ordinal) uint16 {
 	return t.entry(first).live()
 }
 
-// build makes the type. types has those that it refers to.
+// build makes the type, without its tally. types has those that it refers to.
 func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 	var c Change
 	c.Removed = t.removed()
@@ -224,9 +224,6 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 			}
 		},
 	})
-	if err == nil {
-		next.tallyFrom(t.base, c)
-	}
 	return next, c, err
 }
 

@@ -10,10 +10,11 @@ import (
 
 // Breaking says why those who read with the old declaration would misread
 // records of the new one, sorted: another root or key, a field whose number is
-// gone, or has another type or no presence any more, an enum value that is gone
-// or called otherwise, or whose number means another. Messages and enums are matched by their names
-// without the package: readers know them by one of ours, see Redeclare. Nothing
-// means that the new declaration only adds.
+// gone, or has another type or no presence any more, or is a set in only one of
+// them, an enum value that is gone or called otherwise, or whose number means
+// another. Messages and enums are matched by their names without the package:
+// readers know them by one of ours, see Redeclare. Nothing means that the new
+// declaration only adds.
 func Breaking(old, next *Mapping) []string {
 	var out []string
 	if old.Root() != next.Root() {
@@ -34,7 +35,11 @@ func Breaking(old, next *Mapping) []string {
 		}
 		for _, f := range plan.fields {
 			next := now.desc.Fields().ByNumber(f.desc.Number())
-			if why := changedField(f.desc, next); why != "" {
+			why := changedField(f.desc, next)
+			if why == "" {
+				why = changedShape(f.shape, now.shapeOf(next))
+			}
+			if why != "" {
 				out = append(out, fmt.Sprintf("field %s of %s %s", f.desc.Name(), relativeName(plan.desc), why))
 				continue
 			}
@@ -69,6 +74,27 @@ func changedField(old, next protoreflect.FieldDescriptor) string {
 		return "is no longer optional: its default value would be read as none"
 	}
 	return ""
+}
+
+// changedShape says how a field of the same type promises less about its values.
+func changedShape(old, next shape) string {
+	switch {
+	case old == set && next != set:
+		return "is no longer a set: an element may be in it more than once"
+	case old != set && next == set:
+		return "is now a set: its elements have no order any more, and each is in it once"
+	}
+	return ""
+}
+
+// shapeOf returns the shape of a field of the message.
+func (p *typePlan) shapeOf(d protoreflect.FieldDescriptor) shape {
+	for _, f := range p.fields {
+		if f.desc == d {
+			return f.shape
+		}
+	}
+	return single
 }
 
 // enumOf returns the enum of a field or of a map's values; nil if there is none.

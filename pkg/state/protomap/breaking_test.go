@@ -60,6 +60,25 @@ func TestBreakingPresence(t *testing.T) {
 	}
 }
 
+// TestBreakingSet makes a list of a set, and the other way round.
+func TestBreakingSet(t *testing.T) {
+	declare := func(option string) *Mapping {
+		return mustCompile(t, `syntax = "proto3"; import "holdfast/v1/options.proto";
+			message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; repeated int32 n = 2`+option+`; }`)
+	}
+	const list, set = "", " [(holdfast.v1.field) = {set: true}]"
+	for _, tc := range []struct{ was, now, want string }{
+		{list, list, ""},
+		{set, set, ""},
+		{set, list, "field n of R is no longer a set: an element may be in it more than once"},
+		{list, set, "field n of R is now a set: its elements have no order any more, and each is in it once"},
+	} {
+		if got := strings.Join(Breaking(declare(tc.was), declare(tc.now)), "; "); got != tc.want {
+			t.Errorf("from %q to %q: %q, want %q", tc.was, tc.now, got, tc.want)
+		}
+	}
+}
+
 // TestBreakingEnum changes an enum that a field, a list, a map or a message
 // below has.
 func TestBreakingEnum(t *testing.T) {
