@@ -58,11 +58,16 @@ func (b *Builder) Finish(h Header) (*State, error) {
 		if len(c.Added)+len(c.Removed) > 0 {
 			changes[t.schema.Name] = c
 		}
-		if t.same {
-			tallies.Go(func() { next.tallyFrom(t.base, c) })
-		}
+		tallies.Go(func() {
+			if t.same {
+				next.tallyFrom(t.base, c)
+			} else {
+				next.tally()
+			}
+		})
 	}
 	s := newState(h, slices.Collect(maps.Values(types)))
+	tallies.Wait()
 	s.chooseShards(b.base)
 	if b.base == nil || !SameModel(b.base, s) {
 		return s, nil
@@ -80,7 +85,7 @@ func (s *State) chooseShards(base *State) {
 			continue
 		}
 		if t.shards = shardsFor(&typeTransition{next: t}); t.shards > 1 {
-			t.counts = new(lazyTally) // it counts by shard
+			t.tallyByShard()
 		}
 	}
 }

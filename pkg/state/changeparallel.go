@@ -1,13 +1,11 @@
 package state
 
 import (
-	"fmt"
+	"cmp"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
@@ -20,15 +18,6 @@ const (
 	batchPages = 32
 )
 
-// pageBatch is some pages that one goroutine makes and another one puts in
-// their places.
-type pageBatch struct {
-	work []pageWork
-	made []madePage
-	err  error
-	done chan struct{} // closed when made, or not to be made any more
-}
-
 // madePage is a page of a batch, and the length of the one before.
 type madePage struct {
 	lay *layout
@@ -36,80 +25,54 @@ type madePage struct {
 	old int
 }
 
-// addParallel makes pages with as many goroutines as there are processors, and
-// puts them in their places itself.
+// addParallel makes pages and puts them in their places with as many goroutines
+// as there are processors, each some pages at a time. The error is that of the
+// first of them that cannot be made.
 func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error {
-	batches, made := make([]pageBatch, (len(work)+batchPages-1)/batchPages), make([]madePage, len(work))
-	for i := range batches {
-		from, to := i*batchPages, min((i+1)*batchPages, len(work))
-		batches[i] = pageBatch{work: work[from:to], made: made[from:to], done: make(chan struct{})}
-	}
+	batches := slices.Collect(slices.Chunk(work, batchPages))
+	errs := make([]error, len(batches))
 	var next atomic.Int64
 	var failed atomic.Bool
-	var all errgroup.Group
-	var mu sync.Mutex // of e.blocks
+	var all sync.WaitGroup
+	var mu sync.Mutex // of e, but for what it is made from
 	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() error {
-			w := pageWorker{from: e.from, b: e.from.interned.builder(e.from.schema), load: loader(), blocks: e.blocks, mu: &mu}
-			for i := next.Add(1) - 1; i < int64(len(batches)); i = next.Add(1) - 1 {
-				batch := &batches[i]
-				if !failed.Load() {
-					batch.err = w.make(batch)
+		all.Go(func() {
+			w := pageWorker{edit: e, mu: &mu, b: e.from.interned.builder(e.from.schema), load: loader()}
+			for i := next.Add(1) - 1; i < int64(len(batches)) && !failed.Load(); i = next.Add(1) - 1 {
+				if errs[i] = w.make(batches[i]); errs[i] != nil {
+					failed.Store(true) // batches before it are under way, or done
 				}
-				close(batch.done)
 				runtime.Gosched() // a look-up may be waiting for a processor
 			}
 			w.b.release()
-			return nil
 		})
 	}
-	var err error
-	for i := range batches {
-		batch := &batches[i]
-		<-batch.done
-		if err == nil {
-			if err = batch.err; err == nil {
-				mu.Lock()
-				e.place(batch)
-				mu.Unlock()
-			}
-			failed.Store(err != nil)
-		}
-	}
-	_ = all.Wait() // none has an error: batches have them
-	return err
-}
-
-// place puts the pages of a batch in their places.
-func (e *typeEdit) place(batch *pageBatch) {
-	for i, made := range batch.made {
-		w := batch.work[i]
-		e.replace(w.first, made.old, makeEntry(made.at, made.lay.number, w.fresh))
-	}
+	all.Wait()
+	return cmp.Or(errs...)
 }
 
 // A pageWorker makes pages for one goroutine.
 type pageWorker struct {
-	from *Type
+	edit *typeEdit
+	mu   *sync.Mutex // of edit
 	b    *pageBuilder
 	load pageLoader
+	made [batchPages]madePage
 	data []byte // of the pages of a batch, one after the other
 	ends []int
-
-	blocks *arena.Writer
-	mu     *sync.Mutex // of blocks
 }
 
-// make makes the pages of a batch.
-func (w *pageWorker) make(batch *pageBatch) error {
+// make makes the pages of a batch and puts them in their places.
+func (w *pageWorker) make(batch []pageWork) error {
+	from := w.edit.from
 	w.data, w.ends = w.data[:0], w.ends[:0]
-	end := batch.work[len(batch.work)-1].n
-	for i, p := range batch.work {
-		if ahead := i + pagesAsked; ahead < len(batch.work) {
-			w.from.prefetchPage(batch.work[ahead].first)
+	end := batch[len(batch)-1].n
+	for i, p := range batch {
+		if ahead := i + pagesAsked; ahead < len(batch) {
+			from.prefetchPage(batch[ahead].first)
 		}
-		made := &batch.made[i]
-		made.old = w.b.begin(w.from, p.old, p.fresh)
+		made := &w.made[i]
+		made.old = w.b.begin(from, p.old, p.fresh)
 		if err := w.load(w.b, p.k, p.n, end); err != nil {
 			return err
 		}
@@ -127,19 +90,25 @@ func (w *pageWorker) make(batch *pageBatch) error {
 	return w.store(batch)
 }
 
-// store moves the pages of a batch to the arena.
-func (w *pageWorker) store(batch *pageBatch) error {
+// store moves the pages of a batch to the arena and puts them in their places.
+func (w *pageWorker) store(batch []pageWork) error {
 	var room [batchPages][]byte
 	w.mu.Lock()
 	start := 0
 	for i, end := range w.ends {
-		batch.made[i].at, room[i] = w.blocks.Reserve(arena.New, end-start)
+		w.made[i].at, room[i] = w.edit.blocks.Reserve(arena.New, end-start)
 		start = end
 	}
-	err := w.blocks.Err()
+	err := w.edit.blocks.Err()
+	if err == nil {
+		for i, p := range batch {
+			made := &w.made[i]
+			w.edit.replace(p.first, made.old, makeEntry(made.at, made.lay.number, p.fresh))
+		}
+	}
 	w.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("type %s: %w", w.from.schema.Name, err)
+		return w.edit.full()
 	}
 	start = 0
 	for i, end := range w.ends {

@@ -104,6 +104,20 @@ func (t *Type) tally() *tally {
 	return t.counts.t
 }
 
+// tallyByShard makes the tally count by shard after the type has got another
+// number of these.
+func (t *Type) tallyByShard() {
+	if t.schema.Kind == Object {
+		return
+	}
+	c := *t.tally()
+	c.places = make([]uint64, t.shards)
+	for o := range t.Ordinals() {
+		c.places[int(o)&(t.shards-1)] += t.Record(o).places()
+	}
+	t.counts = &lazyTally{t: &c}
+}
+
 // tallyFrom gives t, which a change of base led to, base's tally with the
 // change.
 func (t *Type) tallyFrom(base *Type, c Change) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -29,11 +30,18 @@ func (t Transition) WriteSnapshot(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
 	}
-	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(types)))}
+	var all sync.WaitGroup
 	for _, tt := range types {
-		if err := tt.writeSnapshot(&out, t.Layout.populated(tt.next.schema.Name, tt.statistics().max)); err != nil {
-			return fmt.Errorf("write snapshot: %w", err)
-		}
+		all.Go(func() { tt.statistics() })
+	}
+	all.Wait()
+	var pieces []blobPiece
+	for _, tt := range types {
+		pieces = append(pieces, tt.snapshotPieces(t.Layout.populated(tt.next.schema.Name, tt.statistics().max))...)
+	}
+	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(types)))}
+	if err := out.writePieces(pieces); err != nil {
+		return fmt.Errorf("write snapshot: %w", err)
 	}
 	return out.flush()
 }

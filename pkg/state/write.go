@@ -9,7 +9,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
-// blobWriter collects bytes and passes them on in large pieces.
+// blobWriter collects bytes and passes them on in large pieces, to w if that is
+// not nil.
 type blobWriter struct {
 	w   io.Writer
 	buf []byte
@@ -19,8 +20,20 @@ type blobWriter struct {
 const blobChunk = 1 << 20
 
 func (w *blobWriter) spill() {
-	if len(w.buf) >= blobChunk {
+	if len(w.buf) >= blobChunk && w.w != nil {
 		w.err = w.flush()
+	}
+}
+
+// append appends bytes, many of them without a copy.
+func (w *blobWriter) append(b []byte) {
+	if len(b) < blobChunk {
+		w.buf = append(w.buf, b...)
+		w.spill()
+		return
+	}
+	if w.err = w.flush(); w.err == nil {
+		_, w.err = w.w.Write(b)
 	}
 }
 
@@ -133,11 +146,10 @@ func (s *typeStats) maxShard(i, n int) int {
 	return m
 }
 
-func (t *typeTransition) writeSnapshot(w *blobWriter, populated int) error {
+// snapshotPieces returns the pieces of the type's frame.
+func (t *typeTransition) snapshotPieces(populated int) []blobPiece {
 	n := t.next.shards
-	if err := t.frameStart(w, n); err != nil {
-		return err
-	}
+	pieces := []blobPiece{func(w *blobWriter) error { return t.frameStart(w, n) }}
 	var totals []uint64
 	if t.next.schema.Kind != Object {
 		totals = t.totals(n)
@@ -148,11 +160,16 @@ func (t *typeTransition) writeSnapshot(w *blobWriter, populated int) error {
 			o := Ordinal(k*n + i)
 			return o, t.next.Populated(o)
 		}
-		w.buf = wire.AppendVint(w.buf, int32(s.entries-1))
-		s.write(w)
+		pieces = append(pieces, func(w *blobWriter) error {
+			w.buf = wire.AppendVint(w.buf, int32(s.entries-1))
+			s.write(w)
+			return nil
+		})
 	}
-	t.writePopulated(w, populated)
-	return w.err
+	return append(pieces, func(w *blobWriter) error {
+		t.writePopulated(w, populated)
+		return nil
+	})
 }
 
 func (t *typeTransition) writePopulated(w *blobWriter, words int) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
@@ -42,31 +43,43 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	e.count = count
 	e.dir = slices.Clone(t.dir)
 	sortChanges(changes, t.groups<<1)
-	for k := 0; k < len(changes); {
-		n := k + 1
-		group := changes[k].order >> 1
-		for n < len(changes) && changes[n].order>>1 == group {
-			n++
-		}
-		if ahead := n + changesAhead; ahead < len(changes) {
-			t.prefetch(changes[ahead].order >> 1)
-		}
-		d, ok := e.change(t, group, changes[k:n], was, is)
-		if !ok {
-			e.w.Discard()
-			return table{}, 0, false
-		}
-		extra += d
-		if n/changesInTurn > k/changesInTurn {
-			runtime.Gosched() // a look-up may be waiting for a processor
-		}
-		k = n
+	parts := e.split(changes)
+	extras, oks := make([]int, len(parts)), make([]bool, len(parts))
+	inParts(parts, func(i, from, to int) {
+		extras[i], oks[i] = (&groupEdit{tableEdit: &e}).run(t, changes[from:to], was, is)
+	})
+	if slices.Contains(oks, false) {
+		e.w.Discard()
+		return table{}, 0, false
+	}
+	for _, n := range extras {
+		extra += n
 	}
 	e.evacuate()
 	var err error
 	e.blocks, err = e.w.Close()
 	return e.table, extra, err == nil
 }
+
+// leastChanges is how many changes are worth a goroutine.
+const leastChanges = 1 << 11
+
+// split returns parts of sorted changes that no two parts of the directory share.
+func (e *tableEdit) split(changes []tableChange) (parts [][2]int) {
+	from := 0
+	for _, p := range split(len(changes), leastChanges) {
+		to := max(p[1], from)
+		for to > 0 && to < len(changes) && changes[to].part() == changes[to-1].part() {
+			to++
+		}
+		parts = append(parts, [2]int{from, to})
+		from = to
+	}
+	return parts
+}
+
+// part returns the part of the directory that the change's group is in.
+func (c *tableChange) part() uint64 { return c.order >> (1 + dirShift) }
 
 const (
 	digitBits = 11 // a pass of sortChanges looks at so many
@@ -122,10 +135,10 @@ func (t *table) prefetch(group uint64) {
 // tableEdit is the next version of a table.
 type tableEdit struct {
 	table
-	w     *arena.Writer
-	own   []bool // parts of the directory that are copies
-	chain chain
+	own []bool // parts of the directory that are copies
 
+	mu      sync.Mutex // of what follows, while groups are changed
+	w       *arena.Writer
 	ownLong bool // long is a copy
 }
 
@@ -138,10 +151,41 @@ func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
 	e.dir[d][group%dirSize] = h
 }
 
+// groupEdit changes groups of some parts of a table's directory. It is for one
+// goroutine.
+type groupEdit struct {
+	*tableEdit
+	chain chain
+}
+
+// run makes changes, of which it has all that some parts of the directory get, and
+// sums up what change returns.
+func (e *groupEdit) run(from *table, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
+	for k := 0; k < len(changes); {
+		n := k + 1
+		group := changes[k].order >> 1
+		for n < len(changes) && changes[n].order>>1 == group {
+			n++
+		}
+		if ahead := n + changesAhead; ahead < len(changes) {
+			from.prefetch(changes[ahead].order >> 1)
+		}
+		d, ok := e.change(from, group, changes[k:n], was, is)
+		if !ok {
+			return 0, false
+		}
+		extra += d
+		if n/changesInTurn > k/changesInTurn {
+			runtime.Gosched() // a look-up may be waiting for a processor
+		}
+		k = n
+	}
+	return extra, true
+}
+
 // change makes one group anew.
-func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
+func (e *groupEdit) change(from *table, group uint64, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
 	e.chain.load(from, group)
-	e.drop(from, group)
 	for _, c := range changes {
 		p := e.placeOf(c.hash)
 		same := is
@@ -164,6 +208,9 @@ func (e *tableEdit) change(from *table, group uint64, changes []tableChange, was
 		}
 	}
 	e.chain.trim()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.drop(from, group)
 	e.setLong(group, e.chain.groups() > 1)
 	e.setHandle(group, e.chain.store(e.w, arena.New))
 	return extra, true
@@ -200,16 +247,17 @@ func (e *tableEdit) evacuate() {
 	if sparse == nil {
 		return
 	}
+	var room chain
 	for d, part := range e.dir {
 		for i, h := range part {
 			if arena.In(sparse, h) {
-				e.move(uint64(d<<dirShift|i), h)
+				e.move(&room, uint64(d<<dirShift|i), h)
 			}
 		}
 	}
 	for _, group := range e.long {
 		if h := e.dir[group>>dirShift][group%dirSize]; e.isSparse(sparse, h) {
-			e.move(group, h)
+			e.move(&room, group, h)
 		}
 	}
 }
@@ -223,14 +271,15 @@ func (e *tableEdit) isSparse(sparse []bool, h arena.Handle) bool {
 	return false
 }
 
-func (e *tableEdit) move(group uint64, h arena.Handle) {
-	e.chain.bytes = e.chain.bytes[:0]
+// move moves a chain, by way of c.
+func (e *tableEdit) move(c *chain, group uint64, h arena.Handle) {
+	c.bytes = c.bytes[:0]
 	var old []arena.Handle
 	for ; h != 0; h = link(e.w.Block(h)) {
-		e.chain.bytes = append(e.chain.bytes, e.w.Block(h)[:groupBytes]...)
+		c.bytes = append(c.bytes, e.w.Block(h)[:groupBytes]...)
 		old = append(old, h)
 	}
-	e.setHandle(group, e.chain.store(e.w, arena.Moved))
+	e.setHandle(group, c.store(e.w, arena.Moved))
 	for _, h := range old {
 		e.w.Drop(h, groupBytes)
 	}
