@@ -337,3 +337,65 @@ func TestBatchRefuses(t *testing.T) {
 		t.Error("a builder takes the batch of another one")
 	}
 }
+
+// TestBatchOfNewRecords adds records of which few are equal, so that a Batch stops
+// looking for these, besides elements of SETs and keys of MAPs: some are in one
+// twice.
+func TestBatchOfNewRecords(t *testing.T) {
+	schemas, err := state.ParseSchemas("Part { int n; } Leaf { Part part; } Set Set<Leaf>; Map Map<Leaf,Part>; List List<Part>; Root { Set set; Map map; List list; Part part; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(to sink) error {
+		r := rand.New(rand.NewPCG(1, 2))
+		must := func(o state.Ordinal, e error) state.Ordinal {
+			if err == nil {
+				err = e
+			}
+			return o
+		}
+		part := func(n int) state.Ordinal {
+			return must(to.AddObject("Part", []state.Value{state.IntValue(int32(n))}))
+		}
+		leaf := func(n int) state.Ordinal {
+			return must(to.AddObject("Leaf", []state.Value{state.ReferenceValue(part(n))}))
+		}
+		for i := range 1000 {
+			for k := range 40 {
+				leaf(100_000 + 40*i + k)
+			}
+			n := r.IntN(50_000)
+			set := must(to.AddSet("Set", []state.Ordinal{leaf(n), leaf(n), leaf(n + 1)}))
+			m := must(to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(n + 2)}}))
+			list := must(to.AddList("List", []state.Ordinal{part(n), part(n)}))
+			must(to.AddObject("Root", []state.Value{state.ReferenceValue(set), state.ReferenceValue(m), state.ReferenceValue(list), state.ReferenceValue(part(n))}))
+		}
+		return err
+	}
+	var versions [2]*state.State
+	for i := range versions {
+		b, err := state.NewBuilder(nil, schemas)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := sink(b)
+		batch := b.NewBatch()
+		if i > 0 {
+			to = batch
+		}
+		if err := add(to); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			if err := b.AddBatch(batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if versions[i], err = b.Finish(state.Header{Origin: -1, Tag: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := state.Same(versions[0], versions[1]); err != nil {
+		t.Error(err)
+	}
+}
