@@ -38,9 +38,13 @@ func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error 
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
 			w := pageWorker{edit: e, mu: &mu, b: e.from.interned.builder(e.from.schema), load: loader()}
-			for i := next.Add(1) - 1; i < int64(len(batches)) && !failed.Load(); i = next.Add(1) - 1 {
+			for !failed.Load() { // what was begun before a failure is made: the first may be in it
+				i := int(next.Add(1)) - 1
+				if i >= len(batches) {
+					break
+				}
 				if errs[i] = w.make(batches[i]); errs[i] != nil {
-					failed.Store(true) // batches before it are under way, or done
+					failed.Store(true)
 				}
 				runtime.Gosched() // a look-up may be waiting for a processor
 			}
