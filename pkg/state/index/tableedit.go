@@ -155,8 +155,13 @@ func (e *tableEdit) setHandle(group uint64, h arena.Handle) {
 // goroutine.
 type groupEdit struct {
 	*tableEdit
-	chain chain
+	changed []uint64         // groups that are to be put in their places
+	chains  [putAtOnce]chain // theirs
 }
+
+// putAtOnce is how many groups are put in their places at once, so that goroutines
+// seldom wait for each other.
+const putAtOnce = 32
 
 // run makes changes, of which it has all that some parts of the directory get, and
 // sums up what change returns.
@@ -180,24 +185,30 @@ func (e *groupEdit) run(from *table, changes []tableChange, was, is func(o, othe
 		}
 		k = n
 	}
+	e.put(from)
 	return extra, true
 }
 
 // change makes one group anew.
 func (e *groupEdit) change(from *table, group uint64, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
-	e.chain.load(from, group)
+	if len(e.changed) == putAtOnce {
+		e.put(from)
+	}
+	chain := &e.chains[len(e.changed)]
+	e.changed = append(e.changed, group)
+	chain.load(from, group)
 	for _, c := range changes {
 		p := e.placeOf(c.hash)
 		same := is
 		if !c.add {
-			if !e.chain.remove(p, c.o) {
+			if !chain.remove(p, c.o) {
 				return 0, false
 			}
 			same = was
 		}
-		twin, _ := e.chain.find(p, func(other state.Ordinal) bool { return same(c.o, other) })
+		twin, _ := chain.find(p, func(other state.Ordinal) bool { return same(c.o, other) })
 		if c.add {
-			e.chain.add(p, c.o)
+			chain.add(p, c.o)
 		}
 		switch {
 		case twin < 0:
@@ -207,13 +218,20 @@ func (e *groupEdit) change(from *table, group uint64, changes []tableChange, was
 			extra--
 		}
 	}
-	e.chain.trim()
+	chain.trim()
+	return extra, true
+}
+
+// put puts the groups that were changed in their places.
+func (e *groupEdit) put(from *table) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.drop(from, group)
-	e.setLong(group, e.chain.groups() > 1)
-	e.setHandle(group, e.chain.store(e.w, arena.New))
-	return extra, true
+	for i, group := range e.changed {
+		e.drop(from, group)
+		e.setLong(group, e.chains[i].groups() > 1)
+		e.setHandle(group, e.chains[i].store(e.w, arena.New))
+	}
+	e.changed = e.changed[:0]
 }
 
 // setLong notes whether others are behind a group.
