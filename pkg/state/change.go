@@ -74,7 +74,13 @@ type pageWork struct {
 
 // pagesOf returns the pages that added records are in.
 func (e *typeEdit) pagesOf(added []Ordinal) []pageWork {
-	var work []pageWork
+	n := 0 // pages
+	for k, o := range added {
+		if k == 0 || o>>pageShift != added[k-1]>>pageShift {
+			n++
+		}
+	}
+	work := make([]pageWork, 0, n)
 	for k := 0; k < len(added); {
 		w := pageWork{first: added[k] &^ (pageSize - 1), k: k, n: k}
 		for ; w.n < len(added) && added[w.n]&^(pageSize-1) == w.first; w.n++ {

@@ -248,6 +248,11 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 // added records are.
 func (f *frame) deltaChange() (c typeChange, added []addedAt, err error) {
 	var removedTo, addedTo []int // where those of each shard end
+	out, in := 0, 0
+	for i := range f.shards {
+		out, in = out+len(f.shards[i].removed), in+len(f.shards[i].added)
+	}
+	c.removed, added = make([]Ordinal, 0, out), make([]addedAt, 0, in)
 	for i := range f.shards {
 		for _, s := range f.shards[i].removed {
 			o := f.ordinal(i, int64(s))
