@@ -33,9 +33,10 @@ than what somebody wants. So a dataset cannot be emptied; it can be brought down
 to one record with --max-removed 1.
 
 A schema that takes a field or an enum value away, gives it another type, name or
-number, makes an optional field a plain one, or changes the key or the root
-message, is refused without --breaking: applications that read with the old one
-would misread the records. Adding fields and enum values is always possible.
+number, makes an optional field a plain one, a list a set or a set a list, or
+changes the key or the root message, is refused without --breaking: applications
+that read with the old one would misread the records. Adding fields and enum
+values is always possible.
 
 Earlier entries of the log that are lost or were changed stop publish, too, unless
 --accept-damaged-log is given. For the newest entry there is no flag, because what

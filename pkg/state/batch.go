@@ -18,7 +18,8 @@ import (
 // is for one goroutine at a time.
 //
 // The ordinals that it gives are good for the records of the same Batch only, and
-// are never those of a state; Batch.Ordinal says what they have become.
+// are never those of a state; Batch.Ordinal says what they have become. Equal
+// records may be given different ones, which then become the same.
 type Batch struct {
 	adder[*typeBatch]
 	sequence []*typeBatch // what is in a circle: the types of the records, in the order in which they were added
@@ -37,8 +38,9 @@ type typeBatch struct {
 	batch    *Batch       // nil unless the type is in a circle of references, or leads to one
 	once     bool         // each content must be in it once
 
-	table         contentTable // of the records up to now, if equal ones are looked for
-	looked, equal int          // how often they were looked for, and found
+	table         contentTable // of the records that equal ones were looked for of
+	looked, equal int          // how often they were looked for, and found, in the last sample
+	skipped       int          // how often they were not, since then
 
 	data     []byte // contents
 	ends     []int  // where each ends
@@ -51,6 +53,9 @@ const (
 	// rarely.
 	sampled = 256
 	rarely  = 8
+	// skipping is for how many records that is taken to stay so. It bounds by how
+	// much equal ones make a Batch longer.
+	skipping = 16 * sampled
 )
 
 var errAdded = errors.New("the batch was added: reset it first")
@@ -71,13 +76,16 @@ func newBatch[T recordType](a *adder[T]) *Batch {
 			t.children = append(t.children, b.types[name])
 		}
 		if i >= b.loops {
-			t.batch, t.once = b, true
+			t.batch = b
 		}
 	}
 	for _, t := range b.order {
 		if t.schema.Kind == Set || t.schema.Kind == Map {
 			t.children[0].keepOnce()
 		}
+	}
+	for _, t := range b.order[b.loops:] { // only now: keepOnce goes no further than what is marked
+		t.once = true
 	}
 	return b
 }
@@ -109,7 +117,7 @@ func (b *Batch) Ordinal(typeName string, o Ordinal) Ordinal {
 func (b *Batch) Reset() {
 	for _, t := range b.order {
 		t.table.clear()
-		t.looked, t.equal = 0, 0
+		t.looked, t.equal, t.skipped = 0, 0, 0
 		t.data, t.ends, t.hashes, t.ordinals = t.data[:0], t.ends[:0], t.hashes[:0], t.ordinals[:0]
 	}
 	b.sequence, b.closed = b.sequence[:0], nil
@@ -128,10 +136,21 @@ func (t *typeBatch) contentAt(k int) []byte {
 	return t.data[start:t.ends[k]]
 }
 
+// looks says whether to look for a record like the next one.
+func (t *typeBatch) looks() bool {
+	if t.once || t.looked < sampled || t.equal*rarely >= t.looked {
+		return true
+	}
+	if t.skipped++; t.skipped > skipping {
+		t.looked, t.equal, t.skipped = 0, 0, 0
+	}
+	return false
+}
+
 // add adds the record whose content is in t.content.
 func (t *typeBatch) add() (Ordinal, error) {
 	k, hash := len(t.ends), uint32(0)
-	look := t.once || t.looked < sampled || t.equal*rarely >= t.looked
+	look := t.looks()
 	if look || len(t.children) == 0 { // else it is hashed when it is resolved
 		hash = contentHash(t.content)
 	}

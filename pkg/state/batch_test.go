@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -340,12 +341,19 @@ func TestBatchRefuses(t *testing.T) {
 
 // TestBatchOfNewRecords adds records of which few are equal, so that a Batch stops
 // looking for these, besides elements of SETs and keys of MAPs: some are in one
-// twice.
+// twice. In the second schema, these are in a circle.
 func TestBatchOfNewRecords(t *testing.T) {
-	schemas, err := state.ParseSchemas("Part { int n; } Leaf { Part part; } Set Set<Leaf>; Map Map<Leaf,Part>; List List<Part>; Root { Set set; Map map; List list; Part part; }")
+	testNewRecords(t, "Part { int n; } Leaf { Part part; } Set Set<Leaf>; Map Map<Leaf,Part>; List List<Part>; Root { Set set; Map map; List list; Part part; }")
+	testNewRecords(t, "Part { int n; } Leaf { Part part; Set set; } Set Set<Leaf>; Map Map<Leaf,Part>; List List<Part>; Root { Set set; Map map; List list; Part part; }")
+}
+
+func testNewRecords(t *testing.T, text string) {
+	t.Helper()
+	schemas, err := state.ParseSchemas(text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	circle := strings.Contains(text, "Part part; Set set; }")
 	add := func(to sink) error {
 		r := rand.New(rand.NewPCG(1, 2))
 		must := func(o state.Ordinal, e error) state.Ordinal {
@@ -358,7 +366,11 @@ func TestBatchOfNewRecords(t *testing.T) {
 			return must(to.AddObject("Part", []state.Value{state.IntValue(int32(n))}))
 		}
 		leaf := func(n int) state.Ordinal {
-			return must(to.AddObject("Leaf", []state.Value{state.ReferenceValue(part(n))}))
+			values := []state.Value{state.ReferenceValue(part(n))}
+			if circle {
+				values = append(values, state.Null())
+			}
+			return must(to.AddObject("Leaf", values))
 		}
 		for i := range 1000 {
 			for k := range 40 {
@@ -397,5 +409,30 @@ func TestBatchOfNewRecords(t *testing.T) {
 	}
 	if err := state.Same(versions[0], versions[1]); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBatchStaysSmall adds equal records after different ones: a Batch that has
+// stopped looking for equal ones begins again.
+func TestBatchStaysSmall(t *testing.T) {
+	schemas, err := state.ParseSchemas("Part { string s; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := b.NewBatch()
+	ordinals := map[state.Ordinal]bool{}
+	for n := range 100_000 {
+		o, err := batch.AddObject("Part", []state.Value{state.StringValue(fmt.Sprint(min(n, 1000)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ordinals[o] = true
+	}
+	if len(ordinals) > 10_000 {
+		t.Errorf("%d records are kept, of which 1001 are different", len(ordinals))
 	}
 }

@@ -12,10 +12,14 @@ type madePiece struct {
 	err   error
 }
 
-// writePieces writes pieces in their order, and makes them on all processors. It
-// holds no more of them than processors and one.
+// mostPieces is how many pieces are held at once: each may be a shard of 16 MiB,
+// or of any size.
+const mostPieces = 8
+
+// writePieces writes pieces in their order, and makes them on all processors, or
+// nearly all.
 func (w *blobWriter) writePieces(pieces []blobPiece) error {
-	most := runtime.GOMAXPROCS(0) + 1
+	most := min(runtime.GOMAXPROCS(0)+1, mostPieces)
 	made := make([]chan madePiece, len(pieces))
 	begun := 0
 	begin := func() {

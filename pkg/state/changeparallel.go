@@ -27,7 +27,7 @@ type madePage struct {
 
 // addParallel makes pages and puts them in their places with as many goroutines
 // as there are processors, each some pages at a time. The error is that of the
-// first of them that cannot be made.
+// first of them that cannot be made, or that there is no room for them.
 func (e *typeEdit) addParallel(work []pageWork, loader func() pageLoader) error {
 	batches := slices.Collect(slices.Chunk(work, batchPages))
 	errs := make([]error, len(batches))

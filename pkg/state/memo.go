@@ -8,7 +8,8 @@ import (
 )
 
 // memo is what is known of the records of one type, by ordinal. Any number of
-// goroutines may find and keep at the same time; all else is for one alone.
+// goroutines may look and keep at the same time; grow, clear and forget are for one
+// alone.
 type memo struct {
 	mids []atomic.Pointer[memoMid]
 }

@@ -38,7 +38,7 @@ func (w *blobWriter) append(b []byte) {
 }
 
 func (w *blobWriter) flush() error {
-	if w.err == nil {
+	if w.err == nil && len(w.buf) > 0 {
 		_, w.err = w.w.Write(w.buf)
 	}
 	w.buf = w.buf[:0]

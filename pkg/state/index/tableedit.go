@@ -137,7 +137,7 @@ type tableEdit struct {
 	table
 	own []bool // parts of the directory that are copies
 
-	mu      sync.Mutex // of what follows, while groups are changed
+	mu      sync.Mutex // of what follows and of long, while groups are changed
 	w       *arena.Writer
 	ownLong bool // long is a copy
 }

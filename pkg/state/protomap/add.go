@@ -16,8 +16,9 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
-// A Sink takes records, deduplicates them by content and names each by its
-// ordinal. state.Builder is one. It must not keep the slices it is given.
+// A Sink takes records, which are deduplicated by content, and names each by an
+// ordinal. state.Builder and state.Batch are ones. It must not keep the slices it
+// is given.
 type Sink interface {
 	AddObject(typeName string, values []state.Value) (state.Ordinal, error)
 	AddList(typeName string, elements []state.Ordinal) (state.Ordinal, error)
