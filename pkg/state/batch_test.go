@@ -353,56 +353,19 @@ func testNewRecords(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	circle := strings.Contains(text, "Part part; Set set; }")
-	add := func(to sink) error {
-		r := rand.New(rand.NewPCG(1, 2))
-		must := func(o state.Ordinal, e error) state.Ordinal {
-			if err == nil {
-				err = e
-			}
-			return o
+	var builders [2]*state.Builder
+	for i := range builders {
+		if builders[i], err = state.NewBuilder(nil, schemas); err != nil {
+			t.Fatal(err)
 		}
-		part := func(n int) state.Ordinal {
-			return must(to.AddObject("Part", []state.Value{state.IntValue(int32(n))}))
-		}
-		leaf := func(n int) state.Ordinal {
-			values := []state.Value{state.ReferenceValue(part(n))}
-			if circle {
-				values = append(values, state.Null())
-			}
-			return must(to.AddObject("Leaf", values))
-		}
-		for i := range 1000 {
-			for k := range 40 {
-				leaf(100_000 + 40*i + k)
-			}
-			n := r.IntN(50_000)
-			set := must(to.AddSet("Set", []state.Ordinal{leaf(n), leaf(n), leaf(n + 1)}))
-			m := must(to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(n + 2)}}))
-			list := must(to.AddList("List", []state.Ordinal{part(n), part(n)}))
-			must(to.AddObject("Root", []state.Value{state.ReferenceValue(set), state.ReferenceValue(m), state.ReferenceValue(list), state.ReferenceValue(part(n))}))
-		}
-		return err
+	}
+	batch := builders[1].NewBatch()
+	circle := strings.Contains(text, "Leaf { Part part; Set set; }")
+	if err := errors.Join(addNewRecords(builders[0], circle), addNewRecords(batch, circle), builders[1].AddBatch(batch)); err != nil {
+		t.Fatal(err)
 	}
 	var versions [2]*state.State
-	for i := range versions {
-		b, err := state.NewBuilder(nil, schemas)
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := sink(b)
-		batch := b.NewBatch()
-		if i > 0 {
-			to = batch
-		}
-		if err := add(to); err != nil {
-			t.Fatal(err)
-		}
-		if i > 0 {
-			if err := b.AddBatch(batch); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for i, b := range builders {
 		if versions[i], err = b.Finish(state.Header{Origin: -1, Tag: 1}); err != nil {
 			t.Fatal(err)
 		}
@@ -410,6 +373,41 @@ func testNewRecords(t *testing.T, text string) {
 	if err := state.Same(versions[0], versions[1]); err != nil {
 		t.Error(err)
 	}
+}
+
+// addNewRecords adds records of which few are equal. A leaf of a circle has a set.
+func addNewRecords(to sink, circle bool) (err error) {
+	must := func(o state.Ordinal, e error) state.Ordinal {
+		if err == nil {
+			err = e
+		}
+		return o
+	}
+	part := func(n int) state.Ordinal {
+		return must(to.AddObject("Part", []state.Value{state.IntValue(int32(n))}))
+	}
+	leaf := func(n int) state.Ordinal {
+		values := []state.Value{state.ReferenceValue(part(n))}
+		if circle {
+			values = append(values, state.Null())
+		}
+		return must(to.AddObject("Leaf", values))
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 1000 {
+		for k := range 40 {
+			leaf(100_000 + 40*i + k)
+		}
+		n := r.IntN(50_000)
+		if _, e := to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(1)}, {Key: leaf(n), Value: part(2)}}); !errors.Is(e, state.ErrNotStorable) {
+			return fmt.Errorf("a key that is there twice: error %v", e)
+		}
+		set := must(to.AddSet("Set", []state.Ordinal{leaf(n), leaf(n), leaf(n + 1)}))
+		m := must(to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(n + 2)}}))
+		list := must(to.AddList("List", []state.Ordinal{part(n), part(n)}))
+		must(to.AddObject("Root", []state.Value{state.ReferenceValue(set), state.ReferenceValue(m), state.ReferenceValue(list), state.ReferenceValue(part(n))}))
+	}
+	return err
 }
 
 // TestBatchStaysSmall adds equal records after different ones: a Batch that has

@@ -379,3 +379,27 @@ func TestManyChanges(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutIndexes takes the index off a state, which keeps it.
+func TestWithoutIndexes(t *testing.T) {
+	schemas, err := state.ParseSchemas("T @PrimaryKey(id) { int id; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Finish(state.Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := index.NewUnique(s, "T", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = s.WithIndex("key", x)
+	if bare := s.WithoutIndexes(); bare.Index("key") != nil || bare.Type("T") != s.Type("T") || s.Index("key") != x {
+		t.Error("a state without its index is another one, or has it")
+	}
+}
