@@ -1,6 +1,7 @@
 package state_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -400,7 +401,7 @@ func addNewRecords(to sink, circle bool) (err error) {
 		}
 		n := r.IntN(50_000)
 		if _, e := to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(1)}, {Key: leaf(n), Value: part(2)}}); !errors.Is(e, state.ErrNotStorable) {
-			return fmt.Errorf("a key that is there twice: error %v", e)
+			return fmt.Errorf("a key that is there twice is not refused as not storable: %w", cmp.Or(e, errors.New("it is taken")))
 		}
 		set := must(to.AddSet("Set", []state.Ordinal{leaf(n), leaf(n), leaf(n + 1)}))
 		m := must(to.AddMap("Map", []state.Entry{{Key: leaf(n), Value: part(n + 2)}}))
