@@ -1,13 +1,15 @@
 package index
 
 import (
-	"cmp"
 	"maps"
+	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
 
 // entries returns what stands in a table; it fails t if a probe misses any.
@@ -190,30 +192,54 @@ func TestTableForks(t *testing.T) {
 	}
 }
 
-// TestSortChanges sorts few and many changes, of one digit and of several.
+// TestSortChanges sorts few and many changes, of one digit and of several, in one
+// part and in more.
 func TestSortChanges(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	for _, n := range []int{0, 1, fewChanges - 1, fewChanges, 5000} {
-		for _, most := range []uint64{2, 1 << digitBits, 1<<digitBits + 2, 1 << (2*digitBits + 1), 1 << 40} {
-			got := make([]tableChange, n)
-			for i := range got {
-				got[i] = tableChange{order: rnd.Uint64N(most), o: state.Ordinal(i)}
-			}
-			want := slices.Clone(got)
-			slices.SortStableFunc(want, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
-			sortChanges(got, most)
-			for i := range got {
-				if got[i].order != want[i].order {
-					t.Fatalf("seed %d, %d changes below %d: order %d at %d, want %d", seed, n, most, got[i].order, i, want[i].order)
+	for _, n := range []int{0, 1, fewChanges - 1, fewChanges, 5000, 20_000} {
+		for _, groups := range []uint64{1, dirSize, dirSize + 1, 1 << digitBits, 3*dirSize + 2, 1 << (2*digitBits + 1)} {
+			for _, procs := range []int{1, 2, 5} {
+				got := make([]tableChange, n)
+				for i := range got {
+					got[i] = tableChange{hash: rnd.Uint64(), o: state.Ordinal(i), add: rnd.IntN(2) == 0}
 				}
-			}
-			slices.SortFunc(got, func(a, b tableChange) int { return cmp.Compare(a.o, b.o) })
-			for i, c := range got {
-				if c.o != state.Ordinal(i) {
-					t.Fatalf("seed %d, %d changes below %d: change %d is lost", seed, n, most, i)
+				table := &table{groups: groups, dir: make([]*[dirSize]arena.Handle, (groups+dirSize-1)/dirSize)}
+				checkSorted(t, table, got, procs)
+				if t.Failed() {
+					t.Fatalf("seed %d: %d changes of %d groups, %d processors", seed, n, groups, procs)
 				}
 			}
 		}
+	}
+}
+
+// checkSorted sorts changes, whose ordinals count from 0 on, on so many processors.
+func checkSorted(t *testing.T, table *table, changes []tableChange, procs int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	before := slices.Clone(changes)
+	s := table.sorter(changes)
+	if want := len(changes) >= 2*leastChanges && len(table.dir) > 1 && procs > 1; want != (len(s.parts) > 1) {
+		t.Errorf("there are %d parts", len(s.parts))
+	}
+	seen := make([]bool, len(before))
+	last, lastPart := uint64(0), uint64(math.MaxUint64)
+	for i := range s.parts {
+		for k, c := range s.sort(i) {
+			order, part := table.order(&c), table.placeOf(c.hash).group>>dirShift
+			if order < last {
+				t.Errorf("order %d is behind %d", order, last)
+			}
+			if i > 0 && k == 0 && part == lastPart {
+				t.Errorf("two parts have changes in part %d of the directory", part)
+			}
+			if c != before[c.o] || seen[c.o] {
+				t.Errorf("change %d is another one, or is there twice", c.o)
+			}
+			last, lastPart, seen[c.o] = order, part, true
+		}
+	}
+	if i := slices.Index(seen, false); i >= 0 {
+		t.Errorf("change %d is lost", i)
 	}
 }

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"cmp"
 	"runtime"
 	"slices"
 	"sync"
@@ -11,14 +10,6 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
-// tableChange is one entry that comes or goes.
-type tableChange struct {
-	hash  uint64
-	order uint64 // by group, what goes before what comes; set by update
-	o     state.Ordinal
-	add   bool
-}
-
 // update returns the table after the changes, which it sorts. It says of each
 // entry that goes whether another one in the table that may have the same hash
 // is the same for was, and of each that comes, for is: the sum of those that
@@ -27,10 +18,7 @@ type tableChange struct {
 func (t *table) update(changes []tableChange, was, is func(o, other state.Ordinal) bool) (next table, extra int, ok bool) {
 	count := t.count
 	for i := range changes {
-		c := &changes[i]
-		c.order = t.placeOf(c.hash).group << 1
-		if c.add {
-			c.order |= 1
+		if changes[i].add {
 			count++
 		} else {
 			count--
@@ -42,11 +30,10 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
 	e.count = count
 	e.dir = slices.Clone(t.dir)
-	sortChanges(changes, t.groups<<1)
-	parts := e.split(changes)
-	extras, oks := make([]int, len(parts)), make([]bool, len(parts))
-	inParts(parts, func(i, from, to int) {
-		extras[i], oks[i] = (&groupEdit{tableEdit: &e}).run(t, changes[from:to], was, is)
+	sorter := t.sorter(changes)
+	extras, oks := make([]int, len(sorter.parts)), make([]bool, len(sorter.parts))
+	inParts(sorter.parts, func(i, _, _ int) {
+		extras[i], oks[i] = (&groupEdit{tableEdit: &e}).run(t, sorter.sort(i), was, is)
 	})
 	if slices.Contains(oks, false) {
 		e.w.Discard()
@@ -59,64 +46,6 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	var err error
 	e.blocks, err = e.w.Close()
 	return e.table, extra, err == nil
-}
-
-// leastChanges is how many changes are worth a goroutine.
-const leastChanges = 1 << 11
-
-// split returns parts of sorted changes that no two parts of the directory share.
-func (e *tableEdit) split(changes []tableChange) (parts [][2]int) {
-	from := 0
-	for _, p := range split(len(changes), leastChanges) {
-		to := max(p[1], from)
-		for to > 0 && to < len(changes) && changes[to].part() == changes[to-1].part() {
-			to++
-		}
-		parts = append(parts, [2]int{from, to})
-		from = to
-	}
-	return parts
-}
-
-// part returns the part of the directory that the change's group is in.
-func (c *tableChange) part() uint64 { return c.order >> (1 + dirShift) }
-
-const (
-	digitBits = 11 // a pass of sortChanges looks at so many
-	// fewChanges are sorted sooner by comparing.
-	fewChanges = 256
-)
-
-// sortChanges sorts changes by order, which is less than most: many of them digit
-// by digit, from the lowest on.
-func sortChanges(changes []tableChange, most uint64) {
-	if len(changes) < fewChanges {
-		slices.SortFunc(changes, func(a, b tableChange) int { return cmp.Compare(a.order, b.order) })
-		return
-	}
-	from, to := changes, make([]tableChange, len(changes))
-	passes := 0
-	for shift := 0; most>>shift != 0; shift += digitBits {
-		var ends [1 << digitBits]int
-		for i := range from {
-			ends[from[i].order>>shift%(1<<digitBits)]++
-		}
-		sum := 0
-		for i, n := range ends {
-			ends[i] = sum
-			sum += n
-		}
-		for i := range from {
-			at := &ends[from[i].order>>shift%(1<<digitBits)]
-			to[*at] = from[i]
-			*at++
-		}
-		from, to = to, from
-		passes++
-	}
-	if passes%2 != 0 {
-		copy(changes, from)
-	}
 }
 
 // changesAhead is how far ahead of the change under way update asks for
@@ -168,12 +97,12 @@ const putAtOnce = 32
 func (e *groupEdit) run(from *table, changes []tableChange, was, is func(o, other state.Ordinal) bool) (extra int, ok bool) {
 	for k := 0; k < len(changes); {
 		n := k + 1
-		group := changes[k].order >> 1
-		for n < len(changes) && changes[n].order>>1 == group {
+		group := from.placeOf(changes[k].hash).group
+		for n < len(changes) && from.placeOf(changes[n].hash).group == group {
 			n++
 		}
 		if ahead := n + changesAhead; ahead < len(changes) {
-			from.prefetch(changes[ahead].order >> 1)
+			from.prefetch(from.placeOf(changes[ahead].hash).group)
 		}
 		d, ok := e.change(from, group, changes[k:n], was, is)
 		if !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -22,6 +23,7 @@ type Unique struct {
 	paths  []string
 	steps  [][]state.Step
 	parts  []keyPath
+	firsts []int // the field of the type that each part begins with
 	types  []state.FieldType
 	number int  // the field, if the key is one number of the record itself
 	direct bool // it is, is no FLOAT or DOUBLE, and no two records have the same
@@ -72,7 +74,7 @@ func bindUnique(s *state.State, typeName string, paths []string) (*Unique, error
 	x := &Unique{paths: slices.Clone(paths), steps: steps}
 	x.bind(s, typeName)
 	for _, p := range x.parts {
-		x.types = append(x.types, p.last)
+		x.types, x.firsts = append(x.types, p.last), append(x.firsts, p.first)
 	}
 	return x, nil
 }
@@ -312,8 +314,9 @@ func (x *Unique) KeyOf(r state.Record) []state.Value {
 	return x.AppendKey(make([]state.Value, 0, len(x.parts)), r)
 }
 
-func (x *Unique) hashOf(o state.Ordinal) uint64 {
-	r := x.t.Record(o)
+func (x *Unique) hashOf(o state.Ordinal) uint64 { return x.hash(x.t.Record(o)) }
+
+func (x *Unique) hash(r state.Record) uint64 {
 	h := uint64(hashSeed)
 	for i := range x.parts {
 		h = x.parts[i].hash(h, r)
@@ -323,6 +326,9 @@ func (x *Unique) hashOf(o state.Ordinal) uint64 {
 
 // sameKey says whether two records other than each other have one key.
 func (x *Unique) sameKey(o, other state.Ordinal) bool {
+	if p := &x.parts[0]; len(x.parts) == 1 && p.isNumber() {
+		return o != other && x.t.Record(o).Bits(p.first) == x.t.Record(other).Bits(p.first)
+	}
 	var room [maxStackKey]state.Value
 	return o != other && x.has(other, x.AppendKey(room[:0], x.t.Record(o)))
 }
@@ -362,33 +368,50 @@ func (x *Unique) anew(next *state.State) (state.Index, error) {
 // changes returns which entries go, and which come with the index n.
 func (x *Unique) changes(n *Unique, c state.Change) []tableChange {
 	list := make([]tableChange, len(c.Removed)+len(c.Added))
+	var missing atomic.Bool
 	inParts(split(len(list), 1<<12), func(_, from, to int) {
+		all := true
 		if gone := min(to, len(c.Removed)); from < gone {
-			x.hashChanges(list[from:gone], c.Removed[from:], false)
+			all = x.hashChanges(list[from:gone], c.Removed[from:], false)
 			from = gone
 		}
 		if from < to {
-			n.hashChanges(list[from:to], c.Added[from-len(c.Removed):], true)
+			all = n.hashChanges(list[from:to], c.Added[from-len(c.Removed):], true) && all
+		}
+		if !all {
+			missing.Store(true)
 		}
 	})
-	return slices.DeleteFunc(list, func(c tableChange) bool { return c.o == state.NoOrdinal })
+	if missing.Load() {
+		list = slices.DeleteFunc(list, func(c tableChange) bool { return c.o == state.NoOrdinal })
+	}
+	return list
 }
 
-// hashChanges sets the changes to that these records come or go; those of what
-// is no record have no ordinal.
-func (x *Unique) hashChanges(list []tableChange, ordinals []state.Ordinal, add bool) {
+// hashChanges sets the changes to that these records come or go, and says whether
+// they all are records; those of others have no ordinal.
+func (x *Unique) hashChanges(list []tableChange, ordinals []state.Ordinal, add bool) (all bool) {
 	const ahead = 16
+	var records [ahead]state.Record
+	all = true
 	for i := 0; i < len(list); i += ahead {
 		part := ordinals[i:min(i+ahead, len(list))]
-		x.t.Prefetch(part)
 		for k, o := range part {
-			c := tableChange{o: state.NoOrdinal, add: add}
-			if x.t.Populated(o) {
-				c.o, c.hash = o, x.hashOf(o)
+			if records[k] = (state.Record{}); x.t.Populated(o) {
+				records[k] = x.t.Record(o)
+				records[k].Prefetch(x.firsts...)
 			}
-			list[i+k] = c
+		}
+		for k, o := range part {
+			c := &list[i+k]
+			if c.o, c.add = o, add; records[k].Type() == nil {
+				c.o, all = state.NoOrdinal, false
+				continue
+			}
+			c.hash = x.hash(records[k])
 		}
 	}
+	return all
 }
 
 // Memory yields the memory that most of the index lies in. Nobody may write to
