@@ -97,7 +97,7 @@ func (f *folder) load(root string) (*state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := state.ReadSnapshotFrom(in, info.Size())
+	s, err := state.ReadSnapshotFrom(in, info.Size(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -355,7 +355,7 @@ func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s
 		return nil, err
 	}
 	defer r.Close()
-	s, err = state.ReadSnapshotFrom(r, ref.Size)
+	s, err = state.ReadSnapshotFrom(r, ref.Size, nil)
 	_, rest := io.Copy(io.Discard, r) // to its end, which says whether all of it is right
 	if rest := c.count(ctx, ref, rest); rest != nil {
 		return nil, rest

@@ -16,6 +16,8 @@ type typeChange struct {
 	loader func() pageLoader
 	// check, if not nil, is asked when all are loaded.
 	check func() error
+	// keep, if not nil, says which added records come.
+	keep func(Record) bool
 }
 
 // A pageLoader sets the slots of the added records k to n-1, which are in one
@@ -29,6 +31,7 @@ func slot(o Ordinal) int { return int(o) & (pageSize - 1) }
 // are shared with t, which stays as it is.
 func (t *Type) apply(c typeChange) (*Type, error) {
 	e := t.edit()
+	e.sieve = newSieve(t, c.keep)
 	for _, o := range c.removed {
 		e.remove(o)
 	}
@@ -50,14 +53,14 @@ func (e *typeEdit) add(c typeChange) error {
 	}
 	work := e.pagesOf(c.added)
 	if len(work) >= parallelPages && runtime.GOMAXPROCS(0) > 1 {
-		return e.addParallel(work, c.loader)
+		return e.addParallel(work, c)
 	}
 	load := c.loader()
 	for i, w := range work {
 		if ahead := i + pagesAsked; ahead < len(work) {
 			e.from.prefetchPage(work[ahead].first)
 		}
-		if err := e.rewrite(w.first, w.fresh, func() error { return load(e.b, w.k, w.n, len(c.added)) }); err != nil {
+		if err := e.rewrite(w.first, w.fresh, func(b *pageBuilder) error { return load(b, w.k, w.n, len(c.added)) }); err != nil {
 			return err
 		}
 	}
@@ -103,10 +106,11 @@ type typeEdit struct {
 	table  *pageTableEdit
 	blocks *arena.Writer
 	b      *pageBuilder
+	sieve  *sieve // nil if all records are kept
 }
 
 func (t *Type) edit() *typeEdit {
-	return &typeEdit{t, t.count, t.table.edit(), t.blocks.Edit(), t.interned.builder(t.schema)}
+	return &typeEdit{from: t, count: t.count, table: t.table.edit(), blocks: t.blocks.Edit(), b: t.interned.builder(t.schema)}
 }
 
 // entry returns the page-table entry of the page with o, for writing.
@@ -129,6 +133,13 @@ func (e *typeEdit) remove(o Ordinal) {
 	}
 }
 
+// removeAll makes slots of a page not populated.
+func (e *typeEdit) removeAll(first Ordinal, slots uint16) {
+	for ; slots != 0; slots &= slots - 1 {
+		e.remove(first + Ordinal(bits.TrailingZeros16(slots)))
+	}
+}
+
 // drop takes a page of the version before away.
 func (e *typeEdit) drop(old entry) {
 	p := e.from.pageAt(old)
@@ -137,9 +148,20 @@ func (e *typeEdit) drop(old entry) {
 
 // rewrite makes the page that begins with first anew: with those of its
 // records that stay, and fresh ones, whose slots load sets.
-func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func() error) error {
+func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func(*pageBuilder) error) error {
+	if e.sieve != nil {
+		kept, err := e.sieve.sift(first, fresh, load)
+		if err != nil {
+			return err
+		}
+		e.removeAll(first, fresh&^kept)
+		if kept == 0 {
+			return nil
+		}
+		fresh, load = kept, e.sieve.load
+	}
 	old := e.b.begin(e.from, *e.entry(first), fresh)
-	if err := load(); err != nil {
+	if err := load(e.b); err != nil {
 		return err
 	}
 	lay, size, err := e.b.plan()

@@ -26,16 +26,34 @@ type item struct {
 type itemType struct {
 	t     *Type
 	items map[Ordinal]item
+	some  bool // only those of which keep says so
 }
 
-func newItems() itemType { return itemType{newType(itemSchema(), 1), map[Ordinal]item{}} }
+func newItems() itemType { return itemType{t: newType(itemSchema(), 1), items: map[Ordinal]item{}} }
+
+// newSomeItems is newItems of a type that keeps only some.
+func newSomeItems() itemType {
+	v := newItems()
+	v.some = true
+	return v
+}
+
+// keep says whether a type that keeps only some keeps an item.
+func (x item) keep() bool { return x.n%3 != 0 && len(x.text) < 20 }
+
+// keepItem is keep for a record.
+func keepItem(r Record) bool {
+	n, _ := r.Long(0)
+	text, _ := r.StringView(1)
+	return item{n, string(text)}.keep()
+}
 
 // change removes and adds records; an ordinal must not be in both. v must not be
 // checked any more: its twin is the next version's.
 func (v itemType) change(removed []Ordinal, added map[Ordinal]item) (itemType, error) {
 	slices.Sort(removed)
 	list := slices.Sorted(maps.Keys(added))
-	next, err := v.t.apply(typeChange{removed: removed, added: list, loader: func() pageLoader {
+	c := typeChange{removed: removed, added: list, loader: func() pageLoader {
 		return func(b *pageBuilder, k, n, _ int) error {
 			for _, o := range list[k:n] {
 				b.nums[0][slot(o)] = LongValue(added[o].n).Bits()
@@ -43,18 +61,30 @@ func (v itemType) change(removed []Ordinal, added map[Ordinal]item) (itemType, e
 			}
 			return nil
 		}
-	}})
+	}}
+	if v.some {
+		c.keep = keepItem
+	}
+	next, err := v.t.apply(c)
 	if err != nil {
 		return itemType{}, err
 	}
 	for _, o := range removed {
 		delete(v.items, o)
 	}
-	maps.Copy(v.items, added)
-	return itemType{next, v.items}, nil
+	for o, x := range added {
+		if v.items[o] = x; v.some && !x.keep() {
+			delete(v.items, o)
+		}
+	}
+	v.t = next
+	return v, nil
 }
 
-func (v itemType) clone() itemType { return itemType{v.t, maps.Clone(v.items)} }
+func (v itemType) clone() itemType {
+	v.items = maps.Clone(v.items)
+	return v
+}
 
 // check compares every record, and what is counted.
 func (v itemType) check() error {
@@ -81,6 +111,9 @@ func TestApplyAgainstMap(t *testing.T) {
 	ordinals := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 40), rapid.IntRange(0, 3000))
 	rapid.Check(t, func(t *rapid.T) {
 		versions := []itemType{newItems()}
+		if rapid.Bool().Draw(t, "some") {
+			versions[0] = newSomeItems()
+		}
 		for range rapid.IntRange(1, 12).Draw(t, "versions") {
 			base := versions[rapid.IntRange(max(0, len(versions)-3), len(versions)-1).Draw(t, "base")]
 			have := slices.Sorted(maps.Keys(base.items))
@@ -253,16 +286,39 @@ func manyItems(rnd *rand.Rand) (removed []Ordinal, added map[Ordinal]item) {
 func TestManyPages(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	v := newItems()
-	for range 6 {
-		next, err := v.change(manyItems(rnd))
+	for _, v := range []itemType{newItems(), newSomeItems()} {
+		for range 6 {
+			next, err := v.change(manyItems(rnd))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := next.check(); err != nil {
+				t.Fatalf("seed %d, only some %v: %v", seed, v.some, err)
+			}
+			v = next
+		}
+	}
+}
+
+// TestLeftOutTakesNothing compares what pages take with those of a type that never
+// saw what is left out.
+func TestLeftOutTakesNothing(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(4, 1))
+	for _, n := range []int{1, 8} {
+		_, added := manyItems(rnd)
+		maps.DeleteFunc(added, func(o Ordinal, _ item) bool { return int(o)%(16*n) >= 16 }) // of each n'th page
+		some, err := newSomeItems().change(nil, added)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := next.check(); err != nil {
-			t.Fatalf("seed %d: %v", seed, err)
+		maps.DeleteFunc(added, func(_ Ordinal, x item) bool { return !x.keep() })
+		want, err := newItems().change(nil, added)
+		if err != nil {
+			t.Fatal(err)
 		}
-		v = next
+		if got, want := some.t.blocks.Used(), want.t.blocks.Used(); got > want+want/20 {
+			t.Errorf("%d items take %d bytes, by themselves %d", some.t.Len(), got, want)
+		}
 	}
 }
 

@@ -8,6 +8,9 @@ func RawStringValue(data []byte) Value {
 	return Value{kind: String, data: string(wire.AppendText(nil, data))}
 }
 
+// UsedBytes returns how many bytes the pages of a type have.
+func UsedBytes(t *Type) int64 { return t.blocks.Used() }
+
 // SetShards gives a type another number of shards for the blobs that are
 // written of it.
 func SetShards(t *Type, n int) { t.shards, t.counts = n, new(lazyTally) }

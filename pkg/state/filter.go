@@ -5,12 +5,14 @@ import (
 	"strings"
 )
 
-// A Filter says which types and fields of a snapshot are loaded. It is resolved
-// against the snapshot's schemas and then holds for its deltas. A nil Filter
-// keeps everything. Filters do not change.
+// A Filter says which types, fields and records of a snapshot are loaded. It is
+// resolved against the snapshot's schemas and then holds for its deltas. A nil
+// Filter keeps everything. Filters do not change.
 type Filter struct {
-	rules  []filterRule
+	rules  []filterRule // all is included if there is none
 	config *configFilter
+	out    []fieldName // fields that are left out, with what hangs on them
+	keep   map[string]Predicate
 }
 
 type filterRule struct {
@@ -80,22 +82,23 @@ func parseConfigFilter(text string) *Filter {
 	return &Filter{config: c}
 }
 
-// resolve returns the schemas as they are loaded; a type that is left out is
-// absent.
-func (f *Filter) resolve(schemas []*Schema) map[string]*Schema {
-	out := map[string]*Schema{}
+// loadedType is what of a type is loaded.
+type loadedType struct {
+	schema *Schema
+	keep   func(Record) bool // nil if all records are
+}
+
+// resolve returns what is loaded; a type that is left out is absent. It fails with
+// what a predicate fails with.
+func (f *Filter) resolve(schemas []*Schema) (map[string]loadedType, error) {
+	out := map[string]loadedType{}
 	if f == nil {
 		for _, s := range schemas {
-			out[s.Name] = s
+			out[s.Name] = loadedType{schema: s}
 		}
-		return out
+		return out, nil
 	}
-	var included func(typ, field string) bool
-	if f.config != nil {
-		included = f.config.included
-	} else {
-		included = resolveRules(f.rules, schemas)
-	}
+	included := f.included(schemas)
 	for _, s := range schemas {
 		if !included(s.Name, "") {
 			continue
@@ -107,9 +110,28 @@ func (f *Filter) resolve(schemas []*Schema) map[string]*Schema {
 				own.Fields = append(own.Fields, field)
 			}
 		}
-		out[s.Name] = &own
+		t := loadedType{schema: &own}
+		if bind := f.keep[s.Name]; bind != nil {
+			var err error
+			if t.keep, err = bind(&own); err != nil {
+				return nil, fmt.Errorf("filter records of type %s: %w", s.Name, err)
+			}
+		}
+		out[s.Name] = t
 	}
-	return out
+	return out, nil
+}
+
+// included returns what says whether a type, if field is empty, or a field is
+// loaded.
+func (f *Filter) included(schemas []*Schema) func(typ, field string) bool {
+	switch {
+	case f.config != nil:
+		return f.config.included
+	case f.rules != nil:
+		return resolveRules(f.rules, schemas)
+	}
+	return withoutFields(f.out, schemas)
 }
 
 func (c *configFilter) included(typ, field string) bool {

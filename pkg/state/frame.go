@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"math/bits"
 	"slices"
 	"strings"
@@ -189,7 +190,7 @@ func readFields(r *wire.Reader) []Field {
 
 // readFrames reads the frames of a snapshot or, with delta set, of a delta.
 func readFrames(r *wire.Reader, delta bool) (out []*frame) {
-	eachFrame(r, delta, func(f *frame) error {
+	eachFrame(r, delta, nil, func(f *frame) error {
 		out = append(out, f)
 		return nil
 	})
@@ -199,9 +200,14 @@ func readFrames(r *wire.Reader, delta bool) (out []*frame) {
 	return out
 }
 
-// eachFrame calls do with each frame as soon as it is read, until it fails; then
-// r fails with that.
-func eachFrame(r *wire.Reader, delta bool, do func(*frame) error) {
+// errSkip says that a frame is not needed.
+var errSkip = errors.New("frame is not needed")
+
+// eachFrame calls want with the schema of each frame, and do with the frame as soon
+// as it is read, until one of them fails; then r fails with that. A frame that want
+// fails for with errSkip is passed over: it must be one of a snapshot. want may be
+// nil.
+func eachFrame(r *wire.Reader, delta bool, want func(*frame) error, do func(*frame) error) {
 	r.Section("type count")
 	seen := map[string]bool{}
 	for range r.Count() {
@@ -215,6 +221,15 @@ func eachFrame(r *wire.Reader, delta bool, do func(*frame) error) {
 			return
 		}
 		seen[f.schema.Name] = true
+		if want != nil {
+			if err := want(f); errors.Is(err, errSkip) {
+				f.skip(r)
+				continue
+			} else if err != nil {
+				r.FailWith(err)
+				return
+			}
+		}
 		f.read(r, delta)
 		if r.Err() != nil {
 			return
@@ -226,7 +241,9 @@ func eachFrame(r *wire.Reader, delta bool, do func(*frame) error) {
 	}
 }
 
-func (f *frame) read(r *wire.Reader, delta bool) {
+// readShards reads what comes before the shards and returns how many there are, 0
+// after a failure.
+func (f *frame) readShards(r *wire.Reader) int {
 	r.Section("type " + f.schema.Name)
 	shards := 1
 	if r.Count() != 0 {
@@ -235,16 +252,45 @@ func (f *frame) read(r *wire.Reader, delta bool) {
 	}
 	if shards == 0 || shards&(shards-1) != 0 {
 		r.Fail("shard count %d is not a power of two", shards)
-		return
+		return 0
 	}
 	if shards > r.Len() {
 		r.Fail("%d shards are announced, %d bytes are left", shards, r.Len())
-		return
+		return 0
 	}
 	if shards > 1 {
 		readMax(r)
 	}
-	for range shards {
+	return shards
+}
+
+// skip passes over the frame of a snapshot.
+func (f *frame) skip(r *wire.Reader) {
+	fields := len(f.schema.Fields)
+	for range f.readShards(r) {
+		readMax(r)
+		if f.schema.Kind == Object {
+			for range fields {
+				readWidth(r)
+			}
+			r.SkipArray()
+			for range fields {
+				r.Skip(r.Vlong())
+			}
+			continue
+		}
+		for range map[Kind]int{List: 2, Set: 3, Map: 4}[f.schema.Kind] {
+			readWidth(r)
+		}
+		r.Vlong()
+		r.SkipArray()
+		r.SkipArray()
+	}
+	r.SkipWords(uint64(max(r.I32(), 0)))
+}
+
+func (f *frame) read(r *wire.Reader, delta bool) {
+	for range f.readShards(r) {
 		s := shard{max: readMax(r)}
 		s.entries = s.max + 1
 		if delta {

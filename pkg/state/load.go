@@ -13,8 +13,8 @@ import (
 
 // A typeLoad decodes a frame of a snapshot in parts, at the same time.
 type typeLoad struct {
-	frame *frame  // nil when it is decoded
-	own   *Schema // has some or all of the frame's fields
+	frame *frame     // nil when it is decoded
+	own   loadedType // has some or all of the frame's fields and records
 	parts []*loadPart
 	left  atomic.Int32 // parts that are not decoded yet
 	done  *Type
@@ -53,9 +53,9 @@ func newLoader() *loader {
 	return l
 }
 
-// add decodes a frame into a type of the schema own. It waits as long as all
+// add decodes a frame into the type own. It waits as long as all
 // goroutines have other ones. Once one has failed it fails with errStopped.
-func (l *loader) add(f *frame, own *Schema) error {
+func (l *loader) add(f *frame, own loadedType) error {
 	if l.failed.Load() {
 		return errStopped
 	}
@@ -97,11 +97,11 @@ func (l *loader) types() ([]*Type, error) {
 	return types, nil
 }
 
-// loadTypes decodes the frames that keep has a schema for.
-func loadTypes(frames []*frame, keep map[string]*Schema) ([]*Type, error) {
+// loadTypes decodes the frames of the types that are loaded.
+func loadTypes(frames []*frame, loaded map[string]loadedType) ([]*Type, error) {
 	l := newLoader()
 	for _, f := range frames {
-		if own := keep[f.schema.Name]; own != nil {
+		if own, ok := loaded[f.schema.Name]; ok {
 			if err := l.add(f, own); err != nil {
 				_, cause := l.types()
 				return nil, errors.Join(ignore(err, errStopped), cause)
@@ -119,7 +119,7 @@ func ignore(err, other error) error {
 	return err
 }
 
-func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
+func newTypeLoad(f *frame, own loadedType) (*typeLoad, error) {
 	f.turn()
 	l := &typeLoad{frame: f, own: own}
 	words, err := f.populatedWords()
@@ -129,7 +129,7 @@ func newTypeLoad(f *frame, own *Schema) (*typeLoad, error) {
 	chunks := (words + chunkBits - 1) / chunkBits
 	n := max(1, min(runtime.GOMAXPROCS(0), chunks/partChunks))
 	for i := range n {
-		d, err := newDecoder(f, own)
+		d, err := newDecoder(f, own.schema)
 		if err != nil {
 			return nil, err
 		}
@@ -176,13 +176,13 @@ func (l *typeLoad) release() {
 
 // decode decodes a part.
 func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
-	t := newType(l.own, len(l.frame.shards))
-	t.intern(lays)
+	t := l.empty(lays)
 	if !l.hasRecords(p) {
 		p.result = checked(t)
 		return nil
 	}
 	e := t.edit()
+	e.sieve = newSieve(t, t.keep)
 	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
 		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
 	}
@@ -196,6 +196,14 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	}
 	p.result, err = e.close()
 	return err
+}
+
+// empty returns the type without records.
+func (l *typeLoad) empty(lays *layouts) *Type {
+	t := newType(l.own.schema, len(l.frame.shards))
+	t.intern(lays)
+	t.keep = l.own.keep
+	return t
 }
 
 // hasRecords says whether a part has any: what decodes them is much larger than a
@@ -226,7 +234,7 @@ func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
 			if live == 0 {
 				continue
 			}
-			if err := e.rewrite(Ordinal(first), live, func() error { return d.set(e.b, k, live) }); err != nil {
+			if err := e.rewrite(Ordinal(first), live, func(b *pageBuilder) error { return d.set(b, k, live) }); err != nil {
 				return err
 			}
 			k += bits.OnesCount16(live)
@@ -270,8 +278,7 @@ func (l *typeLoad) join() (*Type, error) {
 			return nil, err
 		}
 	}
-	t := newType(l.own, len(l.frame.shards))
-	t.intern(l.parts[0].result.interned)
+	t := l.empty(l.parts[0].result.interned)
 	var blocks []arena.Arena
 	for _, p := range l.parts {
 		blocks = append(blocks, p.result.blocks)

@@ -57,8 +57,11 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 	for i, f := range frames {
 		all[i] = f.schema
 	}
-	keep := opts.Filter.resolve(all)
-	types, err := loadTypes(frames, keep)
+	loaded, err := opts.Filter.resolve(all)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	types, err := loadTypes(frames, loaded)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -69,8 +72,10 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // optional parts and without holding all of it in memory: each type is decoded
 // while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
 // less than r has; nobody but who knows the digest of all can say that a blob is
-// not damaged.
-func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
+// not damaged. filter leaves out types, fields and records, for its deltas too, and
+// fails with ErrNotBindable for old blobs, whose header has no schemas; nil keeps
+// all.
+func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()
 	types := newLoader()
@@ -80,11 +85,12 @@ func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
 		buffers = append(buffers, b)
 		return b
 	})
-	h, _ := readHeader(in)
+	h, schemas := readHeader(in)
 	allow := newAllowance(size)
-	eachFrame(in, false, func(f *frame) error {
+	w := wanted{filter: filter, schemas: schemas}
+	eachFrame(in, false, w.check, func(f *frame) error {
 		f.allow, f.buffers, f.pool, buffers = allow, buffers, pool, nil
-		err := types.add(f, f.schema)
+		err := types.add(f, w.of(f))
 		if err != nil {
 			f.free()
 		}
@@ -96,6 +102,43 @@ func ReadSnapshotFrom(r io.Reader, size int64) (*State, error) {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	return newState(h, list), nil
+}
+
+// wanted says which frames of a stream are decoded, by the schemas in its header.
+type wanted struct {
+	filter  *Filter
+	schemas []*Schema
+	loaded  map[string]loadedType // nil until the first frame
+}
+
+// check fails with errSkip for a frame that is not needed.
+func (w *wanted) check(f *frame) (err error) {
+	if w.filter == nil { // the header of an old blob has no schemas
+		return nil
+	}
+	if len(w.schemas) == 0 {
+		return fmt.Errorf("its header has no schemas, which a filter needs to read from a stream: %w", ErrNotBindable)
+	}
+	if !slices.ContainsFunc(w.schemas, func(s *Schema) bool { return s.Name == f.schema.Name }) {
+		return f.corrupt("it is not in the header, where a filter looks for it")
+	}
+	if w.loaded == nil {
+		if w.loaded, err = w.filter.resolve(w.schemas); err != nil {
+			return err
+		}
+	}
+	if _, ok := w.loaded[f.schema.Name]; !ok {
+		return errSkip
+	}
+	return nil
+}
+
+// of returns what a frame that is needed is decoded into.
+func (w *wanted) of(f *frame) loadedType {
+	if w.filter == nil {
+		return loadedType{schema: f.schema}
+	}
+	return w.loaded[f.schema.Name]
 }
 
 // untilFailed is a reader that ends with errStopped once what was read cannot be
@@ -235,13 +278,32 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 		return nil, Change{}, err
 	}
 	team := deltaTeam{added: added, first: d}
-	c.loader, c.check = team.loader, team.check
+	c.loader, c.check, c.keep = team.loader, team.check, t.keep
 	next, err := t.apply(c)
 	if err != nil {
 		return nil, Change{}, err
 	}
 	next.shards = len(f.shards)
+	if t.keep != nil {
+		return next, keptChange(c, t, next), nil
+	}
 	return next, Change{Removed: c.removed, Added: c.added}, nil
+}
+
+// keptChange returns what of a change there is between t and next, which hold only
+// some of the records.
+func keptChange(c typeChange, t, next *Type) Change {
+	kept := Change{Removed: slices.DeleteFunc(c.removed, func(o Ordinal) bool { return !t.Populated(o) })}
+	for _, o := range c.added {
+		switch {
+		case next.Populated(o):
+			kept.Added = append(kept.Added, o)
+		case t.Populated(o): // it was replaced by one that is not kept
+			kept.Removed = append(kept.Removed, o)
+		}
+	}
+	slices.Sort(kept.Removed)
+	return kept
 }
 
 // deltaChange returns what a frame of a delta removes and adds, and where the

@@ -87,7 +87,7 @@ func FuzzSnapshot(f *testing.F) {
 		var err error
 		n := allocated(func() { s, err = state.ReadSnapshot(blob, state.ReadOptions{}) })
 		checkAllocation(t, "snapshot", len(blob), n)
-		_, streamErr := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)))
+		_, streamErr := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)), nil)
 		if (streamErr == nil) != (err == nil) || streamErr != nil && !errors.Is(streamErr, state.ErrCorrupt) {
 			t.Errorf("from a stream: error %v, from memory %v", streamErr, err)
 		}

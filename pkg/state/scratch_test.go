@@ -22,7 +22,7 @@ func TestStreamGivesBack(t *testing.T) {
 		case 2:
 			data[len(data)*i/60] ^= 0xff
 		}
-		_, _ = state.ReadSnapshotFrom(&watched{bytes.NewReader(data[:end]), &held}, int64(len(data)))
+		_, _ = state.ReadSnapshotFrom(&watched{bytes.NewReader(data[:end]), &held}, int64(len(data)), nil)
 		if n := scratch.Held(); n != 0 {
 			t.Fatalf("case %d: %d bytes are held", i, n)
 		}

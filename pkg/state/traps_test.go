@@ -130,7 +130,7 @@ func TestTraps(t *testing.T) {
 		var s *state.State
 		var err error
 		n := allocated(func() { s, err = state.ReadSnapshot(p.blob, state.ReadOptions{}) })
-		if _, other := state.ReadSnapshotFrom(bytes.NewReader(p.blob), int64(len(p.blob))); (other == nil) != (err == nil) {
+		if _, other := state.ReadSnapshotFrom(bytes.NewReader(p.blob), int64(len(p.blob)), nil); (other == nil) != (err == nil) {
 			t.Errorf("%s: error %v, from a stream %v", name, err, other)
 		}
 		if most := uint64(200<<20) + 300*uint64(len(p.blob)); n > most {
@@ -155,7 +155,7 @@ func TestManyPopulatedWords(t *testing.T) {
 		p := newTrap(1).object("T", "", 0).vints(state.MaxOrdinal).words()
 		p.blob = binary.BigEndian.AppendUint32(p.blob, uint32(first+4))
 		blob := io.MultiReader(bytes.NewReader(p.blob), io.LimitReader(all(0), 8*first), io.LimitReader(all(0xff), 8*4))
-		if _, err := state.ReadSnapshotFrom(blob, int64(len(p.blob))+8*(first+4)); !errors.Is(err, state.ErrCorrupt) {
+		if _, err := state.ReadSnapshotFrom(blob, int64(len(p.blob))+8*(first+4), nil); !errors.Is(err, state.ErrCorrupt) {
 			t.Errorf("from word %d on: error %v, want ErrCorrupt", first, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestReadStopsAtAnError(t *testing.T) {
 			p.object("T"+string(rune('a'+i)), "", 0).vints(0).words(make([]uint64, 1<<22/types)...).populated(1)
 		}
 		r := bytes.NewReader(p.blob)
-		_, err := state.ReadSnapshotFrom(slow{r}, int64(len(p.blob)))
+		_, err := state.ReadSnapshotFrom(slow{r}, int64(len(p.blob)), nil)
 		if !errors.Is(err, state.ErrCorrupt) {
 			t.Errorf("error %v, want ErrCorrupt", err)
 		}

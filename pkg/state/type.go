@@ -21,6 +21,7 @@ type Type struct {
 	lays     *layoutList
 	interned *layouts // where lays come from
 	counts   *lazyTally
+	keep     func(Record) bool // which records are loaded; nil if all are
 
 	pageBytes int32 // of a page, on average
 }

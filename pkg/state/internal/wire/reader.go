@@ -270,6 +270,26 @@ func (r *Reader) Words(n uint64) bits.BlobWords {
 	return bits.OwnBlobWords(b)
 }
 
+// Skip passes over n bytes.
+func (r *Reader) Skip(n uint64) {
+	for n > 0 && r.has(n) {
+		part := min(n, window)
+		r.few(int(part))
+		n -= part
+	}
+}
+
+// SkipArray passes over a bit array with its word count before it.
+func (r *Reader) SkipArray() { r.SkipWords(r.Vlong()) }
+
+// SkipWords passes over a bit array of n words.
+func (r *Reader) SkipWords(n uint64) {
+	if r.err == nil && n > uint64(r.Len())/8 {
+		r.Fail("%d words are announced, %d bytes are left", n, r.Len())
+	}
+	r.Skip(n * 8)
+}
+
 // Gaps reads gap-coded ordinals, strictly ascending and at most limit.
 func (r *Reader) Gaps(limit int64) []int32 {
 	b := r.Bytes(r.Vlong())
