@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
@@ -62,6 +63,10 @@ type DatasetConfig struct {
 	// Root names the type that the key identifies, for a dataset that declares
 	// no schema; empty means the only keyed type that nothing refers to.
 	Root string `yaml:"root"`
+	// LeaveOut are fields that are not loaded, each written Type.field, as the
+	// schema of the records in memory has them, nor the types that only they lead
+	// to.
+	LeaveOut []string `yaml:"leave_out"`
 	// Required makes the sidecar unready without this dataset.
 	Required bool `yaml:"required"`
 	// Owner says who writes the dataset: holdfast, or hollow for a Java
@@ -97,6 +102,14 @@ const (
 // SetDefaults sets what a declaration leaves out.
 func (d *DatasetConfig) SetDefaults() {
 	d.Required, d.Owner, d.Policy, d.Fallback = true, OwnerHoldfast, PolicyServe, FallbackSnapshot
+}
+
+// filter returns what of the dataset is loaded, nil if all is.
+func (d *DatasetConfig) filter() (*state.Filter, error) {
+	if len(d.LeaveOut) == 0 {
+		return nil, nil
+	}
+	return state.LeaveOut(d.LeaveOut...)
 }
 
 // SessionConfig bounds what sessions hold.
@@ -303,6 +316,9 @@ func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, 
 		if c.value != "" && !slices.Contains(c.allowed, c.value) {
 			bad("%s.%s: %q is not one of %s", at, c.key, c.value, strings.Join(c.allowed, ", "))
 		}
+	}
+	if _, err := d.filter(); err != nil {
+		bad("%s.leave_out: %w", at, err)
 	}
 	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
 	if !needed && d.MaxStaleness > 0 {

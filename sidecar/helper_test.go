@@ -180,11 +180,14 @@ func start(t testing.TB, cfg Config) *Sidecar {
 	return startWith(t, cfg, Options{})
 }
 
-// startWith is start with options, but for the logger.
+// startWith is start with options. Without a logger, what is logged is shown if the
+// test fails.
 func startWith(t testing.TB, cfg Config, options Options) *Sidecar {
 	t.Helper()
 	log := new(lines)
-	options.Logger = slog.New(slog.NewTextHandler(log, nil))
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.NewTextHandler(log, nil))
+	}
 	s, err := Open(t.Context(), cfg, options)
 	if err != nil {
 		t.Fatal(err)

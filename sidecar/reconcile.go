@@ -62,7 +62,8 @@ func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error
 func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	cfg := replica.DefaultConfig()
 	cfg.Dataset, cfg.Store, cfg.Poll, cfg.Keep = d.Name, store, s.cfg.Poll, s.cfg.Limits.MaxVersions
-	cfg.Declared = replica.Declared{Root: d.Root, Key: d.Key}
+	filter, _ := d.filter() // Validate has seen it
+	cfg.Declared = replica.Declared{Root: d.Root, Key: d.Key, Filter: filter}
 	if dir, ok := store.(*blob.Dir); ok && d.Owner == OwnerHollow {
 		cfg.Folder = dir.Root()
 	}

@@ -52,6 +52,8 @@ type DatasetStatus struct {
 	// Root and Key are the root type and its key fields.
 	Root string   `json:"root,omitempty"`
 	Key  []string `json:"key,omitempty"`
+	// LeaveOut are the fields that are declared to be left out.
+	LeaveOut []string `json:"leave_out,omitempty"`
 	// Service is the full name of the typed service, Schema the digest of the
 	// declared schema.
 	Service string         `json:"service,omitempty"`
@@ -91,7 +93,7 @@ func (s *Sidecar) Status() Status {
 
 func (s *Sidecar) datasetStatus(t *routes, d *served) DatasetStatus {
 	out := DatasetStatus{
-		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: d.declared.Store, Owner: d.declared.Owner,
+		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: d.declared.Store, Owner: d.declared.Owner, LeaveOut: d.declared.LeaveOut,
 	}
 	out.State = d.state(replica.Freshness{State: out.State, Age: out.Age})
 	if out.Age >= 0 {

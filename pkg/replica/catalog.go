@@ -51,6 +51,7 @@ type Catalog struct {
 	detour   func(dataset.Version, error) // told of what is gone round; may be nil
 	fetches  *Fetches                     // may be nil
 	log      log                          // says what was pruned; nil if nothing does
+	warned   sync.Once                    // see warn
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
@@ -70,10 +71,12 @@ func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 
 // Declared names the root type and its key fields for a dataset that declares
 // no schema. What is empty is found: the only keyed type that nothing refers
-// to, and its primary key.
+// to, and its primary key. Filter is for all datasets.
 type Declared struct {
 	Root string
 	Key  []string
+	// Filter, if not nil, says what of a version is loaded. The key must be.
+	Filter *state.Filter
 }
 
 // Declare sets what is declared, before c is used, and returns c.
@@ -215,11 +218,28 @@ func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View,
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
+	c.warn(m)
 	v, err := c.declared.newView(target, s, m, current)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
 	return v, nil
+}
+
+// warn logs once which fields that are to be left out there are not.
+func (c *Catalog) warn(m *protomap.Mapping) {
+	if m == nil || c.declared.Filter == nil {
+		return
+	}
+	c.warned.Do(func() {
+		schemas := map[string]*state.Schema{}
+		for _, s := range m.Schemas() {
+			schemas[s.Name] = s
+		}
+		if names := c.declared.Filter.Unknown(schemas); len(names) > 0 {
+			c.logger.Warn("fields are to be left out that the schema does not have", "dataset", c.name, "fields", names)
+		}
+	})
 }
 
 // LoadAt finds a version, as Find does, and loads it, as Load does. It fails
@@ -332,7 +352,7 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 		return nil, err
 	}
 	defer leave()
-	if step.Kind == Snapshot {
+	if step.Kind == Snapshot && c.declared.Filter == nil { // how much a filter leaves, nobody knows
 		if err := readMemory().room(step.Blob); err != nil {
 			return nil, err
 		}
@@ -355,7 +375,7 @@ func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s
 		return nil, err
 	}
 	defer r.Close()
-	s, err = state.ReadSnapshotFrom(r, ref.Size, nil)
+	s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
 	_, rest := io.Copy(io.Discard, r) // to its end, which says whether all of it is right
 	if rest := c.count(ctx, ref, rest); rest != nil {
 		return nil, rest
