@@ -32,7 +32,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := DefaultConfig()
-	want.Datasets = []DatasetConfig{{Name: "usage", Store: "/var/lib/holdfast/store", Key: []string{}}}
+	want.Datasets = []DatasetConfig{{Name: "usage", Store: "/var/lib/holdfast/store", Key: []string{}, LeaveOut: []string{}}}
 	want.Datasets[0].SetDefaults()
 	want.Gossip.Join = []string{}
 	got := DefaultConfig()
