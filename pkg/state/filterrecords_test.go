@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -276,4 +277,69 @@ func TestFilterErrors(t *testing.T) {
 	all, err := state.ReadSnapshot(snapshot.Bytes(), state.ReadOptions{Filter: (*state.Filter)(nil).Where("Nobody", inStock)})
 	s.must(err)
 	s.must(state.Same(all, s.next))
+}
+
+// TestFilteredParts loads a type in parts of which a predicate leaves ends, and one
+// whole part, out.
+func TestFilteredParts(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	const records = 140_000
+	schemas, err := state.ParseSchemas("Item @PrimaryKey(n) { long n; int x; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range records {
+		if _, err := b.AddObject("Item", []state.Value{state.LongValue(int64(n)), state.IntValue(int32(n % 7))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := b.Finish(state.Header{Tag: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var snapshot bytes.Buffer
+	if err := (state.Transition{Next: all}).WriteSnapshot(&snapshot); err != nil {
+		t.Fatal(err)
+	}
+	for name, keep := range map[string]func(n int64) bool{
+		"the first few":    func(n int64) bool { return n < 1000 },
+		"the last few":     func(n int64) bool { return n > records-1000 },
+		"a few in between": func(n int64) bool { return n > 60_000 && n < 61_000 },
+		"the outer":        func(n int64) bool { return n < 20_000 || n > 120_000 },
+		"some":             func(n int64) bool { return n%5 == 0 },
+		"none":             func(int64) bool { return false },
+		"all":              func(int64) bool { return true },
+	} {
+		filter := (*state.Filter)(nil).Where("Item", func(*state.Schema) (func(state.Record) bool, error) {
+			return func(r state.Record) bool {
+				n, _ := r.Long(0)
+				return keep(n)
+			}, nil
+		})
+		got, err := state.ReadSnapshot(snapshot.Bytes(), state.ReadOptions{Filter: filter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 0
+		for o := range all.Type("Item").Ordinals() {
+			n, _ := all.Type("Item").Record(o).Long(0)
+			if keep(n) != got.Type("Item").Populated(o) {
+				t.Fatalf("%s: item %d is there: %v", name, n, !keep(n))
+			}
+			if !keep(n) {
+				continue
+			}
+			want++
+			if m, ok := got.Type("Item").Record(o).Long(0); !ok || m != n {
+				t.Fatalf("%s: item %d is %d", name, n, m)
+			}
+		}
+		if n := got.Type("Item").Len(); n != want {
+			t.Errorf("%s: there are %d, want %d", name, n, want)
+		}
+	}
 }
