@@ -63,9 +63,8 @@ type DatasetConfig struct {
 	// Root names the type that the key identifies, for a dataset that declares
 	// no schema; empty means the only keyed type that nothing refers to.
 	Root string `yaml:"root"`
-	// LeaveOut are fields that are not loaded, each written Type.field, as the
-	// schema of the records in memory has them, nor the types that only they lead
-	// to.
+	// LeaveOut are fields that are not loaded, each written Type.field, nor the types
+	// that only they lead to, of a dataset that declares a schema.
 	LeaveOut []string `yaml:"leave_out"`
 	// Required makes the sidecar unready without this dataset.
 	Required bool `yaml:"required"`
@@ -319,6 +318,8 @@ func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, 
 	}
 	if _, err := d.filter(); err != nil {
 		bad("%s.leave_out: %w", at, err)
+	} else if len(d.LeaveOut) > 0 && d.Owner == OwnerHollow {
+		bad("%s.leave_out: it is for datasets that declare a schema, and a Java producer's declares none", at)
 	}
 	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
 	if !needed && d.MaxStaleness > 0 {

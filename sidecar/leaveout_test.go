@@ -12,10 +12,10 @@ import (
 // answers lack them, in later versions and after a reload without them, too.
 func TestLeaveOut(t *testing.T) {
 	store := newStore(t)
-	p := newProducer(t, store, "usage", usageProto)
+	p := newProducer(t, store, "usage", usageProto2)
 	p.publish(usage(3, 1)...)
 	cfg := testConfig(store, "usage")
-	cfg.Datasets[0].LeaveOut = []string{"Usage.shares", "Usage.nothing"}
+	cfg.Datasets[0].LeaveOut = []string{"Usage.shares", "Usage.nothing", "Usage.continent"}
 	said := &lines{}
 	s := startWith(t, cfg, Options{Logger: slog.New(slog.NewTextHandler(said, nil))})
 	untilReady(t, s)
@@ -35,8 +35,10 @@ func TestLeaveOut(t *testing.T) {
 	if status := s.Status().Datasets[0]; !slices.Equal(status.LeaveOut, cfg.Datasets[0].LeaveOut) {
 		t.Errorf("the status is %+v", status)
 	}
-	if n := strings.Count(said.String(), "fields=[Usage.nothing]"); n != 1 {
-		t.Errorf("%d warnings in %s", n, said)
+	for _, fields := range []string{"[Usage.nothing]", "[Usage.continent]"} {
+		if n := strings.Count(said.String(), "fields="+fields); n != 1 {
+			t.Errorf("%d warnings of %s in %s", n, fields, said)
+		}
 	}
 	cfg.Datasets[0].LeaveOut = nil
 	if err := s.Reload(t.Context(), cfg); err != nil {
@@ -60,7 +62,11 @@ func TestLeaveOutKey(t *testing.T) {
 	if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "datasets[0].leave_out") {
 		t.Errorf("error %v", err)
 	}
-	cfg.Datasets[0].LeaveOut = []string{"Usage.region"}
+	cfg.Datasets[0].LeaveOut, cfg.Datasets[0].Owner = []string{"Usage.shares"}, OwnerHollow
+	if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "datasets[0].leave_out") {
+		t.Errorf("of a Java producer: error %v", err)
+	}
+	cfg.Datasets[0].LeaveOut, cfg.Datasets[0].Owner = []string{"Usage.region"}, OwnerHoldfast
 	s := start(t, cfg)
-	until(t, "the reason", func() bool { return strings.Contains(s.Status().Datasets[0].Error, "is a part of the key left out?") })
+	until(t, "the reason", func() bool { return strings.Contains(s.Status().Datasets[0].Error, "the key must not be left out") })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -47,13 +48,13 @@ func (s *Sidecar) Reload(ctx context.Context, cfg Config) error {
 // replica by other rules, or a new replica, which does not run yet.
 func (s *Sidecar) redeclare(ctx context.Context, d DatasetConfig) (*served, error) {
 	old := s.declared[d.Name]
-	if old != nil && reflect.DeepEqual(old.declared, d) {
+	if old != nil && sameDeclaration(old.declared, d) {
 		return old, nil
 	}
 	if old != nil {
 		same := old.declared
 		same.Required, same.Policy, same.MaxStaleness = d.Required, d.Policy, d.MaxStaleness
-		if reflect.DeepEqual(same, d) {
+		if sameDeclaration(same, d) {
 			return old.with(d), nil
 		}
 	}
@@ -62,6 +63,13 @@ func (s *Sidecar) redeclare(ctx context.Context, d DatasetConfig) (*served, erro
 		return nil, err
 	}
 	return s.serve(d, store), nil
+}
+
+// sameDeclaration compares declarations; a list that is empty is like none.
+func sameDeclaration(a, b DatasetConfig) bool {
+	same := slices.Equal(a.Key, b.Key) && slices.Equal(a.LeaveOut, b.LeaveOut)
+	a.Key, a.LeaveOut, b.Key, b.LeaveOut = nil, nil, nil, nil
+	return same && reflect.DeepEqual(a, b)
 }
 
 // with returns s by another declaration of the same replica.

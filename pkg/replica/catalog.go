@@ -51,12 +51,13 @@ type Catalog struct {
 	detour   func(dataset.Version, error) // told of what is gone round; may be nil
 	fetches  *Fetches                     // may be nil
 	log      log                          // says what was pruned; nil if nothing does
-	warned   sync.Once                    // see warn
+	warned   sync.Once                    // see checkFilter
 
 	mu        sync.Mutex
 	manifests map[dataset.Digest]*blob.Manifest
 	mappings  map[dataset.Digest]*protomap.Mapping
 	failures  map[blob.Ref]int // to read a blob, in a row
+	share     float64          // of its blob that the filtered state had which was read last
 }
 
 // NewCatalog returns the catalog of a dataset. It reads nothing yet.
@@ -71,11 +72,12 @@ func NewCatalog(store blob.Store, name dataset.Name) *Catalog {
 
 // Declared names the root type and its key fields for a dataset that declares
 // no schema. What is empty is found: the only keyed type that nothing refers
-// to, and its primary key. Filter is for all datasets.
+// to, and its primary key.
 type Declared struct {
 	Root string
 	Key  []string
-	// Filter, if not nil, says what of a version is loaded. The key must be.
+	// Filter, if not nil, says what of a version is loaded. It is for a dataset that
+	// declares a schema, all of whose key must be loaded.
 	Filter *state.Filter
 }
 
@@ -210,36 +212,22 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 // snapshot, or back from a later one. It fails with ErrPruned if blobs that it
 // needs are gone, and the log says that they may be.
 func (c *Catalog) Load(ctx context.Context, current *View, target Point) (*View, error) {
+	m, err := c.Mapping(ctx, target.Manifest.Schema)
+	if err == nil {
+		err = c.checkFilter(m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
+	}
 	s, err := c.load(ctx, current, target)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
-	m, err := c.Mapping(ctx, target.Manifest.Schema)
-	if err != nil {
-		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
-	}
-	c.warn(m)
 	v, err := c.declared.newView(target, s, m, current)
 	if err != nil {
 		return nil, fmt.Errorf("load %s@%s: %w", c.name, target.Manifest.Version, err)
 	}
 	return v, nil
-}
-
-// warn logs once which fields that are to be left out there are not.
-func (c *Catalog) warn(m *protomap.Mapping) {
-	if m == nil || c.declared.Filter == nil {
-		return
-	}
-	c.warned.Do(func() {
-		schemas := map[string]*state.Schema{}
-		for _, s := range m.Schemas() {
-			schemas[s.Name] = s
-		}
-		if names := c.declared.Filter.Unknown(schemas); len(names) > 0 {
-			c.logger.Warn("fields are to be left out that the schema does not have", "dataset", c.name, "fields", names)
-		}
-	})
 }
 
 // LoadAt finds a version, as Find does, and loads it, as Load does. It fails
@@ -296,7 +284,7 @@ func (c *Catalog) load(ctx context.Context, current *View, target Point) (*state
 			continue // pruned: that is as it should be
 		}
 		first = cmp.Or(first, err)
-		if ctx.Err() != nil || errors.Is(err, errUnreadable) || errors.Is(err, ErrMemory) || c.strict && from != nil {
+		if ctx.Err() != nil || errors.Is(err, errUnreadable) || errors.Is(err, ErrMemory) || errors.Is(err, state.ErrNotBindable) || c.strict && from != nil {
 			return nil, err
 		}
 		if c.detour != nil {
@@ -352,8 +340,8 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 		return nil, err
 	}
 	defer leave()
-	if step.Kind == Snapshot && c.declared.Filter == nil { // how much a filter leaves, nobody knows
-		if err := readMemory().room(step.Blob); err != nil {
+	if step.Kind == Snapshot {
+		if err := readMemory().room(c.need(step.Blob)); err != nil {
 			return nil, err
 		}
 	}
@@ -379,6 +367,11 @@ func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s
 	_, rest := io.Copy(io.Discard, r) // to its end, which says whether all of it is right
 	if rest := c.count(ctx, ref, rest); rest != nil {
 		return nil, rest
+	}
+	if err == nil && ref.Size > 0 {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.share = float64(s.Size()) / float64(ref.Size)
 	}
 	return s, err
 }

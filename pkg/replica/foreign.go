@@ -133,8 +133,8 @@ func (x *foreign) Load(ctx context.Context, current *View, at Point) (*View, err
 	if current != nil {
 		s, err = folder.follow(current.State, current.Version(), v)
 	}
-	if err != nil || x.changedSchemas(current, s) && slices.Contains(folder.Snapshots, v) {
-		if s, err = folder.load(v, x.declared.Filter); err != nil {
+	if err != nil || changedSchemas(s) && slices.Contains(folder.Snapshots, v) {
+		if s, err = folder.load(v); err != nil {
 			return nil, fmt.Errorf("load %s@%s: %w", x.name, v, err)
 		}
 	}
@@ -149,18 +149,10 @@ func (x *foreign) Load(ctx context.Context, current *View, at Point) (*View, err
 	return view, nil
 }
 
-// schemaTag is the header tag that has the hash of a producer's schemas.
-const schemaTag = "hollow.schema.hash"
-
-// changedSchemas says whether the producer's schemas are no longer those that s,
-// which follows current, was loaded with; through a filter, whether they were still
-// the same for current, since a filtered state has others.
-func (x *foreign) changedSchemas(current *View, s *state.State) bool {
-	tag := s.Header().Tags[schemaTag]
-	if x.declared.Filter != nil {
-		return current.State.Header().Tags[schemaTag] != tag
-	}
-	want, err := strconv.ParseInt(tag, 10, 32)
+// changedSchemas says whether the producer's schemas are no longer those that
+// s was loaded with.
+func changedSchemas(s *state.State) bool {
+	want, err := strconv.ParseInt(s.Header().Tags["hollow.schema.hash"], 10, 32)
 	if err != nil {
 		return false // the producer does not say
 	}
@@ -171,9 +163,8 @@ func (x *foreign) changedSchemas(current *View, s *state.State) bool {
 	return int32(want) != state.SchemaHash(own)
 }
 
-// load reads what a filter leaves of a version, by the newest snapshot from which
-// deltas lead to it.
-func (f *Folder) load(v dataset.Version, filter *state.Filter) (*state.State, error) {
+// load reads a version by the newest snapshot from which deltas lead to it.
+func (f *Folder) load(v dataset.Version) (*state.State, error) {
 	var first error // of the newest one
 	for _, from := range slices.Backward(f.Snapshots) {
 		if from > v || f.path(from, v) == nil {
@@ -182,7 +173,7 @@ func (f *Folder) load(v dataset.Version, filter *state.Filter) (*state.State, er
 		var s *state.State
 		data, err := f.read(dataset.Transition{To: from})
 		if err == nil {
-			s, err = state.ReadSnapshot(data, state.ReadOptions{Filter: filter})
+			s, err = state.ReadSnapshot(data, state.ReadOptions{})
 		}
 		if err == nil {
 			s, err = f.follow(s, from, v)

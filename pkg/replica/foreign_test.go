@@ -25,7 +25,7 @@ func TestForeign(t *testing.T) {
 		}
 		dir := c.Extract(t)
 		versions := c.Index.Versions
-		first, err := (&Folder{Path: dir, Snapshots: []dataset.Version{versions[0].Version}}).load(versions[0].Version, nil)
+		first, err := (&Folder{Path: dir, Snapshots: []dataset.Version{versions[0].Version}}).load(versions[0].Version)
 		if err != nil {
 			t.Fatal(err)
 		}

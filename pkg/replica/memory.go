@@ -30,10 +30,21 @@ func readMemory() memory {
 	return m
 }
 
-// room fails with ErrMemory if a snapshot does not fit beside what is live: it
-// takes its own size while it is read, and about as much again as a state.
-func (m memory) room(snapshot blob.Ref) error {
-	need := 2 * snapshot.Size
+// need returns how much a snapshot takes: its own size while it is read, and about as
+// much again as a state; of a filtered one the share that the one before had, of the
+// first nobody knows.
+func (c *Catalog) need(snapshot blob.Ref) int64 {
+	if c.declared.Filter == nil {
+		return 2 * snapshot.Size
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return int64(2 * c.share * float64(snapshot.Size))
+}
+
+// room fails with ErrMemory if a snapshot that needs so much does not fit beside what
+// is live.
+func (m memory) room(need int64) error {
 	if m.limit == math.MaxInt64 || m.live+need <= m.limit {
 		return nil
 	}

@@ -40,9 +40,7 @@ func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View
 // the manifest does.
 func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
 	if d.Root == "" && len(d.Key) == 0 {
-		filter := d.Filter
 		d = declaredBy(at.Manifest)
-		d.Filter = filter
 	}
 	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
 	root := ""
@@ -66,9 +64,6 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 		}
 		var err error
 		if x, err = index.NewUnique(s, root, key); err != nil {
-			if d.Filter != nil {
-				err = fmt.Errorf("%w (is a part of the key left out?)", err)
-			}
 			return nil, fmt.Errorf("index %s: %w", root, err)
 		}
 		s = s.WithIndex(primaryIndex, x)

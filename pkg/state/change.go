@@ -31,7 +31,6 @@ func slot(o Ordinal) int { return int(o) & (pageSize - 1) }
 // are shared with t, which stays as it is.
 func (t *Type) apply(c typeChange) (*Type, error) {
 	e := t.edit()
-	e.sieve = newSieve(t, c.keep)
 	for _, o := range c.removed {
 		e.remove(o)
 	}
@@ -56,6 +55,7 @@ func (e *typeEdit) add(c typeChange) error {
 		return e.addParallel(work, c)
 	}
 	load := c.loader()
+	e.sieve = newSieve(e.from, c.keep)
 	for i, w := range work {
 		if ahead := i + pagesAsked; ahead < len(work) {
 			e.from.prefetchPage(work[ahead].first)

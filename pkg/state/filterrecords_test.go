@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -251,6 +252,62 @@ func TestFilteredCollections(t *testing.T) {
 		if some, all := state.UsedBytes(now.Type("Covers")), state.UsedBytes(s.next.Type("Covers")); some > all/2 {
 			t.Errorf("short lists take %d bytes, all %d", some, all)
 		}
+	}
+}
+
+// TestLeaveOutInCircles leaves fields out of types that lead to themselves.
+func TestLeaveOutInCircles(t *testing.T) {
+	schemas, err := state.ParseSchemas(`
+Node @PrimaryKey(id) { long id; Nodes children; Image image; Label label; }
+Nodes List<Node>;
+Image { bytes data; Format format; }
+Format { string name; Label label; }
+Label { string text; }
+Alone { Alone next; Other other; }
+Other { Alone back; }
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		out  string
+		want string
+	}{
+		{"Node.image", "Alone Label Node Nodes Other"},
+		{"Node.children", "Alone Format Image Label Node Other"},
+		{"Node.image Node.label", "Alone Node Nodes Other"},
+		{"Node.label", "Alone Format Image Label Node Nodes Other"},
+		{"Node.children Alone.other", "Alone Format Image Label Node"},
+	} {
+		f, err := state.LeaveOut(strings.Fields(tc.out)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := f.Schemas(schemas)
+		if got := strings.Join(slices.Sorted(maps.Keys(loaded)), " "); err != nil || got != tc.want {
+			t.Errorf("without %s there are %s, error %v, want %s", tc.out, got, err, tc.want)
+		}
+		if got := len(loaded["Node"].Fields); got != 4-strings.Count(tc.out, "Node.") {
+			t.Errorf("without %s a Node has %d fields", tc.out, got)
+		}
+	}
+}
+
+// TestLeaveOutOfManyTypes has more types, one leading to the next, than a stack of
+// calls has room for.
+func TestLeaveOutOfManyTypes(t *testing.T) {
+	const types = 300_000
+	schemas := make([]*state.Schema, types)
+	for i := range schemas {
+		schemas[i] = &state.Schema{Name: fmt.Sprint("T", i), Kind: state.List, Element: fmt.Sprint("T", i+1)}
+	}
+	defer debug.SetMaxStack(debug.SetMaxStack(8 << 20))
+	f, err := state.LeaveOut("T.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err := f.Schemas(schemas); err != nil || len(loaded) != types {
+		t.Errorf("%d of %d types are loaded, error %v", len(loaded), types, err)
 	}
 }
 

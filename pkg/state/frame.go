@@ -1,7 +1,6 @@
 package state
 
 import (
-	"errors"
 	"math/bits"
 	"slices"
 	"strings"
@@ -200,14 +199,10 @@ func readFrames(r *wire.Reader, delta bool) (out []*frame) {
 	return out
 }
 
-// errSkip says that a frame is not needed.
-var errSkip = errors.New("frame is not needed")
-
-// eachFrame calls want with the schema of each frame, and do with the frame as soon
-// as it is read, until one of them fails; then r fails with that. A frame that want
-// fails for with errSkip is passed over: it must be one of a snapshot. want may be
-// nil.
-func eachFrame(r *wire.Reader, delta bool, want func(*frame) error, do func(*frame) error) {
+// eachFrame calls do with each frame as soon as it is read, until it fails; then
+// r fails with that. A frame of a snapshot is passed over unless want, which is told
+// the frame before it is read, says that it is wanted. want may be nil.
+func eachFrame(r *wire.Reader, delta bool, want func(*frame) (bool, error), do func(*frame) error) {
 	r.Section("type count")
 	seen := map[string]bool{}
 	for range r.Count() {
@@ -222,12 +217,14 @@ func eachFrame(r *wire.Reader, delta bool, want func(*frame) error, do func(*fra
 		}
 		seen[f.schema.Name] = true
 		if want != nil {
-			if err := want(f); errors.Is(err, errSkip) {
-				f.skip(r)
-				continue
-			} else if err != nil {
+			wanted, err := want(f)
+			if err != nil {
 				r.FailWith(err)
 				return
+			}
+			if !wanted {
+				f.skip(r)
+				continue
 			}
 		}
 		f.read(r, delta)
@@ -247,7 +244,7 @@ func (f *frame) readShards(r *wire.Reader) int {
 	r.Section("type " + f.schema.Name)
 	shards := 1
 	if r.Count() != 0 {
-		r.Bytes(uint64(r.Count()))
+		r.Skip(uint64(r.Count()))
 		shards = r.Count()
 	}
 	if shards == 0 || shards&(shards-1) != 0 {
@@ -266,27 +263,46 @@ func (f *frame) readShards(r *wire.Reader) int {
 
 // skip passes over the frame of a snapshot.
 func (f *frame) skip(r *wire.Reader) {
-	fields := len(f.schema.Fields)
-	for range f.readShards(r) {
+	shards := f.readShards(r)
+	for i := 0; i < shards && r.Err() == nil; i++ {
 		readMax(r)
 		if f.schema.Kind == Object {
-			for range fields {
-				readWidth(r)
-			}
-			r.SkipArray()
-			for range fields {
-				r.Skip(r.Vlong())
-			}
+			skipObject(r, len(f.schema.Fields))
 			continue
 		}
-		for range map[Kind]int{List: 2, Set: 3, Map: 4}[f.schema.Kind] {
-			readWidth(r)
+		readWidth(r) // of pointers
+		if f.schema.Kind != List {
+			readWidth(r) // of sizes
+		}
+		readWidth(r) // of elements
+		if f.schema.Kind == Map {
+			readWidth(r) // of values
 		}
 		r.Vlong()
 		r.SkipArray()
 		r.SkipArray()
 	}
-	r.SkipWords(uint64(max(r.I32(), 0)))
+	r.SkipWords(readPopulated(r))
+}
+
+// skipObject passes over a shard of an OBJECT type.
+func skipObject(r *wire.Reader, fields int) {
+	for i := 0; i < fields && r.Err() == nil; i++ {
+		readWidth(r)
+	}
+	r.SkipArray()
+	for i := 0; i < fields && r.Err() == nil; i++ {
+		r.Skip(r.Vlong())
+	}
+}
+
+// readPopulated reads how many words of populated bits there are.
+func readPopulated(r *wire.Reader) uint64 {
+	words := r.I32()
+	if words < 0 {
+		r.Fail("count of populated words %d is negative", words)
+	}
+	return uint64(max(words, 0))
 }
 
 func (f *frame) read(r *wire.Reader, delta bool) {
@@ -305,11 +321,7 @@ func (f *frame) read(r *wire.Reader, delta bool) {
 		f.shards = append(f.shards, s)
 	}
 	if !delta {
-		words := r.I32()
-		if words < 0 {
-			r.Fail("count of populated words %d is negative", words)
-		}
-		f.live = r.Words(uint64(max(words, 0)))
+		f.live = r.Words(readPopulated(r))
 	}
 }
 

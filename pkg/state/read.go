@@ -30,7 +30,7 @@ type Part struct {
 type ReadOptions struct {
 	// Parts are the optional parts to load with the snapshot.
 	Parts []Part
-	// Filter leaves out types and fields, for this snapshot and its deltas; nil
+	// Filter leaves out types, fields and records, for this snapshot and its deltas; nil
 	// keeps all.
 	Filter *Filter
 }
@@ -87,8 +87,11 @@ func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	})
 	h, schemas := readHeader(in)
 	allow := newAllowance(size)
-	w := wanted{filter: filter, schemas: schemas}
-	eachFrame(in, false, w.check, func(f *frame) error {
+	w, err := newWanted(filter, schemas)
+	if err != nil {
+		in.FailWith(err)
+	}
+	eachFrame(in, false, w.has, func(f *frame) error {
 		f.allow, f.buffers, f.pool, buffers = allow, buffers, pool, nil
 		err := types.add(f, w.of(f))
 		if err != nil {
@@ -106,36 +109,42 @@ func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 
 // wanted says which frames of a stream are decoded, by the schemas in its header.
 type wanted struct {
-	filter  *Filter
-	schemas []*Schema
-	loaded  map[string]loadedType // nil until the first frame
+	all    map[string]*Schema
+	loaded map[string]loadedType
 }
 
-// check fails with errSkip for a frame that is not needed.
-func (w *wanted) check(f *frame) (err error) {
-	if w.filter == nil { // the header of an old blob has no schemas
-		return nil
+// newWanted resolves a filter, which may be nil, by the schemas in a header.
+func newWanted(filter *Filter, schemas []*Schema) (wanted, error) {
+	if filter == nil { // the header of an old blob has no schemas
+		return wanted{}, nil
 	}
-	if len(w.schemas) == 0 {
-		return fmt.Errorf("its header has no schemas, which a filter needs to read from a stream: %w", ErrNotBindable)
+	w := wanted{all: map[string]*Schema{}}
+	for _, s := range schemas {
+		w.all[s.Name] = s
 	}
-	if !slices.ContainsFunc(w.schemas, func(s *Schema) bool { return s.Name == f.schema.Name }) {
-		return f.corrupt("it is not in the header, where a filter looks for it")
-	}
-	if w.loaded == nil {
-		if w.loaded, err = w.filter.resolve(w.schemas); err != nil {
-			return err
-		}
-	}
-	if _, ok := w.loaded[f.schema.Name]; !ok {
-		return errSkip
-	}
-	return nil
+	var err error
+	w.loaded, err = filter.resolve(schemas)
+	return w, err
 }
 
-// of returns what a frame that is needed is decoded into.
-func (w *wanted) of(f *frame) loadedType {
-	if w.filter == nil {
+// has says whether a frame is decoded.
+func (w wanted) has(f *frame) (bool, error) {
+	if w.all == nil {
+		return true, nil
+	}
+	if len(w.all) == 0 {
+		return false, fmt.Errorf("its header has no schemas, which a filter needs to read from a stream: %w", ErrNotBindable)
+	}
+	if s := w.all[f.schema.Name]; s == nil || !s.Equal(f.schema) {
+		return false, f.corrupt("its schema is not that of the header, where a filter looks for it")
+	}
+	_, ok := w.loaded[f.schema.Name]
+	return ok, nil
+}
+
+// of returns what a frame that is decoded becomes.
+func (w wanted) of(f *frame) loadedType {
+	if w.all == nil {
 		return loadedType{schema: f.schema}
 	}
 	return w.loaded[f.schema.Name]

@@ -91,6 +91,12 @@ func FuzzSnapshot(f *testing.F) {
 		if (streamErr == nil) != (err == nil) || streamErr != nil && !errors.Is(streamErr, state.ErrCorrupt) {
 			t.Errorf("from a stream: error %v, from memory %v", streamErr, err)
 		}
+		for _, text := range []string{"rules:excludeAll", "rules:exclude:Movie"} { // frames are passed over
+			filter, _ := state.ParseFilter(text)
+			if _, err := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)), filter); err != nil && !errors.Is(err, state.ErrCorrupt) && !errors.Is(err, state.ErrNotBindable) {
+				t.Errorf("filter %s: error %v", text, err)
+			}
+		}
 		if err != nil {
 			if !errors.Is(err, state.ErrCorrupt) {
 				t.Errorf("error %v is not ErrCorrupt", err)

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
-// update returns the table after the changes, which it sorts. It says of each
+// update returns the table after the changes, which it takes over. It says of each
 // entry that goes whether another one in the table that may have the same hash
 // is the same for was, and of each that comes, for is: the sum of those that
 // came, less those that went, is extra. It is false if an entry that goes was

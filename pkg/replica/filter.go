@@ -1,0 +1,46 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
+)
+
+// errNoSchema says why a dataset cannot be filtered.
+var errNoSchema = errors.New("nothing can be left out of a dataset that declares no schema: its fields are numbered by their places")
+
+// checkFilter fails if the declared filter is not for versions of a mapping, which
+// is nil if they declare none, and logs once what of it is without effect.
+func (c *Catalog) checkFilter(m *protomap.Mapping) error {
+	f := c.declared.Filter
+	if f == nil {
+		return nil
+	}
+	if m == nil {
+		return errNoSchema
+	}
+	loaded, err := f.Schemas(m.Schemas())
+	if err != nil {
+		return err
+	}
+	all := map[string]*state.Schema{}
+	for _, s := range m.Schemas() {
+		all[s.Name] = s
+	}
+	for _, path := range all[m.Root()].Key {
+		if _, err := state.ResolvePath(loaded, m.Root(), path); err != nil {
+			return fmt.Errorf("the key must not be left out: %w", err)
+		}
+	}
+	c.warned.Do(func() {
+		if names := f.Unknown(all); len(names) > 0 {
+			c.logger.Warn("fields are to be left out that the schema does not have", "dataset", c.name, "fields", names)
+		}
+		if names := f.Shared(all); len(names) > 0 {
+			c.logger.Warn("fields are left out whose values stay, because others may have the same: declare texts inline", "dataset", c.name, "fields", names)
+		}
+	})
+	return nil
+}
