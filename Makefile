@@ -25,7 +25,7 @@ test: ## all tests that need only Go
 test-race: ## all tests with the race detector and invariants; needs a C compiler
 	@command -v "$$($(GO) env CC | cut -d' ' -f1)" >/dev/null || \
 		{ echo "make test-race: the race detector needs a C compiler; install gcc" >&2; exit 1; }
-	CGO_ENABLED=1 $(GO) test -race -tags invariants ./...
+	CGO_ENABLED=1 $(GO) test -race -tags invariants -timeout 20m ./...
 
 test-java: ## tests against the real Hollow library; needs JDK 17 and Maven
 	@command -v javac >/dev/null || { echo "make test-java: javac is missing; install a JDK, version 17 or later" >&2; exit 1; }
