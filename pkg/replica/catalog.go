@@ -368,7 +368,7 @@ func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s
 	if rest := c.count(ctx, ref, rest); rest != nil {
 		return nil, rest
 	}
-	if err == nil && ref.Size > 0 {
+	if err == nil && ref.Size > 0 && c.declared.Filter != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.share = float64(s.Size()) / float64(ref.Size)

@@ -300,6 +300,25 @@ func TestManyPages(t *testing.T) {
 	}
 }
 
+// TestKeptChange has records that come and are kept or not, in the place of others or
+// not, and others that go, or were not there: only what there is on one side counts.
+func TestKeptChange(t *testing.T) {
+	kept, dropped := item{1, "a"}, item{3, "b"}
+	v, err := newSomeItems().change(nil, map[Ordinal]item{3: kept, 4: kept, 5: kept, 6: kept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed, added := []Ordinal{3, 9}, map[Ordinal]item{5: dropped, 6: kept, 7: kept, 8: dropped}
+	next, err := v.clone().change(removed, added)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := keptChange(typeChange{removed: removed, added: slices.Sorted(maps.Keys(added))}, v.t, next.t)
+	if !slices.Equal(c.Removed, []Ordinal{3, 5}) || !slices.Equal(c.Added, []Ordinal{6, 7}) {
+		t.Errorf("removed are %v, added %v", c.Removed, c.Added)
+	}
+}
+
 // TestLeftOutTakesNothing compares what pages take with those of a type that never
 // saw what is left out.
 func TestLeftOutTakesNothing(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,4 +197,32 @@ type slow struct{ io.Reader }
 func (s slow) Read(b []byte) (int, error) {
 	time.Sleep(5 * time.Millisecond)
 	return s.Reader.Read(b)
+}
+
+// TestSkippedTrap passes over a type of a million shards with many fields each, whose
+// first one is bad. Who went on would be at it for a quarter of an hour.
+func TestSkippedTrap(t *testing.T) {
+	const shards = 1 << 20
+	frame := newTrap(1)
+	start := len(frame.blob)
+	frame.object("T", "INT", 1<<16-1)
+	schema := frame.blob[start : len(frame.blob)-1]
+	p := &trap{append([]byte{0, 0, 4, 6}, make([]byte, 16)...)}
+	p.vints(1, 1) // an envelope with one schema
+	p.blob = append(p.blob, schema...)
+	p.vints(0)
+	p.blob = append(p.blob, 0, 0) // no tags
+	p.vints(1)
+	p.blob = append(p.blob, schema...)
+	p.vints(1, 0, shards, 7)
+	p.vints(7, 65) // wider than any number
+	p.blob = append(p.blob, make([]byte, 2*shards)...)
+	filter, err := state.ParseFilter("rules:excludeAll")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = state.ReadSnapshotFrom(bytes.NewReader(p.blob), int64(len(p.blob)), filter)
+	if !errors.Is(err, state.ErrCorrupt) || !strings.Contains(err.Error(), "width of 65 bits") {
+		t.Errorf("error %v", err)
+	}
 }
