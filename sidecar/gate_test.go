@@ -66,8 +66,9 @@ func ask(t *testing.T, conn *grpc.ClientConn, method string) string {
 	return status.Code(err).String()
 }
 
-// TestEveryMethodHasARate floods each method, from a new connection each time:
-// the caller is its host, whatever it calls.
+// TestEveryMethodHasARate calls each method and path, each from a new connection,
+// when the caller has called too often and when it has not yet called: the
+// caller is its host, whatever it calls.
 func TestEveryMethodHasARate(t *testing.T) {
 	store := newStore(t)
 	newProducer(t, store, "usage", usageProto).publish(usage(1, 1)...)
@@ -75,30 +76,33 @@ func TestEveryMethodHasARate(t *testing.T) {
 	cfg.Limits.MaxRate = 1
 	s := start(t, cfg)
 	untilReady(t, s)
-	refused := func(method string) bool {
-		for range 3 * otherRate {
-			if ask(t, dial(t, s.Addr()), method) == "RATE" {
-				return true
-			}
+	ask(t, dial(t, s.Addr()), "/none") // a connection that stays: the caller is not forgotten
+	u := s.callers.remote("127.0.0.1:1").user
+	check := func(name string, refused func() bool) {
+		t.Helper()
+		for _, r := range []*rate{u.lookups, u.others} {
+			r.next.Store(int64(time.Since(r.start) + time.Hour))
 		}
-		return false
+		if !refused() {
+			t.Errorf("%s has no rate", name)
+		}
+		u.lookups.next.Store(0)
+		u.others.next.Store(0)
+		if refused() {
+			t.Errorf("%s is refused at the first call", name)
+		}
+		if u.lookups.next.Load() == 0 && u.others.next.Load() == 0 {
+			t.Errorf("%s is not counted", name)
+		}
 	}
 	for _, method := range everyMethod(s) {
-		if !refused(method) {
-			t.Errorf("%s has no rate", method)
-		}
+		check(method, func() bool { return ask(t, dial(t, s.Addr()), method) == "RATE" })
 	}
 	for _, path := range []string{"/datasets/usage/record?key=R0", "/status", "/metrics", "/livez", "/none"} {
-		limited := false
-		for range 3 * otherRate {
+		check(path, func() bool {
 			code, _ := fetch(t, s, path)
-			if limited = code == http.StatusTooManyRequests; limited {
-				break
-			}
-		}
-		if !limited {
-			t.Errorf("%s has no rate", path)
-		}
+			return code == http.StatusTooManyRequests
+		})
 	}
 }
 
