@@ -8,5 +8,5 @@
 // makes figures of what they print (figures.go, option.go, table.go). A phase
 // prints a line {"metric", "value"} for each sample; of the samples of a process
 // the median counts. What a phase does is in produce.go, follow.go, load.go,
-// lookup.go, busy.go, hash.go, compare.go and collect.go.
+// lookup.go, busy.go, hash.go, compare.go, collect.go and limit.go.
 package main

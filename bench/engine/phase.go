@@ -26,6 +26,7 @@ var phases = map[string]func(w workspace, args []string) error{
 	"diff":      phaseDiff,
 	"collect":   phaseCollect,
 	"hash":      phaseHash,
+	"limit":     phaseLimit,
 }
 
 // producing names the phases that make versions; the others do what a sidecar

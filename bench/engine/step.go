@@ -47,6 +47,7 @@ func steps(w workspace) []step {
 		{name: "aged_held", ours: "aged_held", needs: ageing},
 		{name: "fresh", ours: "fresh", needs: ageing},
 		{name: "collect", ours: "collect", needs: ageing},
+		{name: "limit", ours: "limit CHAIN", needs: "populate"},
 	}, optionSteps(w)...)
 }
 
