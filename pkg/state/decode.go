@@ -47,6 +47,7 @@ type decoder struct {
 	f      *frame
 	fields []int // for each field of the state's type: its position in the frame, or -1
 	used   []usage
+	trail  trail
 	block  *block
 }
 
@@ -62,7 +63,7 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 	if own.Kind != f.schema.Kind {
 		return nil, f.corrupt("it is a %v, the state has a %v", f.schema.Kind, own.Kind)
 	}
-	d := &decoder{f: f, used: newUsage(f)}
+	d := &decoder{f: f, used: newUsage(f), trail: newTrail(f)}
 	for _, field := range own.Fields {
 		i := f.schema.FieldIndex(field.Name)
 		if i >= 0 && f.schema.Fields[i].Type != field.Type {
@@ -260,13 +261,19 @@ func (d *decoder) decodeTextSpans(f, src int) error {
 func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64, err error) {
 	w, all := s.widths[src], uint64(len(s.ranges[src]))
 	mask := wirebits.Mask(w - 1) // the highest bit says null
-	start, next := uint64(0), uint64(0)
+	first, start, next, least := uint64(0), uint64(0), uint64(0), uint64(0)
+	if d.trail != nil {
+		least = d.trail[g.shard].ranges[src].from
+	}
 	read := d.block.read[:len(g.at)]
 	s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
 	for i, x := range read {
 		k, e := g.record[i], g.at[i]
 		if e != next { // else it begins where the one before ends
 			start = s.rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
+			if i == 0 {
+				first = start
+			}
 		}
 		end := x & mask
 		next = e + 1
@@ -279,9 +286,15 @@ func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64,
 		if start > end || end > all {
 			return 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
 		}
+		if start < least {
+			return 0, d.f.corrupt("values of field %s are in another order than their records", d.f.schema.Fields[src].Name)
+		}
 		spans.start[k], spans.end[k] = start, end
 		n += end - start
 		start = end
+	}
+	if d.trail != nil {
+		d.trail[g.shard].ranges[src].pass(first, start)
 	}
 	return n, nil
 }
@@ -294,18 +307,30 @@ func (d *decoder) decodeEntrySpans() error {
 		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
 		read := d.block.read[:len(g.at)]
 		s.rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
-		start, next, n := uint64(0), uint64(0), uint64(0)
+		first, start, next, n, least := uint64(0), uint64(0), uint64(0), uint64(0), uint64(0)
+		if d.trail != nil {
+			least = d.trail[g.shard].items.from
+		}
 		for i, end := range read {
 			k, e := g.record[i], g.at[i]
 			if e != next {
 				start = s.rows.At((e-1)*rowBits, s.pointerBits)
+				if i == 0 {
+					first = start
+				}
 			}
 			if start > end || itemBits > 0 && end > s.most || end-start > math.MaxInt32 { // so that the sum of a block does not wrap
 				return d.f.corrupt("entries %d to %d are out of range", start, end)
 			}
+			if (start*uint64(itemBits)+7)/8 < least {
+				return d.f.corrupt("entries are in another order than their records")
+			}
 			spans.start[k], spans.end[k] = start, end
 			n += end - start
 			start, next = end, e+1
+		}
+		if d.trail != nil {
+			d.trail[g.shard].items.pass((first*uint64(itemBits)+7)/8, start*uint64(itemBits)/8)
 		}
 		if itemBits == 0 && !d.f.allow.take(n) {
 			return d.f.corrupt("too many entries take no space")

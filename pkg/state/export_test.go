@@ -1,6 +1,10 @@
 package state
 
-import "github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+import (
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
 
 // RawStringValue returns the STRING that a state holds for a blob's data, also
 // if it is ill-formed.
@@ -17,3 +21,39 @@ func SetShards(t *Type, n int) { t.shards, t.counts = n, new(lazyTally) }
 
 // Verify says what is wrong with a type's pages, if anything is.
 func Verify(t *Type) error { return t.verify() }
+
+// SetTrail makes frames of at least least bytes be given back behind their decoders in
+// steps of step bytes, until restore is called.
+func SetTrail(least int64, step uint64) (restore func()) {
+	before, was := leastTrail, trailStep
+	leastTrail, trailStep = least, step
+	return func() { leastTrail, trailStep = before, was }
+}
+
+// Trailing decodes the records of a type of a snapshot as if so much of each array had
+// been given back.
+func Trailing(data []byte, typeName string, passed uint64) error {
+	_, frames, err := readBlob(data, nil, false, nil)
+	if err != nil {
+		return err
+	}
+	f := frames[slices.IndexFunc(frames, func(f *frame) bool { return f.schema.Name == typeName })]
+	f.turn()
+	d, err := newDecoder(f, f.schema)
+	if err != nil {
+		return err
+	}
+	d.trail = make(trail, len(f.shards))
+	for i := range d.trail {
+		d.trail[i].items = stretch{passed, passed, true}
+		for range f.shards[i].ranges {
+			d.trail[i].ranges = append(d.trail[i].ranges, stretch{passed, passed, true})
+		}
+	}
+	d.begin(maxBlock)
+	for e := range min(f.shards[0].entries, maxBlock) {
+		d.next(0, e)
+	}
+	d.group()
+	return d.decode()
+}

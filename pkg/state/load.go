@@ -188,6 +188,9 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 	}
 	for w := p.from; w < p.to && err == nil; w += blockWords {
 		err = l.block(e, p.d, w, min(w+blockWords, p.to))
+		if (w-p.from)/blockWords%trailBlocks == trailBlocks-1 {
+			p.d.trail.giveBack(l.frame, p.from*64, min(w+blockWords, p.to)*64)
+		}
 		runtime.Gosched() // a look-up in the version before may be waiting for a processor
 	}
 	if err != nil {

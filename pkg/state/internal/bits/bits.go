@@ -79,6 +79,9 @@ func turn(dst, src []byte) {
 // Bits returns the number of bits in the array.
 func (a Words) Bits() uint64 { return a.bits }
 
+// Bytes returns the memory of the array: bit i is in byte i/8.
+func (a Words) Bytes() []byte { return a.data[:a.bits/8] }
+
 // At returns the w bits at position pos, w in [0, 64]. The caller guarantees
 // pos+w <= Bits().
 func (a Words) At(pos uint64, w int) uint64 {

@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"os"
 	"runtime"
 	"testing"
 )
@@ -53,4 +54,36 @@ func TestPool(t *testing.T) {
 	if n := Held(); n != 0 {
 		t.Errorf("%d bytes are held", n)
 	}
+}
+
+// TestRelease gives back a part of a buffer: what is around it stays as it was, and
+// the buffer can be written and freed as before.
+func TestRelease(t *testing.T) {
+	var p Pool
+	defer p.Close()
+	b := p.Get(1 << 20)
+	for i := range b {
+		b[i] = byte(i%251) + 1
+	}
+	const from, to = 10_000, 900_001
+	Release(b[from:to])
+	Release(b[5:5])
+	Release(b[from : from+1])
+	zeros := 0
+	for i, x := range b {
+		switch {
+		case x == byte(i%251)+1:
+		case i < from || i >= to || x != 0:
+			t.Fatalf("byte %d is %d", i, x)
+		default:
+			zeros++
+		}
+	}
+	if page := os.Getpagesize(); runtime.GOOS == "linux" && zeros < to-from-2*page {
+		t.Errorf("%d bytes were given back, of %d", zeros, to-from)
+	}
+	for i := range b {
+		b[i] = 7
+	}
+	p.Free(b)
 }

@@ -1,8 +1,10 @@
 package scratch
 
 import (
+	"os"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 )
 
 const huge = 2 << 20 // bytes of a huge page
@@ -24,6 +26,20 @@ func get(n int) []byte {
 func free(b []byte) {
 	if syscall.Munmap(b[:cap(b)]) == nil { // it fails for what the collector frees
 		held.Add(-int64(cap(b)))
+	}
+}
+
+// Release gives the memory of b back to the system before b is freed, as far as it is
+// whole pages. b is a part of what Get returned; whatever is in it then, nobody may
+// need it.
+func Release(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	page := os.Getpagesize()
+	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (page - 1)
+	if n := (len(b) - skip) &^ (page - 1); n > 0 {
+		_ = syscall.Madvise(b[skip:skip+n], syscall.MADV_DONTNEED)
 	}
 }
 

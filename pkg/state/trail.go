@@ -1,0 +1,80 @@
+package state
+
+import "github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
+
+// A trail gives back the memory of a frame behind who decodes a part of it, so that
+// a snapshot is not in memory twice, as bytes of a blob and as pages, while its largest
+// type is decoded. What lies in a frame in one order, its records have in the same:
+// who goes back is told so (see decoder.passed). It is for one goroutine.
+type trail []shardTrail
+
+// shardTrail is what of a shard's arrays has been read.
+type shardTrail struct {
+	rows, items stretch
+	ranges      []stretch // by field of the frame
+}
+
+// stretch is the bytes of an array, from one to before another, that nobody reads
+// any more and that are not given back.
+type stretch struct {
+	from, to uint64
+	begun    bool // from is known
+}
+
+// trailBlocks is after how many blocks of records something may be given back.
+const trailBlocks = 16
+
+var (
+	// trailStep is how many bytes are given back together, by a call. As much of each
+	// of a shard's arrays may stay behind a decoder.
+	trailStep uint64 = 256 << 10
+	// leastTrail is how many bytes of a frame are worth a trail.
+	leastTrail int64 = 4 << 20
+)
+
+// newTrail returns a trail for a decoder of the frame, nil if its memory is not
+// from a pool or not worth it.
+func newTrail(f *frame) trail {
+	if f.pool == nil || f.size() < leastTrail {
+		return nil
+	}
+	t := make(trail, len(f.shards))
+	for i := range t {
+		t[i].ranges = make([]stretch, len(f.shards[i].ranges))
+	}
+	return t
+}
+
+// pass says that what lies before byte to will not be read any more; from is where
+// this decoder began, at the first call.
+func (s *stretch) pass(from, to uint64) {
+	if !s.begun {
+		*s = stretch{from, from, true}
+	}
+	s.to = max(s.to, to)
+}
+
+// giveBack gives back what was passed of an array, if it is a step.
+func (s *stretch) giveBack(array []byte) {
+	if s.to >= s.from+trailStep {
+		scratch.Release(array[s.from:s.to])
+		s.from = s.to
+	}
+}
+
+// giveBack gives back what is behind a decoder that began with ordinal from and has
+// decoded those before ordinal to. It spares the row before the next one, which says
+// where that begins, and the first one, of which who decodes the part before may read
+// as much.
+func (t trail) giveBack(f *frame, from, to int) {
+	for i := range t {
+		s, own := &f.shards[i], &t[i]
+		rowBits := s.recordBits + uint64(s.pointerBits+s.sizeBits)
+		own.rows.pass((uint64(from/len(t)+1)*rowBits+7)/8, uint64(max(min(int64(to/len(t)), s.entries)-1, 0))*rowBits/8)
+		own.rows.giveBack(s.rows.Bytes())
+		own.items.giveBack(s.items.Bytes())
+		for k := range own.ranges {
+			own.ranges[k].giveBack(s.ranges[k])
+		}
+	}
+}
