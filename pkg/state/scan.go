@@ -25,6 +25,7 @@ type Scanner struct {
 	kind   FieldType
 	signed bool // what bits has are signed numbers, not their zigzag forms
 
+	from, to Ordinal            // the records asked for
 	next     int                // chunk that is asked for next
 	ahead    [2]scanBatch       // the chunk before it in ahead[(next-1)%2], asked for
 	now      *scanBatch         // that was read
@@ -47,9 +48,14 @@ type scanBatch struct {
 }
 
 // Scan returns a Scanner of field f, which must be neither STRING nor BYTES.
-func (t *Type) Scan(f int) *Scanner {
+func (t *Type) Scan(f int) *Scanner { return t.ScanRange(f, 0, MaxOrdinal+1) }
+
+// ScanRange is Scan for the records from one ordinal to before another, so that
+// several goroutines can have a part each.
+func (t *Type) ScanRange(f int, from, to Ordinal) *Scanner {
 	kind := t.schema.Fields[f].Type
-	s := &Scanner{t: t, field: f, kind: kind, signed: kind == Int || kind == Long}
+	from = max(from, 0)
+	s := &Scanner{t: t, field: f, kind: kind, signed: kind == Int || kind == Long, from: from, to: to, next: int(from >> chunkShift)}
 	s.ask()
 	return s
 }
@@ -58,7 +64,7 @@ func (t *Type) Scan(f int) *Scanner {
 // returned before is overwritten.
 func (s *Scanner) Next() bool {
 	s.n = 0
-	for s.n == 0 && s.next <= len(s.t.table) {
+	for s.n == 0 && s.next <= len(s.t.table) && s.next<<chunkShift < int(s.to)+chunkOrdinals {
 		s.now = &s.ahead[(s.next-1)%2]
 		s.ask()
 		s.read()
@@ -71,17 +77,30 @@ func (s *Scanner) Next() bool {
 func (s *Scanner) ask() {
 	b := &s.ahead[s.next%2]
 	b.chunk, b.n = s.next, 0
+	first := Ordinal(s.next << chunkShift)
+	inner := first >= s.from && first+chunkOrdinals <= s.to
 	for i, e := range s.t.table.get(s.next) {
-		if e == 0 {
+		live := e.live()
+		if !inner {
+			live &= maskBetween(first+Ordinal(i*pageSize), s.from, s.to)
+		}
+		if live == 0 {
 			continue
 		}
 		p := s.t.pageAt(e)
 		b.pages[b.n], b.columns[b.n] = p.data, p.lay.column(s.field)
-		b.live[b.n], b.number[b.n] = e.live(), uint8(i)
+		b.live[b.n], b.number[b.n] = live, uint8(i)
 		b.n++
 	}
 	bits.Prefetch(b.pages[:b.n], b.columns[:b.n])
 	s.next++
+}
+
+// maskBetween returns which slots of the page that begins with first are from one
+// ordinal to before another.
+func maskBetween(first, from, to Ordinal) uint16 {
+	low, high := min(max(from-first, 0), pageSize), min(max(to-first, 0), pageSize)
+	return uint16((1<<high - 1) &^ (1<<low - 1))
 }
 
 // read reads the numbers of the pages of now.

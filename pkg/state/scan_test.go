@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
@@ -144,6 +146,45 @@ func TestScan(t *testing.T) {
 		}
 		if s.Next() || len(s.Bits()) != 0 {
 			t.Errorf("%s: there are records behind the last", field.Name)
+		}
+	}
+}
+
+// TestScanRange scans ranges that begin and end anywhere: they have what is in them of
+// a scan of all.
+func TestScanRange(t *testing.T) {
+	typ := scanned(t).Type("T")
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.SampledFrom([]int{0, 3}).Draw(t, "field")
+		from := state.Ordinal(rapid.IntRange(-1, 7000).Draw(t, "from"))
+		to := from + state.Ordinal(rapid.OneOf(rapid.IntRange(-5, 40), rapid.IntRange(0, 7000), rapid.Just(1024)).Draw(t, "length"))
+		var want, got []state.Ordinal
+		for s := typ.Scan(f); s.Next(); {
+			for _, o := range s.Ordinals() {
+				if o >= from && o < to {
+					want = append(want, o)
+				}
+			}
+		}
+		for s := typ.ScanRange(f, from, to); s.Next(); {
+			list := s.Ordinals()
+			compareBits(t, s, typ, f, list)
+			got = append(got, list...)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("from %d to %d there are %v, want %v", from, to, got, want)
+		}
+	})
+}
+
+func compareBits(t *rapid.T, s *state.Scanner, typ *state.Type, f int, list []state.Ordinal) {
+	bits := s.Bits()
+	if len(bits) != len(list) {
+		t.Fatalf("%d ordinals and %d values", len(list), len(bits))
+	}
+	for i, o := range list {
+		if want := typ.Record(o).Bits(f); bits[i] != want {
+			t.Fatalf("%d is %#x, want %#x", o, bits[i], want)
 		}
 	}
 }

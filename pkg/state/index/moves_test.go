@@ -18,7 +18,7 @@ func TestMovesArePaidFor(t *testing.T) {
 	for o := range state.Ordinal(60_000) {
 		list = append(list, hashed{hash(o), o})
 	}
-	now, _, err := build(list, never)
+	now, _, err := build(listed(list), never)
 	if err != nil {
 		t.Fatal(err)
 	}

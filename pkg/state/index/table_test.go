@@ -95,7 +95,7 @@ func (r *tableRun) step(t *testing.T) (rebuilt bool) {
 		t.Fatal("an update failed that had room")
 	}
 	var err error
-	if r.now, r.extra, err = build(list, r.same); err != nil {
+	if r.now, r.extra, err = build(listed(list), r.same); err != nil {
 		t.Fatal(err)
 	}
 	return true
@@ -166,7 +166,7 @@ func TestTable(t *testing.T) {
 func TestTableForks(t *testing.T) {
 	hashOf := func(o state.Ordinal) uint64 { return mix(hashSeed, uint64(o)) }
 	never := func(_, _ state.Ordinal) bool { return false }
-	base, _, err := build([]hashed{{hashOf(1), 1}, {hashOf(2), 2}}, never)
+	base, _, err := build(listed([]hashed{{hashOf(1), 1}, {hashOf(2), 2}}), never)
 	if err != nil {
 		t.Fatal(err)
 	}

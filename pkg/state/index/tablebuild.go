@@ -17,13 +17,33 @@ type hashed struct {
 	o    state.Ordinal
 }
 
+// A source has entries, in parts that are read at the same time, each twice.
+type source struct {
+	n     int      // of all
+	parts [][2]int // of what each takes
+	// each calls f with the entries of a part, some at a time.
+	each func(from, to int, f func([]hashed))
+}
+
+// listed is a source of what is in a list.
+func listed(list []hashed) source {
+	return source{len(list), split(len(list), 1<<16), func(from, to int, f func([]hashed)) { f(list[from:to]) }}
+}
+
+// errIncomplete says that a source has fewer entries than it says.
+var errIncomplete = errors.New("entries are missing")
+
 // build returns a table of the entries, which are in no order, and how many of
-// them another one before is the same as.
-func build(entries []hashed, same func(o, other state.Ordinal) bool) (t table, extra int, err error) {
-	t.groups = max(1, uint64(len(entries)+freshFill-1)/freshFill)
-	t.count = len(entries)
+// them another one before is the same as. It fails with errIncomplete if the source
+// has not as many as it says.
+func build(entries source, same func(o, other state.Ordinal) bool) (t table, extra int, err error) {
+	t.groups = max(1, uint64(entries.n+freshFill-1)/freshFill)
+	t.count = entries.n
 	t.dir = make([]*[dirSize]arena.Handle, (t.groups+dirSize-1)>>dirShift)
 	sorted, ends := byGroup(&t, entries)
+	if sorted == nil {
+		return table{}, 0, errIncomplete
+	}
 	parts := split(len(t.dir), 64)
 	blocks, extras, errs := make([]arena.Arena, len(parts)), make([]int, len(parts)), make([]error, len(parts))
 	long := make([][]uint64, len(parts))
@@ -154,15 +174,17 @@ func inTurns(n int, f func(i int)) {
 	all.Wait()
 }
 
-// byGroup sorts entries by group, by counting, and says where each group ends.
-func byGroup(t *table, entries []hashed) (sorted []hashed, ends []uint32) {
-	parts := split(len(entries), 1<<16)
-	places := make([][]uint32, len(parts)) // of the next entry of a group, by part
-	inParts(parts, func(i, from, to int) {
+// byGroup sorts entries by group, by counting, and says where each group ends. It
+// returns nil if the source is not complete.
+func byGroup(t *table, entries source) (sorted []hashed, ends []uint32) {
+	places := make([][]uint32, len(entries.parts)) // of the next entry of a group, by part
+	inParts(entries.parts, func(i, from, to int) {
 		own := make([]uint32, t.groups)
-		for _, x := range entries[from:to] {
-			own[t.placeOf(x.hash).group]++
-		}
+		entries.each(from, to, func(list []hashed) {
+			for _, x := range list {
+				own[t.placeOf(x.hash).group]++
+			}
+		})
 		places[i] = own
 	})
 	ends = make([]uint32, t.groups)
@@ -173,14 +195,19 @@ func byGroup(t *table, entries []hashed) (sorted []hashed, ends []uint32) {
 		}
 		ends[group] = sum
 	}
-	sorted = make([]hashed, len(entries))
-	inParts(parts, func(i, from, to int) {
+	if int(sum) != entries.n {
+		return nil, nil
+	}
+	sorted = make([]hashed, entries.n)
+	inParts(entries.parts, func(i, from, to int) {
 		own := places[i]
-		for _, x := range entries[from:to] {
-			g := t.placeOf(x.hash).group
-			sorted[own[g]] = x
-			own[g]++
-		}
+		entries.each(from, to, func(list []hashed) {
+			for _, x := range list {
+				g := t.placeOf(x.hash).group
+				sorted[own[g]] = x
+				own[g]++
+			}
+		})
 	})
 	return sorted, ends
 }

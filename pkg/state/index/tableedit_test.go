@@ -31,7 +31,7 @@ func TestManyChanges(t *testing.T) {
 	for range 60_000 {
 		list = append(list, fresh())
 	}
-	now, sum, err := build(list, same)
+	now, sum, err := build(listed(list), same)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -42,11 +43,17 @@ func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error)
 	if err != nil {
 		return nil, err
 	}
-	entries := x.scanned()
-	if entries == nil {
-		entries = x.hashed(x.t.Ordinals(), x.t.Len())
+	if len(x.parts) == 1 && x.parts[0].isNumber() {
+		if err := x.fill(x.scanned()); !errors.Is(err, errIncomplete) { // null in some
+			return x.unless(err)
+		}
 	}
-	if err := x.fill(entries); err != nil {
+	return x.unless(x.fill(listed(x.hashed(x.t.Ordinals(), x.t.Len()))))
+}
+
+// unless returns x, or an error if there is one.
+func (x *Unique) unless(err error) (*Unique, error) {
+	if err != nil {
 		return nil, err
 	}
 	return x, nil
@@ -59,7 +66,7 @@ func NewPartial(s *state.State, typeName string, paths []string, ordinals iter.S
 	if err != nil {
 		return nil, err
 	}
-	if err := x.fill(x.hashed(ordinals, 0)); err != nil {
+	if err := x.fill(listed(x.hashed(ordinals, 0))); err != nil {
 		return nil, err
 	}
 	x.whole = false
@@ -95,23 +102,21 @@ func (x *Unique) bind(s *state.State, typeName string) {
 	x.parts = bindKey(s, x.steps)
 }
 
-// scanned returns all records with the hashes of their keys, nil if these are not
-// numbers of the record itself, or null in some.
-func (x *Unique) scanned() []hashed {
-	if len(x.parts) > 1 || !x.parts[0].isNumber() {
-		return nil
-	}
-	entries := make([]hashed, 0, x.t.Len())
-	for s := x.t.Scan(x.parts[0].first); s.Next(); {
-		ordinals := s.Ordinals()
-		for i, number := range s.Bits() {
-			entries = append(entries, hashed{mix(hashSeed, number), ordinals[i]})
+// scanned is a source of all records with the hashes of their keys, which are
+// numbers of the record itself. It has not those in which the number is null. To scan
+// twice takes less time than memory for a list.
+func (x *Unique) scanned() source {
+	return source{x.t.Len(), split(int(x.t.Max())+1, 1<<16), func(from, to int, f func([]hashed)) {
+		var list []hashed
+		for s := x.t.ScanRange(x.parts[0].first, state.Ordinal(from), state.Ordinal(to)); s.Next(); {
+			list = list[:0]
+			ordinals := s.Ordinals()
+			for i, number := range s.Bits() {
+				list = append(list, hashed{mix(hashSeed, number), ordinals[i]})
+			}
+			f(list)
 		}
-	}
-	if len(entries) < x.t.Len() {
-		return nil
-	}
-	return entries
+	}}
 }
 
 // hashed returns the ordinals, about n, with the hashes of their keys.
@@ -130,7 +135,7 @@ func (x *Unique) hashed(ordinals iter.Seq[state.Ordinal], n int) []hashed {
 }
 
 // fill makes the table of the entries.
-func (x *Unique) fill(entries []hashed) (err error) {
+func (x *Unique) fill(entries source) (err error) {
 	if x.table, x.extra, err = build(entries, x.sameKey); err != nil {
 		return fmt.Errorf("index type %s: %w", x.t.Schema().Name, err)
 	}
