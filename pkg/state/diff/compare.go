@@ -57,7 +57,7 @@ func newComparison(ctx context.Context, from, to *state.State, o Options) (*comp
 	if c.shared {
 		c.same = state.NewComparer(from, to)
 	}
-	c.walk = newWalker(from, to, o)
+	c.walk = newWalker(ctx, from, to, o)
 	if err := c.index(); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,9 @@ var ErrNoRoot = errors.New("dataset has no single root type")
 // have different keys.
 var ErrKeysDiffer = errors.New("states have different keys")
 
+// ErrTooMany says that two records differ in more fields than are told apart.
+var ErrTooMany = errors.New("too many differences")
+
 // Options say what is compared. The zero value compares all of the records of
 // the root type and keeps no examples.
 type Options struct {
@@ -91,8 +94,8 @@ type Example struct {
 
 // States compares two states. A nil state has no records. Errors wrap ErrNoRoot,
 // ErrKeysDiffer, index.ErrKey, state.ErrNotBindable, or, for content that
-// cannot be compared, state.ErrDangling, ErrCycle or ErrTooDeep. Soon after ctx is
-// done it ends with its error.
+// cannot be compared, state.ErrDangling, ErrCycle or ErrTooDeep, or ErrTooMany. Soon
+// after ctx is done it ends with its error.
 func States(ctx context.Context, from, to *state.State, o Options) (*Result, error) {
 	if o.Type == "" {
 		root, err := commonRoot(from, to)

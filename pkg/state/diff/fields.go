@@ -1,6 +1,10 @@
 package diff
 
 import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,25 +15,49 @@ import (
 
 // walker finds where two records differ. It is for one goroutine.
 type walker struct {
+	ctx      context.Context
 	match    *state.Matcher // nil if there is but one state
 	from, to *state.Hasher  // know what match does not
 	ignore   []string
 	values   []string
 
 	path    []byte
-	paths   []string      // differences of the record under way
-	changes []valueChange // at the paths of values
-	found   int           // differences so far, ignored ones included
+	paths   map[string]bool // differences of the record under way
+	changes []valueChange   // at the paths of values
+	found   int             // differences so far, ignored ones included
+	pairs   int             // of records that were compared for it
+	seen    map[pair]bool   // which, once they are many
+	seed    maphash.Seed
 	err     error
 }
+
+// pair is two unequal records at a path, which differ in the same way however often
+// they stand there.
+type pair struct {
+	from, to   *state.Type
+	x, y       state.Ordinal
+	pathHashed uint64
+}
+
+const (
+	// fewPairs is how many pairs are compared before it is noted which: of most
+	// records there are no more. Records that share what they refer to can have
+	// exponentially many.
+	fewPairs = 1 << 10
+	// mostSeen is how many pairs are noted at a time.
+	mostSeen = 1 << 16
+	// maxPaths is at how many paths two records may differ: those of types that refer
+	// to themselves can have exponentially many.
+	maxPaths = 1 << 16
+)
 
 type valueChange struct {
 	path     string
 	from, to state.Value
 }
 
-func newWalker(from, to *state.State, o Options) *walker {
-	w := &walker{ignore: o.Ignore, values: o.Values}
+func newWalker(ctx context.Context, from, to *state.State, o Options) *walker {
+	w := &walker{ctx: ctx, ignore: o.Ignore, values: o.Values, paths: map[string]bool{}, seen: map[pair]bool{}, seed: maphash.MakeSeed()}
 	if from != nil {
 		w.from = state.NewHasher(from)
 	}
@@ -57,11 +85,11 @@ func (w *walker) same(from, to state.Record) (bool, error) {
 // fields returns the paths at which two unequal records differ, sorted, and
 // leaves the changes at the paths of values in w.changes.
 func (w *walker) fields(from, to state.Record) ([]string, error) {
-	w.path, w.paths, w.changes = w.path[:0], w.paths[:0], w.changes[:0]
+	w.path, w.changes, w.pairs = w.path[:0], w.changes[:0], 0
+	clear(w.paths)
+	clear(w.seen)
 	w.object(from, to)
-	slices.Sort(w.paths)
-	w.paths = slices.Compact(w.paths)
-	return slices.Clone(w.paths), w.err
+	return slices.Sorted(maps.Keys(w.paths)), w.err
 }
 
 func (w *walker) equal(from, to state.Record) bool {
@@ -75,8 +103,8 @@ func (w *walker) equal(from, to state.Record) bool {
 
 func (w *walker) sum(h *state.Hasher, r state.Record) dataset.Digest {
 	d, err := h.Sum(r)
-	if err != nil && w.err == nil {
-		w.err = err
+	if err != nil {
+		w.fail(err)
 	}
 	return d
 }
@@ -84,9 +112,19 @@ func (w *walker) sum(h *state.Hasher, r state.Record) dataset.Digest {
 // differ notes a difference at the present path.
 func (w *walker) differ() {
 	w.found++
-	path := string(w.path)
-	if !w.ignored(path) {
-		w.paths = append(w.paths, path)
+	if w.paths[string(w.path)] || w.ignored(string(w.path)) {
+		return
+	}
+	w.paths[string(w.path)] = true
+	if len(w.paths) > maxPaths {
+		w.fail(fmt.Errorf("two records differ in more than %d fields: %w", maxPaths, ErrTooMany))
+	}
+}
+
+// fail ends the walk with err, unless it has failed already.
+func (w *walker) fail(err error) {
+	if w.err == nil {
+		w.err = err
 	}
 }
 
@@ -176,10 +214,14 @@ func (w *walker) changed(from, to state.Value) {
 
 // child compares two records that stand at the same path.
 func (w *walker) child(x, y state.Record) {
-	if w.equal(x, y) || w.err != nil {
+	if w.err != nil || w.equal(x, y) || w.err != nil {
 		return
 	}
 	before := w.found
+	if w.ignored(string(w.path)) || w.before(x, y) {
+		w.found++
+		return
+	}
 	a, b := x.Type().Schema(), y.Type().Schema()
 	switch {
 	case a.Kind != b.Kind:
@@ -201,6 +243,26 @@ func (w *walker) child(x, y state.Record) {
 	if w.found == before { // only the names of types differ
 		w.differ()
 	}
+}
+
+// before says whether the two were compared before at the present path, as far as
+// that is noted.
+func (w *walker) before(x, y state.Record) bool {
+	if w.pairs++; w.pairs < fewPairs {
+		return false
+	}
+	if err := w.ctx.Err(); err != nil {
+		w.fail(err)
+	}
+	p := pair{x.Type(), y.Type(), x.Ordinal(), y.Ordinal(), maphash.Bytes(w.seed, w.path)}
+	if w.seen[p] {
+		return true
+	}
+	if len(w.seen) == mostSeen {
+		clear(w.seen)
+	}
+	w.seen[p] = true
+	return false
 }
 
 // isWrapper says whether a type only wraps a scalar.
