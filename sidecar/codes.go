@@ -60,6 +60,7 @@ var failures = []struct {
 	{index.ErrKey, codes.InvalidArgument, "BAD_KEY"},
 	{diff.ErrKeysDiffer, codes.InvalidArgument, "KEYS_DIFFER"},
 	{diff.ErrNoRoot, codes.FailedPrecondition, "NO_ROOT_TYPE"},
+	{diff.ErrTooMany, codes.ResourceExhausted, "TOO_MANY_DIFFERENCES"},
 	{errLimit, codes.ResourceExhausted, "LIMIT"},
 	{errRate, codes.ResourceExhausted, "RATE"},
 	{errTooSlow, codes.ResourceExhausted, "TOO_SLOW"},

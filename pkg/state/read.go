@@ -286,6 +286,9 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 	if err != nil {
 		return nil, Change{}, err
 	}
+	if n := len(c.added); n > 0 && !f.allow.take(f.growth(t, c.added[n-1])) {
+		return nil, Change{}, f.corrupt("its ordinals go up to %d, far beyond those of its records", c.added[n-1])
+	}
 	team := deltaTeam{added: added, first: d}
 	c.loader, c.check, c.keep = team.loader, team.check, t.keep
 	next, err := t.apply(c)
@@ -297,6 +300,15 @@ func (f *frame) deltaType(t *Type) (*Type, Change, error) {
 		return next, keptChange(c, t, next), nil
 	}
 	return next, Change{Removed: c.removed, Added: c.added}, nil
+}
+
+// ordinalsPerCell is for how many ordinals that a type did not reach before a delta one
+// element or field that costs no bit is counted: each takes memory in its page table.
+const ordinalsPerCell = 32
+
+// growth returns what the greatest added ordinal takes of the allowance.
+func (f *frame) growth(t *Type, o Ordinal) uint64 {
+	return uint64(max(int(o)-len(t.table)*chunkOrdinals, 0)) / ordinalsPerCell
 }
 
 // keptChange returns what of a change there is between t and next, which hold only

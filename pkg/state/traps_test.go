@@ -149,6 +149,41 @@ func TestTraps(t *testing.T) {
 	}
 }
 
+// TestFarOrdinals holds that a small delta whose records have ordinals far beyond those
+// of the state is refused, and one that goes a little beyond is not.
+func TestFarOrdinals(t *testing.T) {
+	types := func(far int32) *trap {
+		p := newTrap(40)
+		for i := range 40 {
+			p.object("T"+string(rune('A'+i)), "", 0)
+			if far == 0 {
+				p.vints(63).words().populated(1)
+				continue
+			}
+			gaps := wire.AppendVint(nil, far)
+			p.vints(far).vlong(0).vlong(uint64(len(gaps)))
+			p.blob = append(p.blob, gaps...)
+			p.words()
+		}
+		return p
+	}
+	s, err := state.ReadSnapshot(types(0).blob, state.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := s.Apply(types(800_000).blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := next.Type("TA").Len(); n != 65 {
+		t.Errorf("%d records, want 65", n)
+	}
+	n := allocated(func() { _, err = s.Apply(types(state.MaxOrdinal).blob) })
+	if !errors.Is(err, state.ErrCorrupt) || n > 100<<20 {
+		t.Errorf("%d bytes allocated, error %v, want ErrCorrupt", n, err)
+	}
+}
+
 // TestManyPopulatedWords holds that ordinals above the greatest are refused, also
 // where their numbers end in the same 32 bits as others.
 func TestManyPopulatedWords(t *testing.T) {
