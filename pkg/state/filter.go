@@ -33,7 +33,9 @@ type configFilter struct {
 // includeAll, excludeAll, include, exclude, includeRecursive or
 // excludeRecursive, each but the first two with ":Type" or ":Type.field",
 // applied in order to a filter that includes all; or "config:" and the lines of
-// Hollow's older filter text, joined by "|".
+// Hollow's older filter text, joined by "|". As Hollow's, the rules load a field if
+// they include its type as a whole: to leave out one field, exclude the type and
+// include the others, or use [LeaveOut].
 func ParseFilter(text string) (*Filter, error) {
 	if list, ok := strings.CutPrefix(text, "config:"); ok {
 		return parseConfigFilter(list), nil

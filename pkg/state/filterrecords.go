@@ -165,7 +165,8 @@ func (g typeGraph) roots(schemas []*Schema) []string {
 // A Predicate says which records of a type are loaded. It is told the schema as it
 // is loaded, once, and what it returns is asked about each record, by several
 // goroutines: of a record it may read what lies in the record itself, and nothing
-// that this refers to. Reading a snapshot fails with what it fails with.
+// that this refers to. Reading a snapshot fails with what it fails with. It must not
+// panic: the goroutines are not the caller's, who could not recover.
 type Predicate func(*Schema) (func(Record) bool, error)
 
 // Where returns a filter that loads what f does, but of one type only the records
