@@ -66,7 +66,12 @@ func TestLeaveOutKey(t *testing.T) {
 	if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "datasets[0].leave_out") {
 		t.Errorf("of a Java producer: error %v", err)
 	}
-	cfg.Datasets[0].LeaveOut, cfg.Datasets[0].Owner = []string{"Usage.region"}, OwnerHoldfast
-	s := start(t, cfg)
-	until(t, "the reason", func() bool { return strings.Contains(s.Status().Datasets[0].Error, "the key must not be left out") })
+	cfg.Datasets[0].Owner = OwnerHoldfast
+	for field, reason := range map[string]string{
+		"Usage.region": "the key must not be left out", "String.value": "leave these fields out instead of String.value",
+	} {
+		cfg.Datasets[0].LeaveOut = []string{field}
+		s := start(t, cfg)
+		until(t, reason, func() bool { return strings.Contains(s.Status().Datasets[0].Error, reason) })
+	}
 }

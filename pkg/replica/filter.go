@@ -3,6 +3,8 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
@@ -28,6 +30,11 @@ func (c *Catalog) checkFilter(m *protomap.Mapping) error {
 	all := map[string]*state.Schema{}
 	for _, s := range m.Schemas() {
 		all[s.Name] = s
+	}
+	for _, name := range slices.Sorted(maps.Keys(loaded)) {
+		if protomap.IsBox(name) && len(loaded[name].Fields) == 0 {
+			return fmt.Errorf("%s has the values of fields of messages: leave these fields out instead of %s.%s", name, name, all[name].Fields[0].Name)
+		}
 	}
 	for _, path := range all[m.Root()].Key {
 		if _, err := state.ResolvePath(loaded, m.Root(), path); err != nil {
