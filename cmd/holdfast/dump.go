@@ -53,7 +53,7 @@ memory: each page with its columns, then what each type takes, and all; with
 	f.StringSliceVar(&load, "load", nil, "snapshot, then deltas or reverse deltas")
 	f.StringVar(&annotated, "bytes", "", "print the bytes of this blob and what they mean")
 	f.StringSliceVar(&parts, "parts", nil, "optional parts to load, by name")
-	f.StringVar(&filter, "filter", "", "types and fields to load: rules:… or config:…")
+	f.StringVar(&filter, "filter", "", "types and fields to load: rules:excludeAll,include:TYPE[.FIELD],… (also includeAll, exclude, and each with Recursive behind it) or config:EXCLUDE|TYPE[.FIELD]|…")
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
 	f.BoolVar(&paged, "pages", false, "print the pages of the state that these blobs lead to, and what takes memory")
 	f.StringVar(&p.typeName, "type", "", "only this type, with --pages")
