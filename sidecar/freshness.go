@@ -23,6 +23,7 @@ const (
 	keyAnnounced    = "holdfast-announced-version" // answer: the newest announced one
 	keyAge          = "holdfast-age-ms"            // answer
 	keyState        = "holdfast-state"             // answer
+	keyLeftOut      = "holdfast-left-out"          // answer: the fields that are not loaded
 )
 
 // How long a call waits: for a version if it has no deadline, and for the store

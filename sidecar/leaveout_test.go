@@ -6,6 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
 // TestLeaveOut leaves fields of a dataset out, and the types that only they lead to:
@@ -51,6 +56,59 @@ func TestLeaveOut(t *testing.T) {
 		}
 		return strings.Contains(got, "shares")
 	})
+}
+
+// TestLeaveOutJSON asks for JSON of a dataset without some of its fields: what is
+// not loaded is absent, since a default in its place would be taken for content.
+// Answers name it, so that nobody takes them for whole records.
+func TestLeaveOutJSON(t *testing.T) {
+	store := newStore(t)
+	p := newProducer(t, store, "usage", usageProto2)
+	v := p.publish(usage(3, 1)...)
+	cfg := testConfig(store, "usage")
+	cfg.Datasets[0].LeaveOut = []string{"Usage.shares", "Usage.total", "Usage.nothing"}
+	s := start(t, cfg)
+	untilReady(t, s)
+	lookup := holdfastv1.NewLookupClient(dial(t, s.Addr()))
+	ask := func(version, want, left string) {
+		t.Helper()
+		var header metadata.MD
+		got, err := lookup.Get(t.Context(), &holdfastv1.GetRequest{Dataset: "usage", Version: version, Key: []string{"R1"}}, grpc.Header(&header))
+		if text := got.GetRecord().GetJson(); err != nil || text != want || strings.Join(header.Get(keyLeftOut), "; ") != left {
+			t.Errorf("%s, header %v, error %v; want %s and %q", text, header, err, want, left)
+		}
+	}
+	ask("", `{"region":"R1","continent":""}`, "Usage.shares, Usage.total")
+	if code, body := fetch(t, s, "/datasets/usage/record?key=R1"); code != 200 || body != `{"region":"R1","continent":""}`+"\n" {
+		t.Errorf("over HTTP %d %s", code, body)
+	}
+	p.mapping = compile(t, usageProto) // another schema, and the same one later
+	untilVersion(t, s, "usage", p.publish(usage(3, 2)...))
+	ask("", `{"region":"R1"}`, "Usage.shares, Usage.total")
+	ask(v.String(), `{"region":"R1","continent":""}`, "Usage.shares, Usage.total")
+	cfg.Datasets[0].LeaveOut = nil
+	if err := s.Reload(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "all fields", func() bool { return s.Status().Datasets[0].LeaveOut == nil })
+	ask("", `{"region":"R1","shares":[{"browser":"b","percent":2.5}],"total":"2"}`, "")
+}
+
+// TestLeftOutText holds that a header stays small.
+func TestLeftOutText(t *testing.T) {
+	long := strings.Repeat("x", 400)
+	for _, c := range []struct {
+		fields []string
+		want   string
+	}{
+		{nil, ""}, {[]string{"A.a"}, "A.a"}, {[]string{"A.a", "A.b"}, "A.a, A.b"},
+		{[]string{long, long, long, long}, long + ", " + long + ", 2 more"},
+		{[]string{long + long + long}, "1 more"},
+	} {
+		if got := leftOutText(c.fields); got != c.want {
+			t.Errorf("%.80q: %s, want %s", c.fields, got, c.want)
+		}
+	}
 }
 
 // TestLeaveOutKey has declarations that cannot be followed.

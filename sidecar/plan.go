@@ -23,6 +23,8 @@ type plan struct {
 	message  protoreflect.MessageDescriptor
 	service  protoreflect.ServiceDescriptor // nil unless declared
 
+	leftOut string // the fields that are not loaded, as answers name them
+
 	keys []keyField
 	zero []state.Value // the key of an empty request
 
@@ -42,7 +44,7 @@ type keyField struct {
 // newPlan makes the plan of a view. A dataset that declares no schema has a
 // derived one, which gets no typed service.
 func newPlan(name dataset.Name, view *replica.View, limits protomap.Limits) (*plan, error) {
-	p := &plan{mapping: view.Mapping.WithLimits(limits), declared: !view.Derived}
+	p := &plan{mapping: view.Mapping.WithLimits(limits), declared: !view.Derived, leftOut: leftOutText(view.Mapping.LeftOut())}
 	if view.Derived {
 		p.message = view.Mapping.Message()
 		p.file = p.message.ParentFile()
@@ -66,6 +68,24 @@ func newPlan(name dataset.Name, view *replica.View, limits protomap.Limits) (*pl
 		return nil, err
 	}
 	return p, nil
+}
+
+// maxLeftOut bounds what an answer's header names, in bytes: clients have limits
+// of their own for headers, some of 8 KiB for all of it.
+const maxLeftOut = 1000
+
+// leftOutText names fields in one line, and how many there are besides.
+func leftOutText(fields []string) string {
+	text := ""
+	for i, name := range fields {
+		if len(text)+len(name) > maxLeftOut {
+			return fmt.Sprintf("%s%d more", text, len(fields)-i)
+		}
+		if text += name; i < len(fields)-1 {
+			text += ", "
+		}
+	}
+	return text
 }
 
 // A kind of look-up.

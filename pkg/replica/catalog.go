@@ -179,7 +179,8 @@ func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) 
 	return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
 }
 
-// Mapping returns the schema of that digest, nil for the zero digest.
+// Mapping returns the schema of that digest, nil for the zero digest. It knows
+// which fields are not loaded.
 func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap.Mapping, error) {
 	if digest.IsZero() {
 		return nil, nil
@@ -197,7 +198,10 @@ func (c *Catalog) Mapping(ctx context.Context, digest dataset.Digest) (*protomap
 	if dataset.DigestOf(b) != digest {
 		return nil, fmt.Errorf("read schema of dataset %s: %s: %w", c.name, digest, blob.ErrDigest)
 	}
-	if m, err = protomap.FromDescriptorSet(b); err != nil {
+	if m, err = protomap.FromDescriptorSet(b); err == nil {
+		m, err = m.Loaded(c.declared.Filter)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read schema of dataset %s: %w", c.name, err)
 	}
 	c.mu.Lock()

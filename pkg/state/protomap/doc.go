@@ -13,7 +13,8 @@
 // Reading order: mapping.go and plan.go for what is mapped to what, compile.go
 // for where it comes from, sources.go, scan.go and measure.go for how much of it
 // there may be; add.go for records in, append.go, scalar.go and
-// order.go for records out; parse.go, locate.go and json.go for ProtoJSON;
+// order.go for records out; parse.go, locate.go and json.go for ProtoJSON,
+// loaded.go for what it lacks of states that are loaded in part;
 // key.go for keys; redeclare.go and source.go for the file that clients see,
 // derive.go for a dataset whose owner declared nothing.
 package protomap

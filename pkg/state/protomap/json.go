@@ -13,13 +13,14 @@ import (
 )
 
 // JSON returns r, a record of the root type, as ProtoJSON on one line, with
-// proto names and default values. Equal records give equal bytes.
+// proto names and default values, but without the fields that are LeftOut. Equal
+// records give equal bytes.
 func (m *Mapping) JSON(r state.Record) ([]byte, error) {
 	b, err := m.Append(nil, r)
 	if err != nil {
 		return nil, err
 	}
-	msg := dynamicpb.NewMessage(m.root.desc)
+	msg := dynamicpb.NewMessage(m.printed)
 	if err := proto.Unmarshal(b, msg); err != nil {
 		return nil, fmt.Errorf("print record: %w", err)
 	}

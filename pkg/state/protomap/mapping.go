@@ -30,6 +30,9 @@ type Mapping struct {
 	set     []byte // FileDescriptorSet
 	limits  Limits
 
+	printed protoreflect.MessageDescriptor // the root message as JSON has it
+	leftOut []string                       // see LeftOut
+
 	encoders *sync.Pool // of *encoder
 }
 
@@ -44,7 +47,7 @@ func newMapping(file protoreflect.FileDescriptor) (*Mapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mapping{root: plan, plans: p.plans, limits: DefaultLimits(), encoders: &sync.Pool{New: func() any { return new(encoder) }}}
+	m := &Mapping{root: plan, plans: p.plans, printed: root, limits: DefaultLimits(), encoders: &sync.Pool{New: func() any { return new(encoder) }}}
 	if m.keys, err = keyFields(root, option.GetKey()); err != nil {
 		return nil, err
 	}
