@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,18 +24,31 @@ ProtoJSON as "get -o json" prints it, and what "publish" takes: publishing them
 with the same schema makes the same content. DATASET alone is the version that
 consumers stand at: the newest, or the pinned one.
 
+A sidecar that leaves fields out (leave_out) has no whole records: publishing them
+would remove the values that it lacks. Export then names the fields and exits with
+2; take the records from the store, with --store, or what the sidecar has of them,
+with --partial.
+
 If it fails midway, it has printed a part, and exits with 2.`,
 		Example: `  holdfast export availability > availability.jsonl
   holdfast export availability@20260102150405000 --store ./store | gzip > availability.jsonl.gz`,
 		Args: cobra.ExactArgs(1),
 	}
+	partial := c.Flags().Bool("partial", false, "also print records that lack fields, because the sidecar leaves them out; not to be published")
 	return look(c, func(ctx context.Context, s source, args []string) error {
 		t, err := parseTarget(args[0])
 		if err != nil {
 			return err
 		}
 		w := bufio.NewWriterSize(c.OutOrStdout(), 1<<16)
-		err = s.Export(ctx, t, func(record []byte) error {
+		lacking := func(fields string) error {
+			if !*partial {
+				return partialError(args[0], fields)
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "warning: the records of %s are printed without %s: do not publish them in its place\n", args[0], fields)
+			return nil
+		}
+		err = s.Export(ctx, t, lacking, func(record []byte) error {
 			_, err := w.Write(append(record, '\n'))
 			return err
 		})
@@ -42,11 +56,18 @@ If it fails midway, it has printed a part, and exits with 2.`,
 	})
 }
 
+// partialError says that the records of a target lack fields, and what to do.
+func partialError(of, fields string) error {
+	return fmt.Errorf("%[1]s is served without %[2]s: publishing such records would remove the values; "+
+		"export them from the store, with \"holdfast export %[1]s --store STORE\", or what is here of them, with --partial", of, fields)
+}
+
 // checkEvery is how many records pass between two looks at a context.
 const checkEvery = 1024
 
-// Export gives f each record of a version as ProtoJSON, valid until f returns.
-func (s *storeSource) Export(ctx context.Context, t target, f func([]byte) error) error {
+// Export gives f each record of a version as ProtoJSON, valid until f returns. A
+// store has all fields.
+func (s *storeSource) Export(ctx context.Context, t target, _ func(string) error, f func([]byte) error) error {
 	v, err := s.open(ctx, t)
 	if err != nil {
 		return err
@@ -68,13 +89,27 @@ func (s *storeSource) Export(ctx context.Context, t target, f func([]byte) error
 	return nil
 }
 
-// Export gives f each record of a version as ProtoJSON, valid until f returns.
-func (s *sidecarSource) Export(ctx context.Context, t target, f func([]byte) error) error {
+// leftOutKey is the metadata of an answer whose records lack fields.
+const leftOutKey = "holdfast-left-out"
+
+// Export gives f each record of a version as ProtoJSON, valid until f returns,
+// unless they lack fields, and lacking minds.
+func (s *sidecarSource) Export(ctx context.Context, t target, lacking func(fields string) error, f func([]byte) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // else the stream stays
 	stream, err := s.lookup.List(ctx, &holdfastv1.ListRequest{Dataset: string(t.name), Version: versionText(t.version)})
 	if err != nil {
 		return s.failed(err)
+	}
+	// The list itself says so, since the next one may be of another declaration.
+	header, err := stream.Header()
+	if err != nil {
+		return s.failedFor(ctx, err, t.name)
+	}
+	if fields := header.Get(leftOutKey); len(fields) > 0 {
+		if err := lacking(strings.Join(fields, ", ")); err != nil {
+			return err
+		}
 	}
 	for {
 		record, err := stream.Recv()

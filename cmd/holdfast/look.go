@@ -40,8 +40,9 @@ func newGet() *cobra.Command {
 		Short: "Print the record with a key",
 		Long: `Get prints the record with a key, one argument for each field of the key. It
 exits with 1 if there is none. With -o json the record is ProtoJSON: 64-bit
-integers are strings, default values are printed. DATASET alone is the version
-that consumers stand at: the newest, or the pinned one.`,
+integers are strings, default values are printed. Fields that a sidecar leaves out
+(leave_out) are absent. DATASET alone is the version that consumers stand at: the
+newest, or the pinned one.`,
 		Example: `  holdfast get availability aac KR
   holdfast get availability@20260102150405000 -o json --store ./store -- aac KR`,
 		Args: cobra.MinimumNArgs(2),

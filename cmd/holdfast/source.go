@@ -25,8 +25,9 @@ type source interface {
 	// Get returns a record as ProtoJSON, nil if there is none.
 	Get(ctx context.Context, t target, key []string) (json.RawMessage, error)
 	// Export gives f each record of a version as ProtoJSON, valid until f
-	// returns.
-	Export(ctx context.Context, t target, f func([]byte) error) error
+	// returns. If they lack fields, it asks lacking first, and fails with its
+	// error.
+	Export(ctx context.Context, t target, lacking func(fields string) error, f func([]byte) error) error
 	// Versions lists the announced versions, oldest first.
 	Versions(ctx context.Context, n dataset.Name) ([]versionInfo, error)
 	// Diff compares two versions.
