@@ -309,6 +309,7 @@ func (g *generic) Status(_ context.Context, in *holdfastv1.StatusRequest) (*hold
 			Name: string(d.Dataset), Version: text(d.Version), Announced: text(d.Announced), Pinned: text(d.Pinned),
 			AgeMs: d.AgeMS, State: d.State, Error: d.Error, Records: uint64(d.Records), Position: d.Position,
 			Ready: d.Ready, Required: d.Required, Service: d.Service,
+			PendingDeclaration: d.Pending,
 		}
 		for _, v := range d.Live {
 			info.Live = append(info.Live, v.String())

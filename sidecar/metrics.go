@@ -75,6 +75,7 @@ type collector struct {
 	s                                              *Sidecar
 	lookups, seconds, panics, calls, refused       *prometheus.Desc
 	ready, age, records, versions, behind, members *prometheus.Desc
+	pending                                        *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -93,13 +94,14 @@ func newCollector(s *Sidecar) *collector {
 		records:  desc("dataset_records", "Records of the root type.", "dataset"),
 		versions: desc("dataset_versions", "Versions in memory.", "dataset"),
 		behind:   desc("dataset_behind", "1 if a version is announced that is not applied.", "dataset"),
+		pending:  desc("dataset_declaration_pending", "1 if the newest declaration is not served yet, but the one before.", "dataset"),
 		members:  desc("gossip_members", "Members of the cluster that seem to be alive."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.members} {
+	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.members} {
 		to <- d
 	}
 }
@@ -126,6 +128,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		gauge(c.records, float64(d.Records), name)
 		gauge(c.versions, float64(len(d.Live)), name)
 		gauge(c.behind, is[d.Pinned == 0 && d.Version != d.Announced || d.Pinned != 0 && d.Version != d.Pinned], name)
+		gauge(c.pending, is[d.Pending != ""], name)
 		if d.Age >= 0 {
 			gauge(c.age, d.Age.Seconds(), name)
 		}

@@ -22,8 +22,8 @@ func (s *Sidecar) open(ctx context.Context) error {
 			return fmt.Errorf("dataset %s: %w", d.Name, err)
 		}
 		all[d.Name] = s.serve(d, store)
-		s.declared[d.Name] = all[d.Name]
 	}
+	s.declared.set(maps.Clone(all))
 	if s.cfg.follow != "" {
 		found, err := s.discover(ctx, all, true)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -44,10 +45,40 @@ func (s *Sidecar) Reload(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// declarations are what the configuration declares, by name. Status reads them
+// while a reload waits for a store. The zero value has none.
+type declarations struct {
+	all atomic.Pointer[map[dataset.Name]*served]
+}
+
+// get returns all of them, which must not be changed.
+func (d *declarations) get() map[dataset.Name]*served {
+	if all := d.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
+// set takes all, which must not be changed any more.
+func (d *declarations) set(all map[dataset.Name]*served) { d.all.Store(&all) }
+
+// pending says why the newest declaration of a dataset is not served yet, but d
+// is; empty if the newest is served. A restart would serve only that.
+func (s *Sidecar) pending(d *served) string {
+	newest := s.declared.get()[d.declared.Name]
+	switch {
+	case newest == nil || newest.replica == d.replica:
+		return "" // found in a followed store, or by the newest declaration
+	case newest.replica.Status().Error == "":
+		return "the newest declaration is not served yet: it is being loaded"
+	}
+	return "the newest declaration is not served: " + newest.replica.Status().Error
+}
+
 // redeclare returns what serves a declaration: the same as before, the same
 // replica by other rules, or a new replica, which does not run yet.
 func (s *Sidecar) redeclare(ctx context.Context, d DatasetConfig) (*served, error) {
-	old := s.declared[d.Name]
+	old := s.declared.get()[d.Name]
 	if old != nil && sameDeclaration(old.declared, d) {
 		return old, nil
 	}
@@ -82,8 +113,8 @@ func (s *served) with(d DatasetConfig) *served {
 
 // replace makes next what is declared. The mutex reloading is held.
 func (s *Sidecar) replace(next map[dataset.Name]*served) {
-	before, was := s.declared, s.routes.Load().datasets
-	s.declared = next
+	before, was := s.declared.get(), s.routes.Load().datasets
+	s.declared.set(next)
 	s.reroute(func(all map[dataset.Name]*served) {
 		for name, old := range before {
 			now := all[name]
@@ -138,7 +169,7 @@ func (s *Sidecar) takeOver(ctx context.Context, d *served) error {
 func (s *Sidecar) exchange(name dataset.Name, d *served) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	now := s.declared[name]
+	now := s.declared.get()[name]
 	old := s.routes.Load().datasets[name]
 	if now == nil || now.replica != d.replica || old != nil && old.replica == d.replica {
 		return

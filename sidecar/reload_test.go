@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
 // TestReload adds, changes and removes datasets under load: no call fails that
@@ -94,5 +96,61 @@ func TestReload(t *testing.T) {
 	bad.Datasets = nil
 	if err := s.Reload(t.Context(), bad); !errors.Is(err, ErrConfig) || s.Status().Generation != 7 {
 		t.Errorf("nothing declared: %v", err)
+	}
+}
+
+// TestReloadPending declares what cannot be loaded: the declaration before is
+// served on, and the status says why, until the newest can be followed, or is
+// taken back. A restart would not serve the dataset.
+func TestReloadPending(t *testing.T) {
+	store := newStore(t)
+	p := newProducer(t, store, "usage", usageProto)
+	p.publish(usage(3, 1)...)
+	cfg := testConfig(store, "usage", "later")
+	cfg.Datasets[1].Required = false
+	s := start(t, cfg)
+	untilReady(t, s)
+	lookup := holdfastv1.NewLookupClient(dial(t, s.Addr()))
+	pending := func() string {
+		got, err := lookup.Status(t.Context(), &holdfastv1.StatusRequest{Dataset: "usage"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := s.Status()
+		if !status.Ready || status.Datasets[0].Pending != "" {
+			t.Errorf("ready is %v; a dataset that was never loaded has pending %q", status.Ready, status.Datasets[0].Pending)
+		}
+		return got.GetDatasets()[0].GetPendingDeclaration()
+	}
+	declare := func(change func(*DatasetConfig)) {
+		t.Helper()
+		cfg = testConfig(store, "usage", "later")
+		cfg.Datasets[1].Required = false
+		change(&cfg.Datasets[0])
+		if err := s.Reload(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := pending(); got != "" {
+		t.Errorf("nothing was declared otherwise: %s", got)
+	}
+	declare(func(d *DatasetConfig) { d.LeaveOut = []string{"Usage.region"} })
+	until(t, "the reason", func() bool { return strings.Contains(pending(), "the key must not be left out") })
+	if code, body := fetch(t, s, "/status"); code != 200 || !strings.Contains(body, "pending_declaration") {
+		t.Errorf("/status is %d %s", code, body)
+	}
+	if code, body := fetch(t, s, "/metrics"); code != 200 || !strings.Contains(body, `holdfast_dataset_declaration_pending{dataset="usage"} 1`) {
+		t.Errorf("/metrics is %d %s", code, body)
+	}
+	declare(func(*DatasetConfig) {})
+	until(t, "what was declared first", func() bool { return pending() == "" })
+
+	empty := newStore(t)
+	declare(func(d *DatasetConfig) { d.Store = empty.Root() })
+	until(t, "the reason", func() bool { return strings.Contains(pending(), "dataset has no version yet") })
+	newProducer(t, empty, "usage", usageProto).publish(usage(3, 2)...)
+	until(t, "another store", func() bool { return pending() == "" })
+	if at := s.Status().Datasets[1].Store; at != empty.Root() {
+		t.Errorf("nothing is pending, %s is served, not %s", at, empty.Root())
 	}
 }

@@ -62,11 +62,11 @@ type Sidecar struct {
 	opening sync.Mutex // guards stores
 	stores  map[string]blob.Store
 
-	reloading  sync.Mutex               // guards the fields below; taken before routing
-	declared   map[dataset.Name]*served // what the configuration declares, perhaps not loaded yet
-	run        func(*served)            // nil unless the sidecar runs
-	generation atomic.Int64             // of the declarations
-	cache      *replica.Cache           // nil if there is none
+	reloading  sync.Mutex     // guards changes of the fields below; taken before routing
+	declared   declarations   // what the configuration declares, perhaps not loaded yet
+	run        func(*served)  // nil unless the sidecar runs
+	generation atomic.Int64   // of the declarations
+	cache      *replica.Cache // nil if there is none
 
 	callers  *callers
 	gate     *gate
@@ -106,7 +106,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	if options.Registry == nil {
 		options.Registry = daemon.NewRegistry()
 	}
-	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}, declared: map[dataset.Name]*served{}}
+	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}}
 	s.callers, s.gate = newCallers(cfg.Limits), newGate(cfg.Limits)
 	s.fetches = replica.NewFetches(cfg.Limits.MaxLoads)
 	s.sessions = replica.NewSessions(replica.SessionLimits{

@@ -52,6 +52,9 @@ type DatasetStatus struct {
 	// Root and Key are the root type and its key fields.
 	Root string   `json:"root,omitempty"`
 	Key  []string `json:"key,omitempty"`
+	// Pending says why the newest declaration is not served yet, but the one
+	// before, which all of this is about; empty if the newest is.
+	Pending string `json:"pending_declaration,omitempty"`
 	// LeaveOut are the fields that are declared to be left out.
 	LeaveOut []string `json:"leave_out,omitempty"`
 	// Service is the full name of the typed service, Schema the digest of the
@@ -95,6 +98,7 @@ func (s *Sidecar) datasetStatus(t *routes, d *served) DatasetStatus {
 	out := DatasetStatus{
 		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: d.declared.Store, Owner: d.declared.Owner, LeaveOut: d.declared.LeaveOut,
 	}
+	out.Pending = s.pending(d)
 	out.State = d.state(replica.Freshness{State: out.State, Age: out.Age})
 	if out.Age >= 0 {
 		out.AgeMS = out.Age.Milliseconds()

@@ -160,11 +160,19 @@ func newStatus() *cobra.Command {
 		for _, d := range list {
 			rows = append(rows, []string{
 				string(d.Dataset), d.State, d.versionText(), text(d.Announced),
-				age(d.AgeMS), strconv.Itoa(d.Records), d.Error,
+				age(d.AgeMS), strconv.Itoa(d.Records), d.errors(),
 			})
 		}
 		return errors.Join(printTable(c.OutOrStdout(), rows), err)
 	})
+}
+
+// errors is what is wrong, with the data or with the newest declaration.
+func (d datasetInfo) errors() string {
+	if d.Error == "" || d.Pending == "" {
+		return d.Error + d.Pending
+	}
+	return d.Error + "; " + d.Pending
 }
 
 // age shows milliseconds, an unknown age as a dash.

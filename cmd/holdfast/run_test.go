@@ -86,6 +86,21 @@ func TestRunReloads(t *testing.T) {
 	hangUp()
 	until(`store_has="items, others"`)
 
+	declare("others, leave_out: [Item.id]") // its key
+	hangUp()
+	until("declarations are reloaded")
+	for deadline := time.Now().Add(time.Minute); ; {
+		out, err := process(t, "status", "--address", "unix:"+socket)
+		says := string(out)
+		if strings.Contains(says, " ready ") && strings.Contains(says, "the newest declaration is not served: ") && strings.Contains(says, "the key must not be left out") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the status is %s, error %v", out, err)
+		}
+	}
+	served("others", true)
+
 	if err := os.WriteFile(config, []byte("dataset: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func (s *sidecarSource) Datasets(ctx context.Context) ([]datasetInfo, error) {
 	out := []datasetInfo{}
 	for _, d := range stats.GetDatasets() {
 		info := datasetInfo{
-			Dataset: dataset.Name(d.GetName()), AgeMS: d.GetAgeMs(), State: d.GetState(), Error: d.GetError(),
+			Dataset: dataset.Name(d.GetName()), AgeMS: d.GetAgeMs(), State: d.GetState(), Error: d.GetError(), Pending: d.GetPendingDeclaration(),
 			Records: int(d.GetRecords()), Root: roots[d.GetName()].GetRoot(), Key: roots[d.GetName()].GetKey(),
 		}
 		if info.Version, err = version(d.GetVersion()); err != nil {

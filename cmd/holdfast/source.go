@@ -46,9 +46,11 @@ type datasetInfo struct {
 	AgeMS     int64           `json:"age_ms"`
 	State     string          `json:"state"`
 	Error     string          `json:"error,omitempty"`
-	Records   int             `json:"records"`
-	Root      string          `json:"root"`
-	Key       []string        `json:"key"`
+	// Pending says why a sidecar does not serve its newest declaration yet.
+	Pending string   `json:"pending_declaration,omitempty"`
+	Records int      `json:"records"`
+	Root    string   `json:"root"`
+	Key     []string `json:"key"`
 }
 
 type versionInfo struct {

@@ -148,7 +148,7 @@ type Record struct {
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// message is the record as a message of the type that Schema declares.
 	Message []byte `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// json is the record as ProtoJSON.
+	// json is the record as ProtoJSON, without fields that are left out.
 	Json          string `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1244,9 +1244,12 @@ type DatasetStatus struct {
 	Ready    bool `protobuf:"varint,11,opt,name=ready,proto3" json:"ready,omitempty"`
 	Required bool `protobuf:"varint,12,opt,name=required,proto3" json:"required,omitempty"`
 	// service is the full name of the typed service.
-	Service       string `protobuf:"bytes,13,opt,name=service,proto3" json:"service,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Service string `protobuf:"bytes,13,opt,name=service,proto3" json:"service,omitempty"`
+	// pending_declaration says why the newest declaration of the dataset is not
+	// served yet, but the one before; empty if the newest is.
+	PendingDeclaration string `protobuf:"bytes,14,opt,name=pending_declaration,json=pendingDeclaration,proto3" json:"pending_declaration,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *DatasetStatus) Reset() {
@@ -1370,6 +1373,13 @@ func (x *DatasetStatus) GetService() string {
 	return ""
 }
 
+func (x *DatasetStatus) GetPendingDeclaration() string {
+	if x != nil {
+		return x.PendingDeclaration
+	}
+	return ""
+}
+
 var File_holdfast_v1_lookup_proto protoreflect.FileDescriptor
 
 const file_holdfast_v1_lookup_proto_rawDesc = "" +
@@ -1455,7 +1465,7 @@ const file_holdfast_v1_lookup_proto_rawDesc = "" +
 	"\x0eStatusResponse\x126\n" +
 	"\bdatasets\x18\x01 \x03(\v2\x1a.holdfast.v1.DatasetStatusR\bdatasets\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\bR\x05ready\x12%\n" +
-	"\x0egossip_members\x18\x03 \x01(\rR\rgossipMembers\"\xcc\x02\n" +
+	"\x0egossip_members\x18\x03 \x01(\rR\rgossipMembers\"\xfd\x02\n" +
 	"\rDatasetStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1c\n" +
@@ -1470,7 +1480,8 @@ const file_holdfast_v1_lookup_proto_rawDesc = "" +
 	" \x03(\tR\x04live\x12\x14\n" +
 	"\x05ready\x18\v \x01(\bR\x05ready\x12\x1a\n" +
 	"\brequired\x18\f \x01(\bR\brequired\x12\x18\n" +
-	"\aservice\x18\r \x01(\tR\aservice2\x99\x04\n" +
+	"\aservice\x18\r \x01(\tR\aservice\x12/\n" +
+	"\x13pending_declaration\x18\x0e \x01(\tR\x12pendingDeclaration2\x99\x04\n" +
 	"\x06Lookup\x128\n" +
 	"\x03Get\x12\x17.holdfast.v1.GetRequest\x1a\x18.holdfast.v1.GetResponse\x12G\n" +
 	"\bBatchGet\x12\x1c.holdfast.v1.BatchGetRequest\x1a\x1d.holdfast.v1.BatchGetResponse\x127\n" +
