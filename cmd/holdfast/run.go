@@ -43,7 +43,7 @@ docs/configuration.md describes the configuration file.`,
 	} {
 		flags[key] = f.String(key, "", usage+" (overrides the configuration)")
 	}
-	f.BoolVar(&printConfig, "print-config", false, "print the effective configuration and where each value is from, and stop")
+	f.BoolVar(&printConfig, "print-config", false, "print the effective configuration and where each value is from, and stop; fail if run would refuse it")
 	load := func() (sidecar.Config, *daemon.Origins, error) {
 		cfg := sidecar.DefaultConfig()
 		sources := daemon.Sources{File: file, Environ: os.Environ(), Flags: map[string]string{}}
@@ -67,7 +67,11 @@ docs/configuration.md describes the configuration file.`,
 			if store != "" {
 				fmt.Fprintf(c.OutOrStdout(), "# everything in the store %s (flag --store)\n", store)
 			}
-			return origins.Print(c.OutOrStdout(), &cfg)
+			// Also of what is refused: it says where the wrong value is from.
+			if err := origins.Print(c.OutOrStdout(), &cfg); err != nil {
+				return err
+			}
+			return cfg.FromStore(store).Validate()
 		}
 		ctx, stop := context.WithCancel(c.Context())
 		defer stop()
