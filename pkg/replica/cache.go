@@ -51,6 +51,7 @@ type Cache struct {
 	files map[string]*cachedFile // by key
 	size  int64                  // of all of them
 	clock int64                  // counts uses
+	made  int                    // how often the folder was made again
 	held  map[dataset.Name]map[string]bool
 }
 
@@ -71,10 +72,33 @@ func OpenCache(dir string, max int64) (*Cache, error) {
 	if err := c.scan(); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
+	c.room(0)
 	return c, nil
 }
 
+// ready makes the folder again if somebody removed it, and forgets what was in
+// it. It returns how often that was: who kept something when it was less often
+// has to keep it again.
+func (c *Cache) ready() (made int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := os.Lstat(filepath.Join(c.dir, cacheTemp)); !errors.Is(err, fs.ErrNotExist) {
+		return c.made, nil // of other errors, who writes there hears
+	}
+	clear(c.files)
+	c.size = 0
+	c.made++
+	if err = takeFolder(c.dir); err == nil {
+		err = c.scan()
+	}
+	if err != nil {
+		return c.made, fmt.Errorf("make the cache's folder again: %w", err)
+	}
+	return c.made, nil
+}
+
 // scan finds the files of an earlier process, in the order of their last use.
+// Nobody else has the Cache, or the mutex is held.
 func (c *Cache) scan() error {
 	type found struct {
 		key  string
@@ -103,7 +127,6 @@ func (c *Cache) scan() error {
 		c.files[f.key] = &cachedFile{f.info.Size(), c.clock}
 		c.size += f.info.Size()
 	}
-	c.room(0)
 	return err
 }
 
@@ -203,6 +226,9 @@ func (c *Cache) put(key string, data []byte) error {
 	}
 	c.putting.Lock()
 	defer c.putting.Unlock()
+	if _, err := c.ready(); err != nil {
+		return err
+	}
 	if !c.room(int64(len(data))) {
 		return nil
 	}

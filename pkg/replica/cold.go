@@ -102,16 +102,29 @@ func (r *Replica) confirmCold(ctx context.Context, l *look) error {
 	return nil
 }
 
+// retained says what the cache was last brought to.
+type retained struct {
+	position int64 // in the log; -1 if nothing was
+	made     int   // how often its folder had been made again
+}
+
 // retain brings what a start without the store needs into the cache, and
 // remembers f, which has led to the current view.
 func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 	c, ok := r.catalog.(*Catalog)
-	if r.cfg.Cache == nil || !ok || f.Position == r.retained {
+	if r.cfg.Cache == nil || !ok {
 		return
 	}
-	err := r.cfg.Cache.retain(ctx, c, f)
+	made, err := r.cfg.Cache.ready()
+	now := retained{f.Position, made}
+	if err == nil && now == r.retained {
+		return
+	}
 	if err == nil {
-		r.retained, r.unretained = f.Position, false
+		err = r.cfg.Cache.retain(ctx, c, f)
+	}
+	if err == nil {
+		r.retained, r.unretained = now, false
 		return
 	}
 	if !r.unretained && ctx.Err() == nil {

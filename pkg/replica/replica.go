@@ -79,7 +79,7 @@ type Replica struct {
 	detours atomic.Pointer[detours]
 
 	warmed     bool      // the cache was tried; has the turn, as the next three do
-	retained   int64     // the log position that the cache is at; -1 if none
+	retained   retained  // what the cache is at
 	unretained bool      // the last try failed
 	whole      time.Time // when the log was last found without a gap
 
@@ -121,7 +121,7 @@ func Open(cfg Config) *Replica {
 		changed: make(chan struct{}),
 		looked:  make(chan struct{}),
 
-		retained: -1,
+		retained: retained{position: -1},
 	}
 	if cfg.Folder != "" {
 		x := &foreign{name: cfg.Dataset, path: cfg.Folder, declared: cfg.Declared, fetches: cfg.Fetches}

@@ -1,0 +1,79 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+)
+
+// warnings counts the log records of level WARN and above, and says them.
+type warnings struct {
+	slog.Handler
+	t     testing.TB
+	count atomic.Int64
+}
+
+func newWarnings(t testing.TB) *warnings { return &warnings{Handler: slog.DiscardHandler, t: t} }
+
+func (w *warnings) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelWarn }
+
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	var text strings.Builder
+	r.Attrs(func(a slog.Attr) bool { text.WriteString(" " + a.String()); return true })
+	w.t.Logf("%s:%s", r.Message, text.String())
+	w.count.Add(1)
+	return nil
+}
+
+// watched returns a replica with the cache in a folder, and counts its warnings.
+func watched(t testing.TB, store blob.Store, dir string, max int64) (*replica.Replica, *warnings) {
+	t.Helper()
+	c, err := replica.OpenCache(dir, max)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := newWarnings(t)
+	return open(store, func(cfg *replica.Config) { cfg.Cache, cfg.Logger = c, slog.New(said) }), said
+}
+
+// TestCacheFolderRemoved removes the cache's folder, or what is in it, beneath a
+// replica: the next look brings back what a start needs.
+func TestCacheFolderRemoved(t *testing.T) {
+	for name, harm := range map[string]func(dir string) error{
+		"all of it": os.RemoveAll,
+		"its content": func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newNetwork(blob.NewMemory())
+			w := newWorld(t, store, 3)
+			w.grow(2)
+			dir := filepath.Join(t.TempDir(), "cache")
+			r, said := watched(t, store, dir, 1<<20)
+			refresh(t, r, w.last())
+			for _, news := range []int{0, 1} { // without a new version, and with one
+				if err := harm(dir); err != nil {
+					t.Fatal(err)
+				}
+				w.grow(news)
+				refresh(t, r, w.last())
+				if _, err := os.Stat(filepath.Join(dir, ".holdfast-cache")); err != nil {
+					t.Error(err)
+				}
+				w.cold(store, dir, w.last())
+			}
+			if n := said.count.Load(); n > 0 {
+				t.Errorf("%d warnings, want none", n)
+			}
+		})
+	}
+}
