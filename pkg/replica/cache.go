@@ -264,6 +264,25 @@ func (c *Cache) write(key string, data []byte) error {
 	return nil
 }
 
+// able says whether room for size bytes can be made.
+func (c *Cache) able(size int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, bytes := c.free()
+	return c.size-bytes+size <= c.max
+}
+
+// free returns the keys that nobody holds, and their bytes. The mutex is held.
+func (c *Cache) free() (keys []string, bytes int64) {
+	for key, f := range c.files {
+		name, _, _ := strings.Cut(key, "/")
+		if !c.held[dataset.Name(name)][key] {
+			keys, bytes = append(keys, key), bytes+f.size
+		}
+	}
+	return keys, bytes
+}
+
 // room removes what was used longest ago and nobody holds, until size bytes
 // fit; false if they cannot.
 func (c *Cache) room(size int64) bool {
@@ -272,14 +291,7 @@ func (c *Cache) room(size int64) bool {
 	if c.size+size <= c.max {
 		return true
 	}
-	var free []string
-	var able int64
-	for key, f := range c.files {
-		name, _, _ := strings.Cut(key, "/")
-		if !c.held[dataset.Name(name)][key] {
-			free, able = append(free, key), able+f.size
-		}
-	}
+	free, able := c.free()
 	if c.size-able+size > c.max {
 		return false
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
@@ -76,4 +77,57 @@ func TestCacheFolderRemoved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCacheTooSmallFetchesNothing has a cache that does not hold a snapshot: no
+// look fetches one for it, and one warning for each snapshot says so.
+func TestCacheTooSmallFetchesNothing(t *testing.T) {
+	for _, max := range []int64{1, 3000} { // nothing fits, or all but the snapshot
+		w := newWorld(t, blob.NewMemory(), 5)
+		store := newNetwork(w.store) // the producer's reads do not count
+		w.grow(40)
+		for w.manifest().Snapshot == nil { // so that no delta is loaded
+			w.grow(1)
+		}
+		if size := w.manifest().Snapshot.Size; size < 3000 {
+			t.Fatalf("the snapshot has %d bytes, and is to be larger than the cache", size)
+		}
+		r, said := watched(t, store, t.TempDir(), max)
+		for range 5 {
+			refresh(t, r, w.last())
+		}
+		if gets, n := store.gets.Load(), said.count.Load(); gets != 1 || n != 1 {
+			t.Errorf("of %d bytes: %d blobs were read and %d warnings given, want 1 and 1", max, gets, n)
+		}
+		for range 4 { // deltas from that snapshot
+			w.grow(1)
+			before := store.gets.Load()
+			refresh(t, r, w.last())
+			refresh(t, r, w.last())
+			if gets, n := store.gets.Load()-before, said.count.Load(); gets != 1 || n != 1 {
+				t.Errorf("of %d bytes, with a delta: %d blobs were read and %d warnings given, want 1 and 1", max, gets, n)
+			}
+		}
+		w.grow(1) // another snapshot
+		before := store.gets.Load()
+		refresh(t, r, w.last())
+		refresh(t, r, w.last())
+		if gets, n := store.gets.Load()-before, said.count.Load(); gets != 1 || n != 2 {
+			t.Errorf("of %d bytes, with another snapshot: %d blobs were read and %d warnings given, want 1 and 2", max, gets, n)
+		}
+	}
+}
+
+// manifest returns the manifest of the newest version.
+func (w *world) manifest() *blob.Manifest {
+	w.t.Helper()
+	f, err := announce.Open(w.store, "n").Refresh(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at, err := replica.NewCatalog(w.store, "n").Head(w.t.Context(), f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return at.Manifest
 }

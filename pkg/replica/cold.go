@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -109,7 +110,8 @@ type retained struct {
 }
 
 // retain brings what a start without the store needs into the cache, and
-// remembers f, which has led to the current view.
+// remembers f, which has led to the current view. What does not fit is not
+// tried again before the log says something new.
 func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 	c, ok := r.catalog.(*Catalog)
 	if r.cfg.Cache == nil || !ok {
@@ -117,20 +119,23 @@ func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 	}
 	made, err := r.cfg.Cache.ready()
 	now := retained{f.Position, made}
-	if err == nil && now == r.retained {
+	if err == nil && (now == r.retained || now == r.tooLarge) {
 		return
 	}
 	if err == nil {
 		err = r.cfg.Cache.retain(ctx, c, f)
 	}
 	if err == nil {
-		r.retained, r.unretained = now, false
+		r.retained, r.unretained = now, ""
 		return
 	}
-	if !r.unretained && ctx.Err() == nil {
+	if errors.Is(err, ErrCacheTooSmall) {
+		r.tooLarge = now
+	}
+	if why := err.Error(); why != r.unretained && ctx.Err() == nil {
+		r.unretained = why
 		r.cfg.Logger.Warn("the cache could not replace the store now", "dataset", r.cfg.Dataset, "error", err)
 	}
-	r.unretained = true
 }
 
 // retain brings the shortest addition to the cache that will do: what lacks
@@ -153,27 +158,59 @@ func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold) e
 	return err
 }
 
+// bring fetches what lacks of a way. What is known beforehand not to fit is not
+// fetched at all: a snapshot is the largest file there is.
 func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there bool) error {
-	keys, err := c.way(ctx, catalog, at, there)
+	w, err := c.way(ctx, catalog, at, there)
 	if err != nil {
 		return err
 	}
 	if !at.Manifest.Schema.IsZero() {
-		keys = append(keys, blob.SchemaKey(catalog.name, at.Manifest.Schema))
+		w.small = append(w.small, blob.SchemaKey(catalog.name, at.Manifest.Schema))
 	}
-	c.hold(catalog.name, keys)
-	for _, key := range keys {
-		if c.has(key) {
-			continue
-		}
-		if err := catalog.fetch(ctx, key); err != nil {
+	c.hold(catalog.name, w.keys())
+	tooSmall := fmt.Errorf("%w: no room for %s and what leads from there to the newest version", ErrCacheTooSmall, w.snapshot())
+	if !c.able(c.lacking(w.blobs)) {
+		return tooSmall
+	}
+	for _, key := range w.small {
+		if err := c.bringOne(ctx, catalog, key); err != nil {
 			return err
 		}
 		if !c.has(key) {
-			return fmt.Errorf("%w: no room for %s", ErrCacheTooSmall, key)
+			return tooSmall
+		}
+	}
+	if !c.able(c.lacking(w.blobs)) { // beside those, whose sizes were not known
+		return tooSmall
+	}
+	for _, b := range w.blobs {
+		if err := c.bringOne(ctx, catalog, b.key); err != nil {
+			return err
+		}
+		if !c.has(b.key) {
+			return fmt.Errorf("keep %s in cache: its bytes are damaged, or its room was taken", b.key)
 		}
 	}
 	return nil
+}
+
+// bringOne fetches a file that is not in the cache.
+func (c *Cache) bringOne(ctx context.Context, catalog *Catalog, key string) error {
+	if c.has(key) {
+		return nil
+	}
+	return catalog.fetch(ctx, key)
+}
+
+// lacking returns the bytes of those blobs that are not in the cache.
+func (c *Cache) lacking(blobs []sized) (bytes int64) {
+	for _, b := range blobs {
+		if !c.has(b.key) {
+			bytes += b.size
+		}
+	}
+	return bytes
 }
 
 // fetch makes the cache in front of the store keep a file. The turn to refresh
@@ -188,34 +225,58 @@ func (c *Catalog) fetch(ctx context.Context, key string) error {
 	return err
 }
 
-// way returns the keys of a snapshot, of the deltas from there to a version, and
-// of the manifests. If there, it is the newest snapshot that is in the cache;
-// ErrNoPath if none is, or if what follows has grown larger than it.
-func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool) ([]string, error) {
-	var keys []string
+// way is what leads to a version: a snapshot, the deltas from there, and the
+// manifests.
+type way struct {
+	small []string // manifests, of about manifestSize each, and the schema
+	blobs []sized  // the snapshot is the last one
+}
+
+// sized is the key of a file whose size is known.
+type sized struct {
+	key  string
+	size int64
+}
+
+func (w way) snapshot() string { return w.blobs[len(w.blobs)-1].key }
+
+func (w way) keys() []string {
+	keys := slices.Clone(w.small)
+	for _, b := range w.blobs {
+		keys = append(keys, b.key)
+	}
+	return keys
+}
+
+// way returns the way to a version. If there, its snapshot is the newest one that
+// is in the cache; ErrNoPath if none is, or if what follows has grown larger than
+// it.
+func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool) (way, error) {
+	var w way
 	var bytes int64
 	for n := 0; n < maxColdDeltas; n++ {
 		m := at.Manifest
-		keys = append(keys, blob.ManifestKey(catalog.name, m.Version, at.Digest))
+		w.small = append(w.small, blob.ManifestKey(catalog.name, m.Version, at.Digest))
 		if m.Snapshot != nil {
 			key := blob.BlobKey(catalog.name, m.Version, m.Snapshot.Digest)
 			if !there || c.has(key) && bytes <= m.Snapshot.Size {
-				return append(keys, key), nil
+				w.blobs = append(w.blobs, sized{key, m.Snapshot.Size})
+				return w, nil
 			}
 		}
 		if m.Delta == nil || m.Segment == m.Version {
 			break
 		}
-		keys = append(keys, blob.BlobKey(catalog.name, m.Version, m.Delta.Digest))
+		w.blobs = append(w.blobs, sized{blob.BlobKey(catalog.name, m.Version, m.Delta.Digest), m.Delta.Size})
 		bytes += m.Delta.Size + manifestSize
 		before, err := catalog.Before(ctx, m)
 		if err != nil && !errors.Is(err, blob.ErrNotFound) {
-			return nil, err
+			return way{}, err
 		}
 		if before == nil {
 			break
 		}
 		at = Point{before, m.PreviousManifest}
 	}
-	return nil, fmt.Errorf("keep version in cache: %w", ErrNoPath)
+	return way{}, fmt.Errorf("keep version in cache: %w", ErrNoPath)
 }

@@ -78,9 +78,10 @@ type Replica struct {
 	status  atomic.Pointer[look]
 	detours atomic.Pointer[detours]
 
-	warmed     bool      // the cache was tried; has the turn, as the next three do
+	warmed     bool      // the cache was tried; has the turn, as the next four do
 	retained   retained  // what the cache is at
-	unretained bool      // the last try failed
+	tooLarge   retained  // what it was too small for
+	unretained string    // what was said last of why it is not; empty if it is
 	whole      time.Time // when the log was last found without a gap
 
 	mu      sync.Mutex    // guards changes of live, changed and looked; taken last
@@ -122,6 +123,7 @@ func Open(cfg Config) *Replica {
 		looked:  make(chan struct{}),
 
 		retained: retained{position: -1},
+		tooLarge: retained{position: -1},
 	}
 	if cfg.Folder != "" {
 		x := &foreign{name: cfg.Dataset, path: cfg.Folder, declared: cfg.Declared, fetches: cfg.Fetches}
