@@ -28,17 +28,42 @@ func (b *backoff) wait(target dataset.Digest, now time.Time) error {
 	return nil
 }
 
-// failed notes a failure. The pause starts at a poll and doubles; it varies by
-// a quarter, so that many replicas do not come back together.
+// failed notes a failure. The pause starts at a poll and doubles.
 func (b *backoff) failed(target dataset.Digest, err error, now time.Time, poll time.Duration) {
 	b.target, b.err = target, err
-	pause := poll
-	for range b.failures {
-		if pause *= 2; pause >= maxBackoff {
+	b.due = now.Add(doubled(poll, maxBackoff, b.failures) - poll/2)
+	b.failures++
+}
+
+// doubled returns the pause after some failures before this one: it starts at
+// first, doubles up to most, and varies by a quarter, so that many replicas do
+// not come back together.
+func doubled(first, most time.Duration, failures int) time.Duration {
+	pause := first
+	for range failures {
+		if pause *= 2; pause >= most {
 			break
 		}
 	}
-	b.failures++
-	pause = min(pause, max(maxBackoff, poll))
-	b.due = now.Add(pause - pause/4 + rand.N(pause/4+1) - poll/2)
+	pause = min(pause, max(most, first))
+	return pause - pause/4 + rand.N(pause/4+1)
+}
+
+// pause spaces attempts to keep something in a cache, whose failures are worth
+// less than what they cost the store and the log. The zero pause is over.
+type pause struct {
+	failures int // in a row
+	due      time.Time
+}
+
+// maxPause bounds a pause.
+const maxPause = time.Hour
+
+// over says whether it is time for another attempt.
+func (p *pause) over(now time.Time) bool { return !now.Before(p.due) }
+
+// failed notes a failure at now; the first pause is as long as first.
+func (p *pause) failed(now time.Time, first time.Duration) {
+	p.due = now.Add(doubled(first, maxPause, p.failures))
+	p.failures++
 }

@@ -30,6 +30,13 @@ import (
 // does not fit into the cache.
 var ErrCacheTooSmall = errors.New("cache is too small")
 
+// errPaused says that something was not written to the cache, because another
+// write failed a short while ago, which was said then.
+var errPaused = errors.New("a write to the cache failed a short while ago")
+
+// writePause is the pause after the first write that fails.
+const writePause = time.Minute
+
 const (
 	cacheTemp  = ".temp"     // folder of files that are being written
 	foldFile   = "fold.json" // in a dataset's folder: what the log said last
@@ -53,6 +60,9 @@ type Cache struct {
 	clock int64                  // counts uses
 	made  int                    // how often the folder was made again
 	held  map[dataset.Name]map[string]bool
+	// A write that fails, as to a full disk, makes a pause in those of its dataset,
+	// until all that it needs was kept: a manifest finds room where no blob does.
+	pauses map[dataset.Name]*pause
 }
 
 // cachedFile is a file of a Cache.
@@ -65,7 +75,10 @@ type cachedFile struct {
 // bounds it to max bytes. A folder that holds something else, or lies in a
 // store, is refused with ErrNotCache.
 func OpenCache(dir string, max int64) (*Cache, error) {
-	c := &Cache{dir: dir, max: max, files: map[string]*cachedFile{}, held: map[dataset.Name]map[string]bool{}}
+	c := &Cache{
+		dir: dir, max: max, files: map[string]*cachedFile{},
+		held: map[dataset.Name]map[string]bool{}, pauses: map[dataset.Name]*pause{},
+	}
 	if err := takeFolder(dir); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
@@ -78,10 +91,13 @@ func OpenCache(dir string, max int64) (*Cache, error) {
 
 // ready makes the folder again if somebody removed it, and forgets what was in
 // it. It returns how often that was: who kept something when it was less often
-// has to keep it again.
-func (c *Cache) ready() (made int, err error) {
+// has to keep it again. It fails with errPaused if it is too early to write.
+func (c *Cache) ready(n dataset.Name) (made int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if p := c.pauses[n]; p != nil && !p.over(time.Now()) {
+		return c.made, errPaused
+	}
 	if _, err := os.Lstat(filepath.Join(c.dir, cacheTemp)); !errors.Is(err, fs.ErrNotExist) {
 		return c.made, nil // of other errors, who writes there hears
 	}
@@ -92,9 +108,25 @@ func (c *Cache) ready() (made int, err error) {
 		err = c.scan()
 	}
 	if err != nil {
+		c.failed(n)
 		return c.made, fmt.Errorf("make the cache's folder again: %w", err)
 	}
 	return c.made, nil
+}
+
+// failed begins a pause in the writes of a dataset. The mutex is held.
+func (c *Cache) failed(n dataset.Name) {
+	if c.pauses[n] == nil {
+		c.pauses[n] = &pause{}
+	}
+	c.pauses[n].failed(time.Now(), writePause)
+}
+
+// works says that all that a dataset needs was written.
+func (c *Cache) works(n dataset.Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.pauses, n)
 }
 
 // scan finds the files of an earlier process, in the order of their last use.
@@ -147,6 +179,12 @@ func digestOf(key string) (dataset.Digest, bool) {
 	}
 	d, err := dataset.ParseDigest(name)
 	return d, err == nil
+}
+
+// datasetOf returns the dataset of a key.
+func datasetOf(key string) dataset.Name {
+	name, _, _ := strings.Cut(key, "/")
+	return dataset.Name(name)
 }
 
 func (c *Cache) path(key string) string { return filepath.Join(c.dir, filepath.FromSlash(key)) }
@@ -226,7 +264,7 @@ func (c *Cache) put(key string, data []byte) error {
 	}
 	c.putting.Lock()
 	defer c.putting.Unlock()
-	if _, err := c.ready(); err != nil {
+	if _, err := c.ready(datasetOf(key)); err != nil {
 		return err
 	}
 	if !c.room(int64(len(data))) {
@@ -259,6 +297,9 @@ func (c *Cache) write(key string, data []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(temp) // else the next process does
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.failed(datasetOf(key))
 		return fmt.Errorf("write to cache: %w", err)
 	}
 	return nil
@@ -275,8 +316,7 @@ func (c *Cache) able(size int64) bool {
 // free returns the keys that nobody holds, and their bytes. The mutex is held.
 func (c *Cache) free() (keys []string, bytes int64) {
 	for key, f := range c.files {
-		name, _, _ := strings.Cut(key, "/")
-		if !c.held[dataset.Name(name)][key] {
+		if !c.held[datasetOf(key)][key] {
 			keys, bytes = append(keys, key), bytes+f.size
 		}
 	}
@@ -393,7 +433,7 @@ func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cache.put(key, b); err != nil {
+	if err := s.cache.put(key, b); err != nil && !errors.Is(err, errPaused) {
 		s.warn(err) // a disk that is full stops nobody
 	}
 	return b, nil

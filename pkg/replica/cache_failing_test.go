@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -130,4 +132,72 @@ func (w *world) manifest() *blob.Manifest {
 		w.t.Fatal(err)
 	}
 	return at.Manifest
+}
+
+// TestCacheCannotWrite has a disk that takes no blobs for six hours, of a dataset
+// with a new version each minute: the snapshot is fetched a few times, each try
+// gives a warning, and afterwards the cache is as it should be.
+func TestCacheCannotWrite(t *testing.T) {
+	for name, file := range map[string]string{"no blobs": "n/blobs", "nothing": "n", "not what the log says": "n/fold.json/x"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, blob.NewMemory(), 1000)
+				w.grow(1)
+				store := newNetwork(w.store)
+				dir := t.TempDir()
+				r, said := watched(t, store, dir, 1<<20)
+				write(t, dir, file)
+				deltas := int64(0)
+				for look := range 6 * 360 {
+					if look%6 == 0 && look < 360 {
+						w.grow(1)
+						deltas++
+					}
+					refresh(t, r, w.last())
+					time.Sleep(10 * time.Second)
+				}
+				// tries after 0, 1, 3, 7, 15, 31, 63, 123, … minutes, or a quarter sooner
+				if more := store.gets.Load() - 2*deltas; more > 16 { // each delta for the version, and once for the cache
+					t.Errorf("%d blobs were read beside the deltas", more)
+				}
+				if n := said.count.Load(); n == 0 || n > 16 {
+					t.Errorf("%d warnings in six hours", n)
+				}
+				if err := os.RemoveAll(filepath.Join(dir, filepath.Dir(file+"/x"))); err != nil {
+					t.Fatal(err)
+				}
+				_ = os.RemoveAll(filepath.Join(dir, "n/fold.json"))
+				time.Sleep(time.Hour)
+				refresh(t, r, w.last())
+				w.cold(store, dir, w.last())
+			})
+		})
+	}
+}
+
+// TestCacheDamagedInStore has a snapshot that was damaged in the store after it
+// was read, and is gone from the cache: it is not fetched again at each look.
+func TestCacheDamagedInStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, blob.NewMemory(), 2)
+		w.grow(1)
+		store, dir := newNetwork(w.store), t.TempDir()
+		r, said := watched(t, store, dir, 1<<20)
+		refresh(t, r, w.last())
+		m := w.manifest()
+		key := blob.BlobKey("n", m.Version, m.Snapshot.Digest)
+		err := errors.Join(os.RemoveAll(dir), w.store.Delete(t.Context(), key), w.store.Put(t.Context(), key, []byte("damaged")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := store.gets.Load()
+		for range 3600 {
+			refresh(t, r, w.last())
+			time.Sleep(time.Second)
+		}
+		// after 1, 3, 7, 15, … seconds, or a quarter sooner
+		if gets, n := store.gets.Load()-before, said.count.Load(); gets == 0 || gets > 16 || n != gets {
+			t.Errorf("in an hour, %d blobs were read and %d warnings given", gets, n)
+		}
+	})
 }

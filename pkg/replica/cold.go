@@ -110,14 +110,14 @@ type retained struct {
 }
 
 // retain brings what a start without the store needs into the cache, and
-// remembers f, which has led to the current view. What does not fit is not
-// tried again before the log says something new.
+// remembers f, which has led to the current view. What does not fit is tried
+// again when the log says something new, what fails after a pause.
 func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 	c, ok := r.catalog.(*Catalog)
-	if r.cfg.Cache == nil || !ok {
+	if r.cfg.Cache == nil || !ok || !r.retaining.over(r.cfg.Now()) {
 		return
 	}
-	made, err := r.cfg.Cache.ready()
+	made, err := r.cfg.Cache.ready(r.cfg.Dataset)
 	now := retained{f.Position, made}
 	if err == nil && (now == r.retained || now == r.tooLarge) {
 		return
@@ -125,17 +125,25 @@ func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 	if err == nil {
 		err = r.cfg.Cache.retain(ctx, c, f)
 	}
-	if err == nil {
-		r.retained, r.unretained = now, ""
-		return
-	}
-	if errors.Is(err, ErrCacheTooSmall) {
+	switch {
+	case err == nil:
+		r.retained, r.retaining, r.unretained = now, pause{}, ""
+		r.cfg.Cache.works(r.cfg.Dataset)
+	case errors.Is(err, ErrCacheTooSmall):
 		r.tooLarge = now
+		if why := err.Error(); why != r.unretained {
+			r.unretained = why
+			r.notRetained(err)
+		}
+	case errors.Is(err, errPaused), ctx.Err() != nil: // whoever failed to write has said so
+	default:
+		r.retaining.failed(r.cfg.Now(), r.cfg.Poll)
+		r.notRetained(err)
 	}
-	if why := err.Error(); why != r.unretained && ctx.Err() == nil {
-		r.unretained = why
-		r.cfg.Logger.Warn("the cache could not replace the store now", "dataset", r.cfg.Dataset, "error", err)
-	}
+}
+
+func (r *Replica) notRetained(err error) {
+	r.cfg.Logger.Warn("the cache could not replace the store now", "dataset", r.cfg.Dataset, "error", err)
 }
 
 // retain brings the shortest addition to the cache that will do: what lacks
@@ -195,12 +203,17 @@ func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there boo
 	return nil
 }
 
-// bringOne fetches a file that is not in the cache.
+// bringOne fetches a file that is not in the cache. It fails with errPaused if
+// that was in vain, because it could not be written.
 func (c *Cache) bringOne(ctx context.Context, catalog *Catalog, key string) error {
 	if c.has(key) {
 		return nil
 	}
-	return catalog.fetch(ctx, key)
+	if err := catalog.fetch(ctx, key); err != nil || c.has(key) {
+		return err
+	}
+	_, err := c.ready(catalog.name)
+	return err
 }
 
 // lacking returns the bytes of those blobs that are not in the cache.
