@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"time"
@@ -27,6 +28,10 @@ const (
 // not found its store yet.
 var errCold = errors.New("started from the cache")
 
+// errNoLog is why such a replica has not found it, if the store is there. What
+// is at a mount point while nothing is mounted is like that.
+var errNoLog = errors.New("the store has no log of the dataset, as if nothing was mounted there")
+
 // useCache returns the store whose files are kept in the cache, if there is one.
 func (cfg *Config) useCache() blob.Store {
 	if cfg.Cache == nil {
@@ -46,13 +51,21 @@ func (r *Replica) firstLook(ctx context.Context) (context.Context, context.Cance
 }
 
 // startCold moves to the version that the cache has, once, if the store did not
-// answer and nothing is loaded. The turn to refresh is held.
+// answer, or has no log, and nothing is loaded. A log that is there and announces
+// nothing is believed: somebody began anew. The turn to refresh is held.
 func (r *Replica) startCold(ctx context.Context, l *look) {
-	if r.cfg.Cache == nil || r.cfg.Folder != "" || r.warmed || r.Current() != nil || errors.Is(l.err, ErrEmpty) || ctx.Err() != nil {
+	if r.cfg.Cache == nil || r.cfg.Folder != "" || r.warmed || r.Current() != nil || ctx.Err() != nil {
+		return
+	}
+	empty := errors.Is(l.err, ErrEmpty)
+	if empty && l.fold.Position >= 0 {
 		return
 	}
 	r.warmed = true
 	f, err := r.cfg.Cache.recall(r.cfg.Dataset)
+	if empty && errors.Is(err, fs.ErrNotExist) {
+		return // a new dataset
+	}
 	var view *View
 	if err == nil {
 		view, err = r.loadCold(ctx, f)
@@ -60,6 +73,9 @@ func (r *Replica) startCold(ctx context.Context, l *look) {
 	if err != nil {
 		r.cfg.Logger.Warn("the cache cannot replace the store", "dataset", r.cfg.Dataset, "error", err)
 		return
+	}
+	if empty {
+		l.err = fmt.Errorf("refresh %s: %w", r.cfg.Dataset, errNoLog)
 	}
 	l.fold, l.cold = f, true
 	l.err = fmt.Errorf("%w: %w", errCold, l.err)
@@ -82,11 +98,15 @@ func (r *Replica) loadCold(ctx context.Context, f announce.Fold) (*View, error) 
 	return c.Load(ctx, nil, Point{m, digest})
 }
 
-// confirmCold makes sure, once the store answers, that its log has said what
-// the cache remembers; else everything is loaded anew.
-func (r *Replica) confirmCold(ctx context.Context, l *look) error {
+// confirmCold makes sure, once the store answers and has the log f, that this has
+// said what the cache remembers; else everything is loaded anew. No log at all
+// contradicts nothing: the store is as good as out of reach.
+func (r *Replica) confirmCold(ctx context.Context, l *look, f announce.Fold) error {
 	if !l.cold {
 		return nil
+	}
+	if f.Position < 0 {
+		return errNoLog
 	}
 	data, err := r.cfg.Store.Get(ctx, blob.LogKey(r.cfg.Dataset, l.fold.Position))
 	if err != nil && !errors.Is(err, blob.ErrNotFound) {

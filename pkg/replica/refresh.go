@@ -59,7 +59,7 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	if err != nil {
 		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
 	}
-	if err := r.confirmCold(ctx, l); err != nil {
+	if err := r.confirmCold(ctx, l, f); err != nil {
 		return fmt.Errorf("refresh %s: %w", r.cfg.Dataset, err)
 	}
 	l.fold = f
