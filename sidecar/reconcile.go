@@ -94,14 +94,16 @@ func (s *Sidecar) members() int {
 	return s.gossip.Members()
 }
 
-// discover returns the datasets of the followed store that are not known yet.
+// discover returns the datasets of the followed store that are not known yet. If it
+// does not answer, they are those of the cache; also if it has none at all at the
+// start, when they are required: it may be a mount point without its store.
 func (s *Sidecar) discover(ctx context.Context, known map[dataset.Name]*served, required bool) (map[dataset.Name]*served, error) {
 	store, err := s.store(ctx, s.cfg.follow)
 	if err != nil {
 		return nil, err
 	}
 	names, err := blob.Datasets(ctx, store)
-	if err != nil && s.cache != nil {
+	if s.cache != nil && (err != nil || required && len(names) == 0) {
 		names, err = s.cache.Datasets()
 	}
 	if err != nil {
