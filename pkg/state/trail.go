@@ -27,7 +27,7 @@ const trailBlocks = 16
 var (
 	// trailStep is how many bytes are given back together, by a call. As much of each
 	// of a shard's arrays may stay behind a decoder.
-	trailStep uint64 = 256 << 10
+	trailStep uint64 = 1 << 20
 	// leastTrail is how many bytes of a frame are worth a trail.
 	leastTrail int64 = 4 << 20
 )
