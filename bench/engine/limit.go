@@ -34,7 +34,6 @@ func phaseLimit(w workspace, args []string) error {
 		}
 		emitSince("load_index", start)
 	}
-	s = nil
 	for range 5 {
 		runtime.GC()
 		start := time.Now()

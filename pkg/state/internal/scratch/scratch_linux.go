@@ -1,7 +1,6 @@
 package scratch
 
 import (
-	"os"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -36,7 +35,7 @@ func Release(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	page := os.Getpagesize()
+	page := syscall.Getpagesize()
 	skip := -int(uintptr(unsafe.Pointer(&b[0]))) & (page - 1)
 	if n := (len(b) - skip) &^ (page - 1); n > 0 {
 		_ = syscall.Madvise(b[skip:skip+n], syscall.MADV_DONTNEED)
