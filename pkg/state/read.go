@@ -72,7 +72,8 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // optional parts and without holding all of it in memory: each type is decoded
 // while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
 // less than r has; nobody but who knows the digest of all can say that a blob is
-// not damaged. filter leaves out types, fields and records, for its deltas too, and
+// not damaged. What was decoded is given back at once, so large types whose values do
+// not lie in the order of their records, as all writers lay them, are refused. filter leaves out types, fields and records, for its deltas too, and
 // fails with ErrNotBindable for old blobs, whose header has no schemas; nil keeps
 // all.
 func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {

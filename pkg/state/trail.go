@@ -4,8 +4,9 @@ import "github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
 
 // A trail gives back the memory of a frame behind who decodes a part of it, so that
 // a snapshot is not in memory twice, as bytes of a blob and as pages, while its largest
-// type is decoded. What lies in a frame in one order, its records have in the same:
-// who goes back is told so (see decoder.passed). It is for one goroutine.
+// type is decoded. Values lie in a frame in the order of its records: a frame in which
+// they go back to what is gone is refused (decoder.textSpans, decodeEntrySpans). It is
+// for one goroutine.
 type trail []shardTrail
 
 // shardTrail is what of a shard's arrays has been read.
