@@ -32,7 +32,7 @@ func (c *Catalog) checkFilter(m *protomap.Mapping) error {
 		all[s.Name] = s
 	}
 	for _, name := range slices.Sorted(maps.Keys(loaded)) {
-		if protomap.IsBox(name) && len(loaded[name].Fields) == 0 {
+		if m.IsBox(name) && len(loaded[name].Fields) == 0 {
 			return fmt.Errorf("%s has the values of fields of messages: leave these fields out instead of %s.%s", name, name, all[name].Fields[0].Name)
 		}
 	}

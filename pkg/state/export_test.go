@@ -22,12 +22,12 @@ func SetShards(t *Type, n int) { t.shards, t.counts = n, new(lazyTally) }
 // Verify says what is wrong with a type's pages, if anything is.
 func Verify(t *Type) error { return t.verify() }
 
-// SetTrail makes frames of at least least bytes be given back behind their decoders in
+// SetTrail makes all frames be given back behind their decoders, after each block and in
 // steps of step bytes, until restore is called.
-func SetTrail(least int64, step uint64) (restore func()) {
-	before, was := leastTrail, trailStep
-	leastTrail, trailStep = least, step
-	return func() { leastTrail, trailStep = before, was }
+func SetTrail(step uint64) (restore func()) {
+	least, was, blocks := leastTrail, trailStep, trailBlocks
+	leastTrail, trailStep, trailBlocks = 0, step, 1
+	return func() { leastTrail, trailStep, trailBlocks = least, was, blocks }
 }
 
 // Trailing decodes the records of a type of a snapshot as if so much of each array had

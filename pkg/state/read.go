@@ -73,9 +73,9 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
 // less than r has; nobody but who knows the digest of all can say that a blob is
 // not damaged. What was decoded is given back at once, so large types whose values do
-// not lie in the order of their records, as all writers lay them, are refused. filter leaves out types, fields and records, for its deltas too, and
-// fails with ErrNotBindable for old blobs, whose header has no schemas; nil keeps
-// all.
+// not lie in the order of their records, as all writers lay them, are refused. filter
+// leaves out types, fields and records, for its deltas too, and fails with
+// ErrNotBindable for old blobs, whose header has no schemas; nil keeps all.
 func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()

@@ -22,10 +22,9 @@ type stretch struct {
 	begun    bool // from is known
 }
 
-// trailBlocks is after how many blocks of records something may be given back.
-const trailBlocks = 16
-
 var (
+	// trailBlocks is after how many blocks of records something may be given back.
+	trailBlocks = 16
 	// trailStep is how many bytes are given back together, by a call. As much of each
 	// of a shard's arrays may stay behind a decoder.
 	trailStep uint64 = 1 << 20

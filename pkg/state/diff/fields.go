@@ -44,6 +44,8 @@ const (
 	// records there are no more. Records that share what they refer to can have
 	// exponentially many.
 	fewPairs = 1 << 10
+	// pairsLooked is the number of pairs between two looks at the context.
+	pairsLooked = 1 << 6
 	// mostSeen is how many pairs are noted at a time.
 	mostSeen = 1 << 16
 	// maxPaths is at how many paths two records may differ: those of types that refer
@@ -248,11 +250,13 @@ func (w *walker) child(x, y state.Record) {
 // before says whether the two were compared before at the present path, as far as
 // that is noted.
 func (w *walker) before(x, y state.Record) bool {
-	if w.pairs++; w.pairs < fewPairs {
-		return false
+	if w.pairs++; w.pairs%pairsLooked == 0 {
+		if err := w.ctx.Err(); err != nil {
+			w.fail(err)
+		}
 	}
-	if err := w.ctx.Err(); err != nil {
-		w.fail(err)
+	if w.pairs < fewPairs {
+		return false
 	}
 	p := pair{x.Type(), y.Type(), x.Ordinal(), y.Ordinal(), maphash.Bytes(w.seed, w.path)}
 	if w.seen[p] {

@@ -2,6 +2,7 @@ package protomap
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -130,4 +131,15 @@ func keepOneofs(d *descriptorpb.DescriptorProto) {
 		}
 	}
 	d.OneofDecl = kept
+}
+
+// IsBox says whether a type has single values of the fields of messages: it is in
+// the schemas and no message itself.
+func (m *Mapping) IsBox(typeName string) bool {
+	for _, p := range m.plans {
+		if p.name == typeName {
+			return false
+		}
+	}
+	return slices.Contains(slices.Collect(maps.Values(boxNames)), typeName)
 }

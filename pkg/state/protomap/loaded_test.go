@@ -95,3 +95,22 @@ func snapshotOf(t *testing.T, m *Mapping, record string) []byte {
 	}
 	return b.Bytes()
 }
+
+// TestIsBox tells the types of single values from messages, also from one that is
+// called like another such type.
+func TestIsBox(t *testing.T) {
+	m := mustCompile(t, `syntax = "proto3";
+import "holdfast/v1/options.proto";
+message Item {
+  option (holdfast.v1.dataset) = {key: ["id"]};
+  string id = 1;
+  Long long = 2;
+}
+message Long { int32 x = 1; }
+`)
+	for name, want := range map[string]bool{"Item": false, "String": true, "Long": false} {
+		if m.IsBox(name) != want {
+			t.Errorf("%s: %v, want %v", name, !want, want)
+		}
+	}
+}

@@ -228,17 +228,6 @@ var boxNames = map[state.FieldType]string{
 	state.Double: "Double", state.String: "String", state.Bytes: "Bytes",
 }
 
-// IsBox says whether a type of a mapping has single values of the fields of messages:
-// it is no message itself.
-func IsBox(typeName string) bool {
-	for _, name := range boxNames {
-		if name == typeName {
-			return true
-		}
-	}
-	return false
-}
-
 // columnType is the field type that holds a scalar.
 func columnType(k protoreflect.Kind) state.FieldType {
 	switch k {

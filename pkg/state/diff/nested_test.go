@@ -1,0 +1,105 @@
+package diff_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/state"
+	"github.com/holdfast-data/holdfast/pkg/state/diff"
+)
+
+// nested makes a state of one record with a tree of that depth, of which each node has
+// the one below it as both of its children: there is one node a level. With twins it has
+// them in two fields, else in a list.
+func nested(t *testing.T, depth int, leaf int32, twins bool) *state.State {
+	t.Helper()
+	schemas, err := state.ParseSchemas("R @PrimaryKey(id) { int id; N n; } N { C c; N left; N right; int v; } C List<N>;")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := func(c, left state.Value, v int32) state.Ordinal {
+		o, err := b.AddObject("N", []state.Value{c, left, left, state.IntValue(v)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	o := node(state.Null(), state.Null(), leaf)
+	for i := range depth {
+		if twins {
+			o = node(state.Null(), state.ReferenceValue(o), int32(i))
+			continue
+		}
+		c, err := b.AddList("C", []state.Ordinal{o, o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o = node(state.ReferenceValue(c), state.Null(), int32(i))
+	}
+	if _, err := b.AddObject("R", []state.Value{state.IntValue(1), state.ReferenceValue(o)}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := b.Finish(state.Header{Origin: -1, Tag: int64(leaf)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestSharedManyTimes compares records with exponentially many ways to what differs.
+func TestSharedManyTimes(t *testing.T) {
+	const depth = 28
+	a, b := nested(t, depth, 1, false), nested(t, depth, 2, false)
+	r, err := diff.States(t.Context(), a, b, diff.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "n" + strings.Repeat(".c[]", depth) + ".v"
+	if want := map[string]int{path: 1}; r.Changed != 1 || !maps.Equal(r.Fields, want) {
+		t.Errorf("%d changed at %v, want 1 at %v", r.Changed, r.Fields, want)
+	}
+	if r, err := diff.States(t.Context(), a, b, diff.Options{Ignore: []string{"n.c"}}); err != nil || !r.Same() {
+		t.Errorf("without what differs: %+v, %v", r, err)
+	}
+
+	a, b = nested(t, 4, 1, true), nested(t, 4, 2, true)
+	if r, err := diff.States(t.Context(), a, b, diff.Options{}); err != nil || len(r.Fields) != 1<<4 {
+		t.Errorf("differs at %d paths, want %d: %v", len(r.Fields), 1<<4, err)
+	}
+	a, b = nested(t, depth, 1, true), nested(t, depth, 2, true)
+	if _, err := diff.States(t.Context(), a, b, diff.Options{}); !errors.Is(err, diff.ErrTooMany) {
+		t.Errorf("differs at 2^%d paths: %v", depth, err)
+	}
+	if r, err := diff.States(t.Context(), a, b, diff.Options{Ignore: []string{"n.left", "n.right"}}); err != nil || !r.Same() {
+		t.Errorf("without what differs: %+v, %v", r, err)
+	}
+}
+
+// TestEndsWithinARecord ends a comparison whose context is done while one record is
+// under way, which would take long.
+func TestEndsWithinARecord(t *testing.T) {
+	a, b := nested(t, 28, 1, true), nested(t, 28, 2, true)
+	if _, err := diff.States(&doneSoon{Context: t.Context()}, a, b, diff.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// doneSoon is a context that is done when it has been asked once.
+type doneSoon struct {
+	context.Context
+	asked int
+}
+
+func (c *doneSoon) Err() error {
+	if c.asked++; c.asked > 1 {
+		return context.Canceled
+	}
+	return nil
+}
