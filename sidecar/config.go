@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
@@ -54,7 +55,7 @@ type Config struct {
 type DatasetConfig struct {
 	// Name is the dataset's name in its store.
 	Name dataset.Name `yaml:"name"`
-	// Store is the folder or the URL of the store, as blob.Open takes it; of a
+	// Store is the folder or the URL of the store, as cloud.Open takes it; of a
 	// dataset that a Java producer owns, the folder that it publishes into.
 	Store string `yaml:"store"`
 	// Key names the key fields of a dataset that declares no schema; empty
@@ -268,7 +269,7 @@ func (c Config) validateCache(bad func(string, ...any)) {
 		stores = append(stores, d.Store)
 	}
 	for _, location := range stores {
-		folder, ok := blob.Folder(location)
+		folder, ok := cloud.Folder(location)
 		if c.Cache.Dir == "" || !ok {
 			continue
 		}
@@ -301,7 +302,7 @@ func (c Config) validateDatasets(bad func(string, ...any)) {
 }
 
 func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, ...any)) {
-	if d.Owner == OwnerHollow && blob.IsURL(d.Store) {
+	if d.Owner == OwnerHollow && cloud.IsURL(d.Store) {
 		bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
 	}
 	for _, c := range []struct {

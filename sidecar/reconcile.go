@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
@@ -43,9 +44,9 @@ func (s *Sidecar) store(ctx context.Context, location string) (blob.Store, error
 	if store := s.stores[location]; store != nil {
 		return store, nil
 	}
-	open := blob.Open
+	open := cloud.Open
 	if s.cache != nil {
-		open = blob.OpenLater // the cache has what is needed until the store is there
+		open = cloud.OpenLater // the cache has what is needed until the store is there
 	}
 	if s.options.World.Store != nil {
 		open = s.options.World.Store

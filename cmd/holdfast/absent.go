@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/sidecar"
 )
@@ -19,7 +20,7 @@ func warnAbsent(ctx context.Context, declared []sidecar.DatasetConfig, log *slog
 		if d.Owner != sidecar.OwnerHoldfast {
 			continue // a Java producer keeps no log
 		}
-		store, err := blob.Open(ctx, d.Store)
+		store, err := cloud.Open(ctx, d.Store)
 		if err != nil {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/logic"
@@ -116,7 +117,7 @@ func (e *evaluateFlags) open(c *cobra.Command, args []string) (*logic.Producer, 
 		}
 		inputs = append(inputs, n)
 	}
-	store, err := blob.Open(c.Context(), e.store)
+	store, err := cloud.Open(c.Context(), e.store)
 	if err != nil {
 		return nil, err
 	}

@@ -8,13 +8,14 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 )
 
-// createStore opens a store to write to it, as blob.Create does. undo removes
+// createStore opens a store to write to it, as cloud.Create does. undo removes
 // the folders that it made, as far as nothing has been put there.
 func createStore(ctx context.Context, location string) (store blob.Store, undo func(), err error) {
 	var made []string // deepest first
-	if !blob.IsURL(location) {
+	if !cloud.IsURL(location) {
 		made = missingFolders(location)
 	}
 	undo = func() {
@@ -25,7 +26,7 @@ func createStore(ctx context.Context, location string) (store blob.Store, undo f
 			_ = os.Remove(path) // fails if somebody uses it
 		}
 	}
-	if store, err = blob.Create(ctx, location); err == nil {
+	if store, err = cloud.Create(ctx, location); err == nil {
 		err = refuseDatasetFolder(ctx, store)
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -72,7 +73,7 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 		if err != nil {
 			return err
 		}
-		s, err := blob.Open(c.Context(), *store)
+		s, err := cloud.Open(c.Context(), *store)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
@@ -63,11 +64,11 @@ damaged, the way round it stays, too, and Prune names the blob.
 		if p.Dataset, err = dataset.ParseName(args[0]); err != nil {
 			return err
 		}
-		if p.Store, err = blob.Open(c.Context(), store); err != nil {
+		if p.Store, err = cloud.Open(c.Context(), store); err != nil {
 			return err
 		}
 		for _, location := range inputsOf {
-			s, err := blob.Open(c.Context(), location)
+			s, err := cloud.Open(c.Context(), location)
 			if err == nil {
 				err = refuseDatasetFolder(c.Context(), s) // in which there are no outputs
 			}

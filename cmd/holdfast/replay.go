@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/compare"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/logic"
@@ -73,7 +74,7 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 	if err := j.check(c); err != nil {
 		return nil, nil, err
 	}
-	store, err := blob.Open(c.Context(), j.store)
+	store, err := cloud.Open(c.Context(), j.store)
 	if err != nil {
 		return nil, nil, err
 	}

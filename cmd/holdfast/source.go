@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state/diff"
@@ -111,7 +112,7 @@ func sourceFlags(c *cobra.Command) func() (source, func(), error) {
 	c.MarkFlagsMutuallyExclusive("store", "address")
 	return func() (source, func(), error) {
 		if *store != "" && !c.Flags().Changed("address") { // a flag beats the environment
-			s, err := blob.Open(c.Context(), *store)
+			s, err := cloud.Open(c.Context(), *store)
 			if err != nil {
 				return nil, nil, err
 			}

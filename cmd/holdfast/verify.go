@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
@@ -65,7 +66,7 @@ bytes: a check of this program's writer on files of others.`,
 }
 
 func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
-	if blob.IsURL(path) {
+	if cloud.IsURL(path) {
 		return verifyBucket(c, path)
 	}
 	path, err := filepath.Abs(path)
@@ -106,7 +107,7 @@ func verifyDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
 }
 
 func verifyBucket(c *cobra.Command, url string) ([]*replica.Verification, error) {
-	store, err := blob.Open(c.Context(), url)
+	store, err := cloud.Open(c.Context(), url)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func verifiable(ctx context.Context, store *blob.Dir) ([]dataset.Name, error) {
 }
 
 func rewriteDir(c *cobra.Command, path string) ([]*replica.Verification, error) {
-	if blob.IsURL(path) {
+	if cloud.IsURL(path) {
 		return nil, errors.New("--rewrite needs a folder")
 	}
 	folders := []string{path}

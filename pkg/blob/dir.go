@@ -38,10 +38,10 @@ type Dir struct {
 }
 
 var (
-	_ Store    = (*Dir)(nil)
-	_ foldered = (*Dir)(nil)
-	_ sequel   = (*Dir)(nil)
-	_ bounded  = (*Dir)(nil)
+	_ Store        = (*Dir)(nil)
+	_ Foldered     = (*Dir)(nil)
+	_ Sequel       = (*Dir)(nil)
+	_ CappedGetter = (*Dir)(nil)
 )
 
 // OpenDir opens the store in the directory path, which must exist.
@@ -59,6 +59,10 @@ func OpenDir(path string) (*Dir, error) {
 	}
 	return &Dir{root: root}, nil
 }
+
+// LaterDir is OpenDir, but it is no error that the directory is missing: whoever
+// uses the store gets one until it is there. path is absolute.
+func LaterDir(path string) *Dir { return &Dir{root: path} }
 
 // CreateDir opens the store in the directory path to write to it, and makes
 // it if it is missing. It fails if the directory cannot be written.
@@ -88,7 +92,7 @@ func (d *Dir) Path(key string) string { return filepath.Join(d.root, filepath.Fr
 
 // Put implements Store.
 func (d *Dir) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return fmt.Errorf("put: %w: %w", ErrNotWritten, err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -99,7 +103,7 @@ func (d *Dir) Put(ctx context.Context, key string, data []byte) error {
 	if _, err := os.Lstat(path); err == nil {
 		return d.exists(key)
 	}
-	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
+	if err := CheckSize(key, int64(len(data)), MaxSize(key)); err != nil {
 		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
 	}
 	if err := d.makeFolder(filepath.Dir(path)); err != nil {
@@ -202,10 +206,11 @@ func (d *Dir) removeLostTemps() {
 
 // Get implements Store.
 func (d *Dir) Get(ctx context.Context, key string) ([]byte, error) {
-	return d.getAtMost(ctx, key, maxSize(key))
+	return d.GetAtMost(ctx, key, MaxSize(key))
 }
 
-func (d *Dir) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
+// GetAtMost implements CappedGetter.
+func (d *Dir) GetAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
 	if err := d.ready(ctx, key); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
@@ -255,7 +260,7 @@ func (d *Dir) Stat(ctx context.Context, key string) (Info, error) {
 // List implements Store. It also lists files that others made in the folder,
 // except those whose name begins with a dot.
 func (d *Dir) List(ctx context.Context, prefix string) ([]Info, error) {
-	if err := checkPrefix(prefix); err != nil {
+	if err := CheckPrefix(prefix); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
 	var out []Info
@@ -321,8 +326,8 @@ func (d *Dir) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// after implements sequel: it looks at names only.
-func (d *Dir) after(ctx context.Context, prefix, key string) ([]string, error) {
+// KeysAfter implements Sequel: it looks at names only.
+func (d *Dir) KeysAfter(ctx context.Context, prefix, key string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -339,8 +344,8 @@ func (d *Dir) after(ctx context.Context, prefix, key string) ([]string, error) {
 	return out, err
 }
 
-// folders returns the names of the store's folders, sorted.
-func (d *Dir) folders(ctx context.Context) ([]string, error) {
+// Folders returns the names of the store's folders, sorted.
+func (d *Dir) Folders(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -359,7 +364,7 @@ func (d *Dir) folders(ctx context.Context) ([]string, error) {
 }
 
 func (d *Dir) ready(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return err
 	}
 	return ctx.Err()

@@ -5,8 +5,8 @@
 // A [Store] writes create-only: of any number of writers of one key exactly
 // one wins, and a key never changes its bytes while it exists. Everything
 // above (one chain, one writer) rests on that alone. [Dir] is the store in a
-// directory, [Memory] the one for tests; [Open] also opens buckets of object
-// stores by URL. blobtest holds what every store must pass.
+// directory, [Memory] the one for tests; those in buckets of object stores are in
+// pkg/blob/cloud. blobtest holds what every store must pass.
 //
 // The layout of a store is STORE/<dataset>/ with
 //
@@ -19,5 +19,5 @@
 // were published with. Nothing is found by listing: who refers to a file
 // holds its digest.
 //
-// Read store.go, key.go, manifest.go, dir.go and cloud.go in that order.
+// Read store.go, key.go, manifest.go and dir.go in that order.
 package blob

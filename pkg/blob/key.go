@@ -38,8 +38,8 @@ func IsLogKey(n dataset.Name, key string) bool {
 // maxKeyLength is the greatest length of a key, in bytes.
 const maxKeyLength = 1024
 
-// checkKey returns ErrBadKey unless key is allowed.
-func checkKey(key string) error {
+// CheckKey returns ErrBadKey unless key is allowed.
+func CheckKey(key string) error {
 	if key == "" || len(key) > maxKeyLength {
 		return fmt.Errorf("%w %.40q: use 1 to %d bytes", ErrBadKey, key, maxKeyLength)
 	}
@@ -51,11 +51,11 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkPrefix returns ErrBadKey unless prefix is empty or the beginning of an
+// CheckPrefix returns ErrBadKey unless prefix is empty or the beginning of an
 // allowed key.
-func checkPrefix(prefix string) error {
+func CheckPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
-	return checkKey(strings.TrimSuffix(prefix, "/"))
+	return CheckKey(strings.TrimSuffix(prefix, "/"))
 }

@@ -22,9 +22,9 @@ var (
 	ErrNotRegular = errors.New("not a regular file")
 )
 
-// maxSize returns the greatest size of the file of a key. Only blobs have
+// MaxSize returns the greatest size of the file of a key. Only blobs have
 // none: of them, whoever refers to one knows the size.
-func maxSize(key string) int64 {
+func MaxSize(key string) int64 {
 	_, rest, _ := strings.Cut(key, "/")
 	switch folder, _, _ := strings.Cut(rest, "/"); folder {
 	case "log", "versions", "schemas":
@@ -33,8 +33,8 @@ func maxSize(key string) int64 {
 	return math.MaxInt64
 }
 
-// checkSize returns ErrTooLarge if size is more than a file of key may have.
-func checkSize(key string, size, most int64) error {
+// CheckSize returns ErrTooLarge if size is more than a file of key may have.
+func CheckSize(key string, size, most int64) error {
 	if size > most {
 		return fmt.Errorf("%w: %d bytes, of at most %d", ErrTooLarge, size, most)
 	}
@@ -73,7 +73,7 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	}
 	defer f.Close()
 	most = min(most, machineMemory())
-	if err := checkSize(path, size, most); err != nil {
+	if err := CheckSize(path, size, most); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return readAll(f, size, most)
@@ -88,7 +88,7 @@ func readAll(r io.Reader, size, most int64) ([]byte, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		if sizeErr := checkSize("", int64(len(b)), most); sizeErr != nil {
+		if sizeErr := CheckSize("", int64(len(b)), most); sizeErr != nil {
 			return nil, sizeErr
 		}
 		if err != nil {

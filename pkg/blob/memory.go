@@ -23,8 +23,8 @@ type memoryFile struct {
 }
 
 var (
-	_ Store   = (*Memory)(nil)
-	_ bounded = (*Memory)(nil)
+	_ Store        = (*Memory)(nil)
+	_ CappedGetter = (*Memory)(nil)
 )
 
 // NewMemory returns an empty store.
@@ -32,7 +32,7 @@ func NewMemory() *Memory { return &Memory{files: make(map[string]memoryFile)} }
 
 // Put implements Store.
 func (m *Memory) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return fmt.Errorf("put: %w: %w", ErrNotWritten, err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -43,7 +43,7 @@ func (m *Memory) Put(ctx context.Context, key string, data []byte) error {
 	if _, ok := m.files[key]; ok {
 		return fmt.Errorf("put %s: %w", key, ErrExists)
 	}
-	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
+	if err := CheckSize(key, int64(len(data)), MaxSize(key)); err != nil {
 		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
 	}
 	m.files[key] = memoryFile{bytes.Clone(data), time.Now()}
@@ -52,13 +52,14 @@ func (m *Memory) Put(ctx context.Context, key string, data []byte) error {
 
 // Get implements Store.
 func (m *Memory) Get(ctx context.Context, key string) ([]byte, error) {
-	return m.getAtMost(ctx, key, maxSize(key))
+	return m.GetAtMost(ctx, key, MaxSize(key))
 }
 
-func (m *Memory) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
+// GetAtMost implements CappedGetter.
+func (m *Memory) GetAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
 	f, err := m.file(ctx, key)
 	if err == nil {
-		err = checkSize(key, int64(len(f.data)), most)
+		err = CheckSize(key, int64(len(f.data)), most)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, err)
@@ -76,7 +77,7 @@ func (m *Memory) Stat(ctx context.Context, key string) (Info, error) {
 }
 
 func (m *Memory) file(ctx context.Context, key string) (memoryFile, error) {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return memoryFile{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -93,7 +94,7 @@ func (m *Memory) file(ctx context.Context, key string) (memoryFile, error) {
 
 // List implements Store.
 func (m *Memory) List(ctx context.Context, prefix string) ([]Info, error) {
-	if err := checkPrefix(prefix); err != nil {
+	if err := CheckPrefix(prefix); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
 	if err := ctx.Err(); err != nil {
@@ -112,7 +113,7 @@ func (m *Memory) List(ctx context.Context, prefix string) ([]Info, error) {
 
 // Delete implements Store.
 func (m *Memory) Delete(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+	if err := CheckKey(key); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
 	if err := ctx.Err(); err != nil {

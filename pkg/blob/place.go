@@ -95,13 +95,3 @@ func isStore(path string) (bool, error) {
 	}
 	return false, nil
 }
-
-// Folder returns the folder that a location names, as Open takes it; false if
-// it is that of a bucket, or none.
-func Folder(location string) (path string, ok bool) {
-	u, err := parseLocation(location)
-	if err != nil || u.Scheme != schemeFile {
-		return "", false
-	}
-	return u.Path, true
-}

@@ -64,17 +64,17 @@ func RefOf(b []byte) Ref {
 	return Ref{Digest: dataset.DigestOf(b), Size: int64(len(b))}
 }
 
-// bounded is what a store may offer so that no more is read than is wanted.
-type bounded interface {
-	// getAtMost is Get, but ErrTooLarge beyond most bytes.
-	getAtMost(ctx context.Context, key string, most int64) ([]byte, error)
+// CappedGetter is what a store may offer so that no more is read than is wanted.
+type CappedGetter interface {
+	// GetAtMost is Get, but ErrTooLarge beyond most bytes.
+	GetAtMost(ctx context.Context, key string, most int64) ([]byte, error)
 }
 
 // Get returns the bytes of key if they are those that want names, else
 // ErrDigest.
 func Get(ctx context.Context, store Store, key string, want Ref) (b []byte, err error) {
-	if s, ok := store.(bounded); ok {
-		b, err = s.getAtMost(ctx, key, want.Size)
+	if s, ok := store.(CappedGetter); ok {
+		b, err = s.GetAtMost(ctx, key, want.Size)
 	} else {
 		b, err = store.Get(ctx, key)
 	}
@@ -91,17 +91,17 @@ func Get(ctx context.Context, store Store, key string, want Ref) (b []byte, err 
 	return b, nil
 }
 
-// sequel is what a store may offer to make After cheap.
-type sequel interface {
-	// after returns the keys that begin with prefix, a folder, and follow key.
-	after(ctx context.Context, prefix, key string) ([]string, error)
+// Sequel is what a store may offer to make After cheap.
+type Sequel interface {
+	// KeysAfter returns the keys that begin with prefix, a folder, and follow key.
+	KeysAfter(ctx context.Context, prefix, key string) ([]string, error)
 }
 
 // After returns the keys in a folder, whose name ends with a slash, that follow
 // key, sorted. In a directory other things than files are among them.
 func After(ctx context.Context, store Store, folder, key string) ([]string, error) {
-	if s, ok := store.(sequel); ok {
-		out, err := s.after(ctx, folder, key)
+	if s, ok := store.(Sequel); ok {
+		out, err := s.KeysAfter(ctx, folder, key)
 		if err != nil {
 			return nil, fmt.Errorf("list %s behind %s: %w", folder, key, err)
 		}
@@ -120,9 +120,10 @@ func After(ctx context.Context, store Store, folder, key string) ([]string, erro
 	return out, nil
 }
 
-// foldered is what a store may offer to make Datasets cheap.
-type foldered interface {
-	folders(ctx context.Context) ([]string, error)
+// Foldered is what a store may offer to make Datasets cheap.
+type Foldered interface {
+	// Folders returns the first segments of the keys, sorted.
+	Folders(ctx context.Context) ([]string, error)
 }
 
 // Datasets returns the names of the datasets that have a log, also one that
@@ -165,8 +166,8 @@ func hasLog(ctx context.Context, store Store, n dataset.Name) (bool, error) {
 
 // folders returns the first segments of the store's keys, sorted.
 func folders(ctx context.Context, store Store) ([]string, error) {
-	if f, ok := store.(foldered); ok {
-		return f.folders(ctx)
+	if f, ok := store.(Foldered); ok {
+		return f.Folders(ctx)
 	}
 	infos, err := store.List(ctx, "")
 	if err != nil {

@@ -62,7 +62,7 @@ func decide(_ context.Context, s *logic.Session, emit func(proto.Message) error)
 }
 
 // exampleStore has two records of dataset usage; a program opens its own with
-// blob.Open.
+// cloud.Open.
 func exampleStore(ctx context.Context) blob.Store {
 	usage, err := featuregate.Mapping(featuregate.Usage)
 	if err != nil {

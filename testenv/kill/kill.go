@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 )
 
 // Config says how to fight.
@@ -106,7 +107,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		f.Store = filepath.Join(cfg.Dir, "store")
 	}
 	var err error
-	if f.opened, err = blob.OpenLater(ctx, f.Store); err != nil {
+	if f.opened, err = cloud.OpenLater(ctx, f.Store); err != nil {
 		return nil, fmt.Errorf("fight: %w", err)
 	}
 	if err := os.WriteFile(f.schema, []byte(schema), 0o600); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/announce/announcetest"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -45,7 +46,7 @@ var binary, holdfast string
 // create returns an empty store of its own in a server's bucket.
 func create(t *testing.T, s *Server) blob.Store {
 	t.Helper()
-	store, err := blob.Create(t.Context(), s.URL(prefix(t), s.Address()))
+	store, err := cloud.Create(t.Context(), s.URL(prefix(t), s.Address()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestRaces(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			url := s.URL(prefix(t), s.Address())
 			open := func() blob.Store {
-				store, err := blob.Create(t.Context(), url)
+				store, err := cloud.Create(t.Context(), url)
 				if err != nil {
 					t.Error(err)
 				}
@@ -137,7 +138,7 @@ func TestInterruptedUpload(t *testing.T) {
 				cancel()
 			}
 		})
-		store, err := blob.Create(t.Context(), s.URL(prefix(t), address))
+		store, err := cloud.Create(t.Context(), s.URL(prefix(t), address))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +186,7 @@ func TestServerDies(t *testing.T) {
 				kill.Do(s.Kill)
 			}
 		})
-		store, err := blob.Create(t.Context(), s.URL(prefix(t), address))
+		store, err := cloud.Create(t.Context(), s.URL(prefix(t), address))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,13 +207,13 @@ func TestServerDies(t *testing.T) {
 func TestNoSecrets(t *testing.T) {
 	s := Start(t, binary)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong"+secretKey)
-	if _, err := blob.Create(t.Context(), s.URL("x", s.Address())); err == nil || strings.Contains(err.Error(), secretKey) {
+	if _, err := cloud.Create(t.Context(), s.URL("x", s.Address())); err == nil || strings.Contains(err.Error(), secretKey) {
 		t.Errorf("with a wrong key: %v", err)
 	} else {
 		t.Log(err)
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
-	store, err := blob.Open(t.Context(), strings.Replace(s.URL("x", s.Address()), bucket, "none", 1))
+	store, err := cloud.Open(t.Context(), strings.Replace(s.URL("x", s.Address()), bucket, "none", 1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package blob
+package cloud
 
 import (
 	"bytes"
@@ -18,11 +18,13 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"gocloud.dev/blob"
+	gocloud "gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://
 	_ "gocloud.dev/blob/gcsblob"   // gs://
 	_ "gocloud.dev/blob/s3blob"    // s3://
 	"gocloud.dev/gcerrors"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // ErrNotCreateOnly says that a bucket lets a key be written twice, so that
@@ -32,85 +34,86 @@ var ErrNotCreateOnly = errors.New("the store does not create only")
 // How long an operation on a bucket may take: a connection that neither works
 // nor breaks must not hold anybody for ever.
 const (
-	cloudTimeout  = time.Minute
-	cloudSlowest  = 256 << 10 // bytes a second, on top of it
+	timeout       = time.Minute
+	slowest       = 256 << 10 // bytes a second, on top of it
 	conflictTries = 6         // of a Put that met another one
 )
 
 // probeFolder holds what probe writes. It begins with a dot, so it is no key.
 const probeFolder = ".holdfast-probe/"
 
-// cloud is a Store in a bucket. What the provider's client sends again after a
-// lost answer can meet its own bytes: then Put returns ErrExists although they
+// bucket is a blob.Store in a bucket. What the provider's client sends again after a
+// lost answer can meet its own bytes: then Put returns blob.ErrExists although they
 // are from this very call.
-type cloud struct {
+type bucket struct {
 	name   string // the URL without its parameters
 	prefix string // of all keys, with its slash; empty if there is none
-	bucket *blob.Bucket
+	bucket *gocloud.Bucket
 
 	mu     sync.Mutex
 	proven bool // the bucket is known to create only
 }
 
 var (
-	_ Store    = (*cloud)(nil)
-	_ foldered = (*cloud)(nil)
-	_ sequel   = (*cloud)(nil)
-	_ bounded  = (*cloud)(nil)
+	_ blob.Store        = (*bucket)(nil)
+	_ blob.Streamer     = (*bucket)(nil)
+	_ blob.Foldered     = (*bucket)(nil)
+	_ blob.Sequel       = (*bucket)(nil)
+	_ blob.CappedGetter = (*bucket)(nil)
 )
 
-// openCloud opens the bucket at u, in which keys begin with u's path.
-func openCloud(ctx context.Context, u *url.URL) (*cloud, error) {
+// openBucket opens the bucket at u, in which keys begin with u's path.
+func openBucket(ctx context.Context, u *url.URL) (*bucket, error) {
 	bare := *u
 	bare.Path, bare.RawPath = "", ""
 	prefix := strings.Trim(u.Path, "/")
 	name := strings.TrimSuffix(u.Scheme+"://"+u.Host+"/"+prefix, "/")
 	if prefix != "" {
-		if err := checkKey(prefix); err != nil {
+		if err := blob.CheckKey(prefix); err != nil {
 			return nil, fmt.Errorf("open store %s: prefix: %w", name, err)
 		}
 	}
-	bucket, err := blob.OpenBucket(ctx, bare.String())
+	opened, err := gocloud.OpenBucket(ctx, bare.String())
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", name, masked(err))
 	}
 	if prefix != "" {
 		prefix += "/"
-		bucket = blob.PrefixedBucket(bucket, prefix)
+		opened = gocloud.PrefixedBucket(opened, prefix)
 	}
-	return &cloud{name: name, prefix: prefix, bucket: bucket}, nil
+	return &bucket{name: name, prefix: prefix, bucket: opened}, nil
 }
 
-// Put implements Store.
-func (c *cloud) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
-		return fmt.Errorf("put: %w: %w", ErrNotWritten, err)
+// Put implements blob.Store.
+func (s *bucket) Put(ctx context.Context, key string, data []byte) error {
+	if err := blob.CheckKey(key); err != nil {
+		return fmt.Errorf("put: %w: %w", blob.ErrNotWritten, err)
 	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+		return fmt.Errorf("put %s: %w: %w", key, blob.ErrNotWritten, err)
 	}
-	if err := checkSize(key, int64(len(data)), maxSize(key)); err != nil {
-		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	if err := blob.CheckSize(key, int64(len(data)), blob.MaxSize(key)); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, blob.ErrNotWritten, err)
 	}
-	if err := c.probe(ctx); err != nil {
-		return fmt.Errorf("put %s: %w: %w", key, ErrNotWritten, err)
+	if err := s.probe(ctx); err != nil {
+		return fmt.Errorf("put %s: %w: %w", key, blob.ErrNotWritten, err)
 	}
-	if err := c.create(ctx, key, data); err != nil {
+	if err := s.create(ctx, key, data); err != nil {
 		return fmt.Errorf("put %s: %w", key, err)
 	}
 	return nil
 }
 
-// create writes key if it is absent. Any error but ErrExists leaves the outcome
+// create writes key if it is absent. Any error but blob.ErrExists leaves the outcome
 // unknown: an attempt whose answer was lost may have written.
-func (c *cloud) create(ctx context.Context, key string, data []byte) error {
+func (s *bucket) create(ctx context.Context, key string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, timeFor(int64(len(data))))
 	defer cancel()
 	pause := 10 * time.Millisecond
 	for try := 1; ; try++ {
-		err := c.write(ctx, key, data)
+		err := s.write(ctx, key, data)
 		if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-			return ErrExists
+			return blob.ErrExists
 		}
 		if err == nil || !isConflict(err) || try == conflictTries {
 			return explained(ctx, err)
@@ -127,10 +130,10 @@ func (c *cloud) create(ctx context.Context, key string, data []byte) error {
 
 // write sends data once. What is interrupted is not visible: the bytes appear
 // with the last request, or not at all.
-func (c *cloud) write(ctx context.Context, key string, data []byte) error {
+func (s *bucket) write(ctx context.Context, key string, data []byte) error {
 	ctx, abort := context.WithCancel(ctx) // a Close after it writes nothing
 	defer abort()
-	w, err := c.bucket.NewWriter(ctx, key, &blob.WriterOptions{
+	w, err := s.bucket.NewWriter(ctx, key, &gocloud.WriterOptions{
 		ContentType: "application/octet-stream", DisableContentTypeDetection: true, IfNotExist: true,
 	})
 	if err != nil {
@@ -150,29 +153,30 @@ func isConflict(err error) bool {
 	return errors.As(err, &coded) && coded.ErrorCode() == "ConditionalRequestConflict"
 }
 
-// Get implements Store.
-func (c *cloud) Get(ctx context.Context, key string) ([]byte, error) {
-	return c.getAtMost(ctx, key, maxSize(key))
+// Get implements blob.Store.
+func (s *bucket) Get(ctx context.Context, key string) ([]byte, error) {
+	return s.GetAtMost(ctx, key, blob.MaxSize(key))
 }
 
-func (c *cloud) getAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
-	if err := c.ready(ctx, key); err != nil {
+// GetAtMost implements blob.CappedGetter.
+func (s *bucket) GetAtMost(ctx context.Context, key string, most int64) ([]byte, error) {
+	if err := s.ready(ctx, key); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
-	b, err := c.read(ctx, key, most)
+	b, err := s.read(ctx, key, most)
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, err)
 	}
 	return b, nil
 }
 
-func (c *cloud) read(ctx context.Context, key string, most int64) ([]byte, error) {
-	r, err := c.open(ctx, key)
+func (s *bucket) read(ctx context.Context, key string, most int64) ([]byte, error) {
+	r, err := s.open(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if err := checkSize(key, r.Size(), most); err != nil {
+	if err := blob.CheckSize(key, r.Size(), most); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
@@ -185,12 +189,12 @@ func (c *cloud) read(ctx context.Context, key string, most int64) ([]byte, error
 	return append([]byte{}, b.Bytes()...), nil
 }
 
-// Stream implements Streamer.
-func (c *cloud) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
-	if err := c.ready(ctx, key); err != nil {
+// Stream implements blob.Streamer.
+func (s *bucket) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
+	if err := s.ready(ctx, key); err != nil {
 		return nil, 0, fmt.Errorf("get: %w", err)
 	}
-	r, err := c.open(ctx, key)
+	r, err := s.open(ctx, key)
 	if err != nil {
 		return nil, 0, fmt.Errorf("get %s: %w", key, err)
 	}
@@ -198,12 +202,12 @@ func (c *cloud) Stream(ctx context.Context, key string) (io.ReadCloser, int64, e
 }
 
 // open returns a reader that gives up after the time for the object's size.
-func (c *cloud) open(ctx context.Context, key string) (*timedReader, error) {
+func (s *bucket) open(ctx context.Context, key string) (*timedReader, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	t := &timedReader{ctx: ctx, cancel: cancel}
-	t.watch = time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
+	t.watch = time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	var err error
-	if t.Reader, err = c.bucket.NewReader(ctx, key, nil); err != nil {
+	if t.Reader, err = s.bucket.NewReader(ctx, key, nil); err != nil {
 		err = explained(ctx, err)
 		t.stop()
 		return nil, err
@@ -214,7 +218,7 @@ func (c *cloud) open(ctx context.Context, key string) (*timedReader, error) {
 
 // timedReader is a reader of an object with a limit of time.
 type timedReader struct {
-	*blob.Reader
+	*gocloud.Reader
 	ctx    context.Context // of the reader: it says why it failed
 	cancel context.CancelCauseFunc
 	watch  *time.Timer
@@ -238,45 +242,45 @@ func (t *timedReader) stop() {
 	t.cancel(nil)
 }
 
-// Stat implements Store.
-func (c *cloud) Stat(ctx context.Context, key string) (Info, error) {
-	if err := c.ready(ctx, key); err != nil {
-		return Info{}, fmt.Errorf("stat: %w", err)
+// Stat implements blob.Store.
+func (s *bucket) Stat(ctx context.Context, key string) (blob.Info, error) {
+	if err := s.ready(ctx, key); err != nil {
+		return blob.Info{}, fmt.Errorf("stat: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	a, err := c.bucket.Attributes(ctx, key)
+	a, err := s.bucket.Attributes(ctx, key)
 	if err != nil {
-		return Info{}, fmt.Errorf("stat %s: %w", key, explained(ctx, err))
+		return blob.Info{}, fmt.Errorf("stat %s: %w", key, explained(ctx, err))
 	}
-	return Info{Key: key, Size: a.Size, Modified: a.ModTime}, nil
+	return blob.Info{Key: key, Size: a.Size, Modified: a.ModTime}, nil
 }
 
-// List implements Store.
-func (c *cloud) List(ctx context.Context, prefix string) ([]Info, error) {
-	if err := checkPrefix(prefix); err != nil {
+// List implements blob.Store.
+func (s *bucket) List(ctx context.Context, prefix string) ([]blob.Info, error) {
+	if err := blob.CheckPrefix(prefix); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
-	var out []Info
-	err := c.each(ctx, blob.ListOptions{Prefix: prefix}, func(o *blob.ListObject) {
-		if !o.IsDir && checkKey(o.Key) == nil {
-			out = append(out, Info{Key: o.Key, Size: o.Size, Modified: o.ModTime})
+	var out []blob.Info
+	err := s.each(ctx, gocloud.ListOptions{Prefix: prefix}, func(o *gocloud.ListObject) {
+		if !o.IsDir && blob.CheckKey(o.Key) == nil {
+			out = append(out, blob.Info{Key: o.Key, Size: o.Size, Modified: o.ModTime})
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", prefix, err)
 	}
-	slices.SortFunc(out, func(a, b Info) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b blob.Info) int { return cmp.Compare(a.Key, b.Key) })
 	return out, nil
 }
 
 // each calls f with what a listing yields.
-func (c *cloud) each(ctx context.Context, o blob.ListOptions, f func(*blob.ListObject)) error {
+func (s *bucket) each(ctx context.Context, o gocloud.ListOptions, f func(*gocloud.ListObject)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(cloudTimeout, func() { cancel(context.DeadlineExceeded) })
+	watch := time.AfterFunc(timeout, func() { cancel(context.DeadlineExceeded) })
 	defer watch.Stop()
-	for list := c.bucket.List(&o); ; {
+	for list := s.bucket.List(&o); ; {
 		object, err := list.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -284,24 +288,24 @@ func (c *cloud) each(ctx context.Context, o blob.ListOptions, f func(*blob.ListO
 		if err != nil {
 			return explained(ctx, err)
 		}
-		watch.Reset(cloudTimeout)
+		watch.Reset(timeout)
 		f(object)
 	}
 }
 
-// after implements sequel. S3 begins its listing behind the key; elsewhere the
+// KeysAfter implements blob.Sequel. S3 begins its listing behind the key; elsewhere the
 // keys before it are passed over here.
-func (c *cloud) after(ctx context.Context, prefix, key string) ([]string, error) {
+func (s *bucket) KeysAfter(ctx context.Context, prefix, key string) ([]string, error) {
 	var out []string
-	o := blob.ListOptions{Prefix: prefix, BeforeList: func(as func(any) bool) error {
+	o := gocloud.ListOptions{Prefix: prefix, BeforeList: func(as func(any) bool) error {
 		var in *s3.ListObjectsV2Input
 		if as(&in) {
-			in.StartAfter = aws.String(c.prefix + key)
+			in.StartAfter = aws.String(s.prefix + key)
 		}
 		return nil
 	}}
-	err := c.each(ctx, o, func(o *blob.ListObject) {
-		if o.Key > key && checkKey(o.Key) == nil {
+	err := s.each(ctx, o, func(o *gocloud.ListObject) {
+		if o.Key > key && blob.CheckKey(o.Key) == nil {
 			out = append(out, o.Key)
 		}
 	})
@@ -309,11 +313,11 @@ func (c *cloud) after(ctx context.Context, prefix, key string) ([]string, error)
 	return out, err
 }
 
-// folders returns the first segments of the keys, sorted.
-func (c *cloud) folders(ctx context.Context) ([]string, error) {
+// Folders implements blob.Foldered: it returns the first segments of the keys, sorted.
+func (s *bucket) Folders(ctx context.Context) ([]string, error) {
 	var out []string
-	err := c.each(ctx, blob.ListOptions{Delimiter: "/"}, func(o *blob.ListObject) {
-		if name := strings.TrimSuffix(o.Key, "/"); o.IsDir && checkKey(name) == nil {
+	err := s.each(ctx, gocloud.ListOptions{Delimiter: "/"}, func(o *gocloud.ListObject) {
+		if name := strings.TrimSuffix(o.Key, "/"); o.IsDir && blob.CheckKey(name) == nil {
 			out = append(out, name)
 		}
 	})
@@ -321,21 +325,21 @@ func (c *cloud) folders(ctx context.Context) ([]string, error) {
 	return out, err
 }
 
-// Delete implements Store.
-func (c *cloud) Delete(ctx context.Context, key string) error {
-	if err := c.ready(ctx, key); err != nil {
+// Delete implements blob.Store.
+func (s *bucket) Delete(ctx context.Context, key string) error {
+	if err := s.ready(ctx, key); err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, cloudTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := explained(ctx, c.bucket.Delete(ctx, key)); err != nil && !errors.Is(err, ErrNotFound) {
+	if err := explained(ctx, s.bucket.Delete(ctx, key)); err != nil && !errors.Is(err, blob.ErrNotFound) {
 		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
 }
 
-func (c *cloud) ready(ctx context.Context, key string) error {
-	if err := checkKey(key); err != nil {
+func (s *bucket) ready(ctx context.Context, key string) error {
+	if err := blob.CheckKey(key); err != nil {
 		return err
 	}
 	return ctx.Err()
@@ -344,28 +348,28 @@ func (c *cloud) ready(ctx context.Context, key string) error {
 // probe makes sure, once, that of two creates exactly one wins, whether they
 // meet or follow each other. What it leaves if it may not delete is tiny, and
 // no key.
-func (c *cloud) probe(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.proven {
+func (s *bucket) probe(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proven {
 		return nil
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	key := probeFolder + hex.EncodeToString(id[:])
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cloudTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 		defer cancel()
-		_ = c.bucket.Delete(ctx, key) // nobody reads it
+		_ = s.bucket.Delete(ctx, key) // nobody reads it
 	}()
 	values := []string{"first", "second", "third"}
 	var errs [3]error
 	var wait sync.WaitGroup
 	for i := range 2 {
-		wait.Go(func() { errs[i] = c.create(ctx, key, []byte(values[i])) })
+		wait.Go(func() { errs[i] = s.create(ctx, key, []byte(values[i])) })
 	}
 	wait.Wait()
-	errs[2] = c.create(ctx, key, []byte(values[2]))
+	errs[2] = s.create(ctx, key, []byte(values[2]))
 	won := -1
 	for i, err := range errs {
 		switch {
@@ -373,23 +377,23 @@ func (c *cloud) probe(ctx context.Context) error {
 			return fmt.Errorf("%w: a key was created twice, so two producers could overwrite each other; it needs conditional writes (If-None-Match)", ErrNotCreateOnly)
 		case err == nil:
 			won = i
-		case !errors.Is(err, ErrExists):
+		case !errors.Is(err, blob.ErrExists):
 			return fmt.Errorf("try a create: %w", err)
 		}
 	}
 	if won < 0 {
 		return fmt.Errorf("try a create: no one of three won: %w", errs[0])
 	}
-	if got, err := c.read(ctx, key, MaxFile); err != nil || string(got) != values[won] {
+	if got, err := s.read(ctx, key, blob.MaxFile); err != nil || string(got) != values[won] {
 		return fmt.Errorf("%w: the create that won wrote %q, but %q is there (error %w)", ErrNotCreateOnly, values[won], got, err)
 	}
-	c.proven = true
+	s.proven = true
 	return nil
 }
 
 // timeFor is how long it may take to move size bytes.
 func timeFor(size int64) time.Duration {
-	return cloudTimeout + time.Duration(max(size, 0)/cloudSlowest)*time.Second
+	return timeout + time.Duration(max(size, 0)/slowest)*time.Second
 }
 
 // explained returns err, without secrets, as this package's error, and with
@@ -399,7 +403,7 @@ func explained(ctx context.Context, err error) error {
 		return nil
 	}
 	if gcerrors.Code(err) == gcerrors.NotFound && !isElsewhere(err) {
-		return ErrNotFound
+		return blob.ErrNotFound
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, masked(err))

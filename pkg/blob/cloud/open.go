@@ -1,4 +1,4 @@
-package blob
+package cloud
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // Open opens the store at a location to read it: a folder, as a path or as
@@ -20,23 +22,23 @@ import (
 // A bucket is not touched before the first operation, and a reader of it needs
 // no right to write. The first Put makes sure, as Create does, that the bucket
 // creates only.
-func Open(ctx context.Context, location string) (Store, error) {
+func Open(ctx context.Context, location string) (blob.Store, error) {
 	u, err := parseLocation(location)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if u.Scheme == schemeFile {
-		return OpenDir(u.Path)
+		return blob.OpenDir(u.Path)
 	}
-	return openCloud(ctx, u)
+	return openBucket(ctx, u)
 }
 
 // OpenLater is Open, but it is no error that a folder is missing: whoever uses
 // it gets one until it is there.
-func OpenLater(ctx context.Context, location string) (Store, error) {
+func OpenLater(ctx context.Context, location string) (blob.Store, error) {
 	u, err := parseLocation(location)
 	if err == nil && u.Scheme == schemeFile {
-		return &Dir{root: u.Path}, nil
+		return blob.LaterDir(u.Path), nil
 	}
 	return Open(ctx, location)
 }
@@ -44,15 +46,15 @@ func OpenLater(ctx context.Context, location string) (Store, error) {
 // Create opens the store at a location to write to it. A missing folder is
 // made; a bucket must exist, and is tried: of two creates of one key exactly
 // one must win, else Create fails with ErrNotCreateOnly.
-func Create(ctx context.Context, location string) (Store, error) {
+func Create(ctx context.Context, location string) (blob.Store, error) {
 	u, err := parseLocation(location)
 	if err != nil {
 		return nil, fmt.Errorf("create store: %w", err)
 	}
 	if u.Scheme == schemeFile {
-		return CreateDir(u.Path)
+		return blob.CreateDir(u.Path)
 	}
-	c, err := openCloud(ctx, u)
+	c, err := openBucket(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -106,4 +108,14 @@ func parseLocation(location string) (*url.URL, error) {
 // IsURL says whether a location is the URL of a bucket rather than a folder.
 func IsURL(location string) bool {
 	return scheme.MatchString(location) && !strings.HasPrefix(strings.ToLower(location), schemeFile+"://")
+}
+
+// Folder returns the folder that a location names, as Open takes it; false if
+// it is that of a bucket, or none.
+func Folder(location string) (path string, ok bool) {
+	u, err := parseLocation(location)
+	if err != nil || u.Scheme != schemeFile {
+		return "", false
+	}
+	return u.Path, true
 }

@@ -1,4 +1,4 @@
-package blob_test
+package cloud_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 )
 
 // TestCloud runs the conformance tests on the code between the Store and a
@@ -25,7 +26,7 @@ func TestCloud(t *testing.T) {
 	blobtest.Run(t, func(t *testing.T) blob.Store {
 		bucket := memblob.OpenBucket(nil)
 		t.Cleanup(func() { bucket.Close() })
-		return blob.InBucket(bucket)
+		return cloud.InBucket(bucket)
 	})
 }
 
@@ -103,7 +104,7 @@ func credentials(t *testing.T) {
 
 func TestCreateProbes(t *testing.T) {
 	b := &bucket{}
-	store, err := blob.Create(t.Context(), serve(t, b))
+	store, err := cloud.Create(t.Context(), serve(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestCreateProbes(t *testing.T) {
 // TestOpenProbesBeforeItWrites shows that a reader writes nothing.
 func TestOpenProbesBeforeItWrites(t *testing.T) {
 	b := &bucket{}
-	store, err := blob.Open(t.Context(), serve(t, b))
+	store, err := cloud.Open(t.Context(), serve(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,16 +142,16 @@ func TestOpenProbesBeforeItWrites(t *testing.T) {
 func TestNotCreateOnly(t *testing.T) {
 	b := &bucket{put: func(_ int, _ http.ResponseWriter, store func()) { store() }}
 	url := serve(t, b)
-	if _, err := blob.Create(t.Context(), url); !errors.Is(err, blob.ErrNotCreateOnly) {
+	if _, err := cloud.Create(t.Context(), url); !errors.Is(err, cloud.ErrNotCreateOnly) {
 		t.Errorf("Create = %v, want ErrNotCreateOnly", err)
 	}
-	store, err := blob.Open(t.Context(), url)
+	store, err := cloud.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = store.Put(t.Context(), "d/log/0", []byte("x"))
 	objects, _ := b.held()
-	if !errors.Is(err, blob.ErrNotCreateOnly) || !errors.Is(err, blob.ErrNotWritten) || len(objects) != 0 {
+	if !errors.Is(err, cloud.ErrNotCreateOnly) || !errors.Is(err, blob.ErrNotWritten) || len(objects) != 0 {
 		t.Errorf("Put = %v, want ErrNotCreateOnly and ErrNotWritten; there is %v", err, objects)
 	}
 }
@@ -159,7 +160,7 @@ func TestNotCreateOnly(t *testing.T) {
 func proven(t *testing.T, put func(n int, w http.ResponseWriter, store func())) (*bucket, blob.Store) {
 	t.Helper()
 	b := &bucket{}
-	store, err := blob.Create(t.Context(), serve(t, b))
+	store, err := cloud.Create(t.Context(), serve(t, b))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,7 @@ func TestTruncatedGet(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	credentials(t)
-	store, err := blob.Open(t.Context(), "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+server.URL)
+	store, err := cloud.Open(t.Context(), "s3://bucket?region=us-east-1&use_path_style=true&endpoint="+server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +260,7 @@ func TestInterruptedPut(t *testing.T) {
 func TestOpenLocations(t *testing.T) {
 	dir := t.TempDir()
 	for _, location := range []string{dir, "file://" + dir} {
-		store, err := blob.Open(t.Context(), location)
+		store, err := cloud.Open(t.Context(), location)
 		if err != nil {
 			t.Errorf("Open(%s) = %v", location, err)
 		} else if d, ok := store.(*blob.Dir); !ok || d.Root() != dir {
@@ -280,7 +281,7 @@ func TestOpenLocations(t *testing.T) {
 		"s3://bucket/.hidden":                "prefix",
 		"s3://bucket/a?" + "secret=x":        "unknown query parameter",
 	} {
-		_, err := blob.Open(t.Context(), location)
+		_, err := cloud.Open(t.Context(), location)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secretKey) {
 			t.Errorf("Open(%q) = %v, want an error with %q and without secrets", location, err, want)
 		}
