@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/hugepage"
 )
 
 const (
@@ -29,6 +30,9 @@ const (
 	// openShare is what part of an arena a segment is at least, until it is
 	// full-grown: segments that are not full are waste.
 	openShare = 32
+
+	// leastHuge is how many bytes are worth huge pages before they are written.
+	leastHuge = 4 * hugepage.Bytes
 
 	maxCredit = 16 * SegmentBytes
 	line      = 64 // bytes of a cache line
@@ -128,11 +132,13 @@ type Writer struct {
 	Arena
 	from     [streams]int // where it began to write in open segments that it found
 	expected int64        // see Expect
+	huge     hugepage.Asker
 	err      error
 }
 
 // Expect says about how many bytes the arena will hold, so that the first
-// segments are not smaller than the later ones.
+// segments are not smaller than the later ones, and many are in huge pages from
+// the first byte on, if the system has some.
 func (w *Writer) Expect(n int64) { w.expected = n }
 
 // Edit returns a Writer of the version after a.
@@ -240,6 +246,9 @@ func (w *Writer) grow(stream, n int) bool {
 		size *= 2
 	}
 	w.segs[number] = make([]byte, max(size, n))
+	if w.expected >= leastHuge {
+		w.huge.Ask(w.segs[number])
+	}
 	w.held += int64(len(w.segs[number]))
 	w.open[stream] = opening{number: number, claim: new(atomic.Int64)}
 	w.open[stream].claim.Store(taken)

@@ -20,3 +20,10 @@ func (r *Ranges) Collapse() (n int64) {
 	}
 	return n
 }
+
+// ask asks for huge pages at the addresses, as far as memory is mapped there.
+func ask(s span) {
+	for at := s.from; at < s.to; at += Bytes {
+		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, at, Bytes, syscall.MADV_HUGEPAGE) // small ones do, too
+	}
+}

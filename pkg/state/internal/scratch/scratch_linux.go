@@ -10,15 +10,19 @@ const huge = 2 << 20 // bytes of a huge page
 
 // get returns n bytes that are zero, at least least.
 func get(n int) []byte {
-	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	size := n
+	if n >= huge {
+		size = (n + huge - 1) &^ (huge - 1) // the system aligns whole huge pages; what is behind n is never touched
+	}
+	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return make([]byte, n)
 	}
-	held.Add(int64(n))
-	if n >= 2*huge {
-		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) // fewer faults, if the system can
+	held.Add(int64(size))
+	if whole := n &^ (huge - 1); whole > 0 {
+		_ = syscall.Madvise(b[:whole], syscall.MADV_HUGEPAGE) // fewer faults, if the system can
 	}
-	return b
+	return b[:n]
 }
 
 // free gives back what get returned.
