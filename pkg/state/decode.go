@@ -49,6 +49,8 @@ type decoder struct {
 	used   []usage
 	trail  trail
 	block  *block
+
+	elements, values wirebits.Runs // scratch: of a page's collections
 }
 
 // usage says how much of a shard's variable data has been decoded, so that
@@ -64,6 +66,9 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 		return nil, f.corrupt("it is a %v, the state has a %v", f.schema.Kind, own.Kind)
 	}
 	d := &decoder{f: f, used: newUsage(f), trail: newTrail(f)}
+	if own.Kind != Object {
+		d.readEntries()
+	}
 	for _, field := range own.Fields {
 		i := f.schema.FieldIndex(field.Name)
 		if i >= 0 && f.schema.Fields[i].Type != field.Type {
@@ -84,7 +89,11 @@ func newUsage(f *frame) []usage {
 
 // clone returns a decoder of the same frame that has decoded nothing.
 func (d *decoder) clone() *decoder {
-	return &decoder{f: d.f, fields: d.fields, used: newUsage(d.f)}
+	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f)}
+	if d.f.schema.Kind != Object {
+		c.readEntries()
+	}
+	return c
 }
 
 func (f *frame) corrupt(format string, args ...any) error {
@@ -299,50 +308,6 @@ func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64,
 	return n, nil
 }
 
-// decodeEntrySpans sets where the entries of the block's collections lie.
-func (d *decoder) decodeEntrySpans() error {
-	spans := &d.block.spans[0]
-	for _, g := range d.block.groups {
-		s := &d.f.shards[g.shard]
-		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
-		read := d.block.read[:len(g.at)]
-		s.rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
-		first, start, next, n, least := uint64(0), uint64(0), uint64(0), uint64(0), uint64(0)
-		if d.trail != nil {
-			least = d.trail[g.shard].items.from
-		}
-		for i, end := range read {
-			k, e := g.record[i], g.at[i]
-			if e != next {
-				start = s.rows.At((e-1)*rowBits, s.pointerBits)
-				if i == 0 {
-					first = start
-				}
-			}
-			if start > end || itemBits > 0 && end > s.most || end-start > math.MaxInt32 { // so that the sum of a block does not wrap
-				return d.f.corrupt("entries %d to %d are out of range", start, end)
-			}
-			if (start*uint64(itemBits)+7)/8 < least {
-				return d.f.corrupt("entries are in another order than their records")
-			}
-			spans.start[k], spans.end[k] = start, end
-			n += end - start
-			start, next = end, e+1
-		}
-		if d.trail != nil {
-			d.trail[g.shard].items.pass((first*uint64(itemBits)+7)/8, start*uint64(itemBits)/8)
-		}
-		if itemBits == 0 && !d.f.allow.take(n) {
-			return d.f.corrupt("too many entries take no space")
-		}
-		used := &d.used[g.shard].items
-		if *used += n; itemBits > 0 && *used > s.most {
-			return d.f.corrupt("entries of records overlap")
-		}
-	}
-	return nil
-}
-
 // set sets the slots in a mask to the k'th record of the block and those behind
 // it.
 func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
@@ -398,58 +363,4 @@ func (d *decoder) setTexts(c *textColumn, f, src, k int, mask uint16) {
 		}
 		k++
 	}
-}
-
-// setEntries sets slots to the entries of collections.
-func (d *decoder) setEntries(c *entryColumns, k int, mask uint16) error {
-	spans := &d.block.spans[0]
-	for ; mask != 0; mask &= mask - 1 {
-		i := mathbits.TrailingZeros16(mask)
-		s := &d.f.shards[d.block.shards[k]]
-		start, end := spans.start[k], spans.end[k]
-		if c.kind == List {
-			at := len(c.parts[partElement])
-			s.items.Unpack(c.grow(partElement, int(end-start)), start*uint64(s.elementBits), s.elementBits)
-			c.start[i], c.end[i] = at, at+int(end-start)
-		} else if err := d.setTable(c, s, i, d.block.at[k], start, end); err != nil {
-			return err
-		}
-		k++
-	}
-	return nil
-}
-
-// setTable sets a slot to the entries in a SET's or MAP's hash table, which are
-// the buckets from start to end. The record is entry e of the shard.
-func (d *decoder) setTable(c *entryColumns, s *shard, slot int, e, start, end uint64) error {
-	rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.elementBits+s.valueBits
-	size := s.rows.At(e*rowBits+uint64(s.pointerBits), s.sizeBits)
-	if size > wire.MaxTableEntries || end-start != wire.TableSize(size) {
-		return d.f.corrupt("a hash table of %d entries has %d buckets", size, end-start)
-	}
-	empty, first := wirebits.Mask(s.elementBits), len(c.parts[partElement])
-	n := int(end - start)
-	elements, buckets, values := c.grow(partElement, n), c.grow(partBucket, n), []uint32(nil)
-	if c.kind == Map {
-		values = c.grow(partValue, n)
-	}
-	full := 0 // buckets so far; each is written down, and the next over it if it is empty
-	for k := range n {
-		x := s.items.At((start+uint64(k))*uint64(itemBits), itemBits)
-		elements[full], buckets[full] = uint32(x&empty), uint32(k)
-		if values != nil {
-			values[full] = uint32(x >> s.elementBits)
-		}
-		taken := 1
-		if x&empty == empty {
-			taken = 0
-		}
-		full += taken
-	}
-	c.cut(first + full)
-	if uint64(full) != size {
-		return d.f.corrupt("a hash table of %d entries holds %d", size, full)
-	}
-	c.start[slot], c.end[slot] = first, first+full
-	return nil
 }

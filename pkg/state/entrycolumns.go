@@ -30,14 +30,16 @@ func (c *entryColumns) reset() {
 	c.start, c.end = [pageSize]int{}, [pageSize]int{}
 }
 
-// grow appends room for n entries to a part and returns it.
+// grow appends room for n entries to a part and returns it; bits.RunsPad more may be
+// overwritten.
 func (c *entryColumns) grow(part, n int) []uint32 {
 	list := c.parts[part]
-	if len(list)+n > cap(list) {
-		list = append(make([]uint32, 0, 2*len(list)+n), list...)
+	from, to := len(list), len(list)+n
+	if to+bits.RunsPad > cap(list) {
+		list = append(make([]uint32, 0, 2*to+bits.RunsPad), list...)
 	}
-	c.parts[part] = list[:len(list)+n]
-	return c.parts[part][len(list):]
+	c.parts[part] = list[:to]
+	return list[from : to+bits.RunsPad]
 }
 
 // cut takes away all but the first n entries.
@@ -78,7 +80,7 @@ func (c *entryColumns) copy(p page, from, to int) {
 		col := &p.lay.cols[endColumn+1+k]
 		base, pos := p.offset(col, 0), col.Bit+start*step
 		dst := c.grow(k, int(end-start))
-		for i := range dst {
+		for i := range int(end - start) {
 			dst[i] = uint32(p.data.Load(pos, col.Mask) + base)
 			pos += step
 		}
@@ -122,13 +124,7 @@ func (c *entryColumns) plan(plans []columnPlan) uint64 {
 	}
 	plans[endColumn].setEnds(shapeNumbers, &ends)
 	for k, list := range c.parts {
-		least, most := uint32(0), uint32(0)
-		if len(list) > 0 {
-			least = list[0]
-		}
-		for _, x := range list {
-			least, most = min(least, x), max(most, x)
-		}
+		least, most := bits.Span(list)
 		plans[endColumn+1+k].setPart(n, uint64(least), uint64(most))
 	}
 	return n

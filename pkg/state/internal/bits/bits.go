@@ -131,16 +131,6 @@ func (a Words) Scatter(dst []uint64, places []uint16, rows []uint64, step, start
 	return greatest
 }
 
-// Unpack sets dst to the numbers from position pos on, of w bits each, w in
-// [0, 32]. The caller guarantees that there are so many.
-func (a Words) Unpack(dst []uint32, pos uint64, w int) {
-	mask, data := uint32(Mask(w)), a.data
-	for i := range dst {
-		dst[i] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & mask
-		pos += uint64(w)
-	}
-}
-
 // A Packer builds a bit array of a blob. The zero Packer is empty.
 type Packer struct {
 	words []uint64

@@ -152,27 +152,6 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestUnpack reads lists of numbers, from anywhere, as At does.
-func TestUnpack(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		data := rapid.SliceOfN(rapid.Byte(), 0, 96).Draw(t, "data")
-		a := bits.MakeBlobWords(data).Turn()
-		pos := rapid.Uint64Range(0, a.Bits()).Draw(t, "from")
-		w := rapid.IntRange(0, 32).Draw(t, "width")
-		most := 20
-		if w > 0 {
-			most = int(a.Bits()-pos) / w
-		}
-		got := make([]uint32, rapid.IntRange(0, most).Draw(t, "numbers"))
-		a.Unpack(got, pos, w)
-		for i, x := range got {
-			if want := a.At(pos+uint64(i*w), w); uint64(x) != want {
-				t.Fatalf("number %d of %d bits from %d is %#x, want %#x", i, w, pos, x, want)
-			}
-		}
-	})
-}
-
 // TestGather reads numbers of some rows as At does.
 func TestGather(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,5 +1,7 @@
 package bits
 
+import "unsafe"
+
 // ExpandSlowly is Expand as processors without vectors do it.
 func (p Page) ExpandSlowly(dst *[ColumnLen]uint64, at uint64, w int, e *Expansion) {
 	p.expandSlowly(dst, at, w, e)
@@ -9,4 +11,15 @@ func (p Page) ExpandSlowly(dst *[ColumnLen]uint64, at uint64, w int, e *Expansio
 // it.
 func ExpandColumnSlowly(dst *[ColumnLen]uint64, p Page, c *Column, null uint64, signed bool) uint16 {
 	return expandColumnSlowly(dst, p, c, null, signed)
+}
+
+// UnpackSlowly is Unpack as processors without vectors do it.
+func (r *Runs) UnpackSlowly(dst []uint32) { r.unpackSlowly(dst) }
+
+// SpanSlowly is Span as processors without vectors do it.
+func SpanSlowly(list []uint32) (least, most uint32) { return spanSlowly(list) }
+
+// Numbers returns the numbers in b, in the same memory.
+func Numbers(b []byte) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }

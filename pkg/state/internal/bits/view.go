@@ -13,3 +13,6 @@ func Viewed(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s))
 func Signed(x []uint64) []int64 {
 	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 }
+
+// bytesAt returns n bytes from the first one on.
+func bytesAt(first *byte, n int) []byte { return unsafe.Slice(first, n) }

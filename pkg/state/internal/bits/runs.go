@@ -1,0 +1,111 @@
+package bits
+
+import "encoding/binary"
+
+// A Source is numbers of w bits in a bit array, each step bits behind the one
+// before, wherever the first one is. The code for vectors knows its fields.
+type Source struct {
+	data    *byte
+	size    int // bytes of data, with what is behind the words
+	step, w int
+}
+
+// Source returns that of numbers of w bits, w in [0, 32], step bits apart; step is
+// at most 64.
+func (a Words) Source(step, w int) Source { return Source{&a.data[0], len(a.data), step, w} }
+
+// quick says whether vectors take the numbers: four of them are in 16 bytes, and
+// each, with the bits before it in its first byte, in four.
+func (s *Source) quick() bool { return hasVectors && s.step <= mostStep && s.w <= 25 }
+
+// mostStep is of numbers that vectors take.
+const mostStep = 32
+
+// Runs are up to ColumnLen runs of numbers, which are read together. MakeRuns makes
+// one.
+type Runs struct {
+	sources []Source
+	quick   bool // vectors take all of them
+	list    [ColumnLen]run
+	n       int // of list
+}
+
+// A run is numbers of a source that follow each other, the first one at bit pos. The
+// code for vectors knows its fields.
+type run struct {
+	pos    uint64
+	source int32
+	n      int32
+}
+
+// MakeRuns returns Runs without any, for numbers from some sources.
+func MakeRuns(sources []Source) Runs {
+	r := Runs{sources: sources, quick: true}
+	for i := range sources {
+		r.quick = r.quick && sources[i].quick()
+	}
+	return r
+}
+
+// Reset forgets all runs.
+func (r *Runs) Reset() { r.n = 0 }
+
+// Add adds the n numbers from bit pos of a source on. The caller guarantees that
+// there are so many.
+func (r *Runs) Add(source int32, pos uint64, n int32) {
+	r.list[r.n&(ColumnLen-1)] = run{pos, source, n}
+	r.n++
+}
+
+// RunsPad is how many numbers behind those of the runs Unpack may overwrite.
+const RunsPad = 3
+
+// Unpack sets dst to the numbers, run after run. There is room for them, and for
+// RunsPad more.
+func (r *Runs) Unpack(dst []uint32) {
+	if r.n == 0 {
+		return
+	}
+	if r.quick {
+		unpackRuns(&dst[0], &r.list[0], r.n, &r.sources[0])
+		return
+	}
+	r.unpackSlowly(dst)
+}
+
+// unpackSlowly is Unpack of any numbers on any processor.
+func (r *Runs) unpackSlowly(dst []uint32) {
+	for _, x := range r.list[:r.n] {
+		s := &r.sources[x.source]
+		data, mask, pos := bytesAt(s.data, s.size), uint32(Mask(s.w)), x.pos
+		for k := range dst[:x.n] {
+			dst[k] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & mask
+			pos += uint64(s.step)
+		}
+		dst = dst[x.n:]
+	}
+}
+
+// Span returns the least and the greatest of some numbers, zeros if there is
+// none.
+func Span(list []uint32) (least, most uint32) {
+	if len(list) >= leastSpan && hasVectors {
+		return span(&list[0], len(list))
+	}
+	return spanSlowly(list)
+}
+
+// leastSpan is how many numbers are worth vectors.
+const leastSpan = 8
+
+// spanSlowly is Span on any processor.
+func spanSlowly(list []uint32) (least, most uint32) {
+	if len(list) == 0 {
+		return 0, 0
+	}
+	least = list[0]
+	for _, x := range list {
+		least, most = min(least, x), max(most, x)
+	}
+	return least, most
+}
