@@ -10,7 +10,7 @@ import (
 // all are given back in the end.
 func TestPool(t *testing.T) {
 	var p Pool
-	a, b := p.Get(1<<20), p.Get(1<<20)
+	a, b := p.Get(2<<20), p.Get(2<<20)
 	for i := range a {
 		a[i] = 1
 	}
@@ -25,8 +25,8 @@ func TestPool(t *testing.T) {
 	if c := p.Get(1 << 10); len(c) != 1<<10 || &c[0] == &a[0] || &c[0] == &b[0] {
 		t.Error("a small buffer takes a large one's place")
 	}
-	c, d := p.Get(1<<19), p.Get(1<<18)
-	if &c[0] != &a[0] || &d[0] != &b[0] || len(c) != 1<<19 || len(d) != 1<<18 {
+	c, d := p.Get(1<<20), p.Get(1<<19)
+	if &c[0] != &a[0] || &d[0] != &b[0] || len(c) != 1<<20 || len(d) != 1<<19 {
 		t.Error("freed buffers were not used again")
 	}
 	p.Free(c)
@@ -35,9 +35,9 @@ func TestPool(t *testing.T) {
 	if len(p.idle) != 2 {
 		t.Errorf("%d buffers are idle, want 2", len(p.idle))
 	}
-	large := p.Get(mostIdle - 1<<20)
+	large := p.Get(mostIdle - 2<<20)
 	p.Free(large) // a and b together are too much beside it
-	if e := p.Get(1 << 20); runtime.GOOS == "linux" && (&e[0] == &a[0] || &e[0] != &b[0]) {
+	if e := p.Get(2 << 20); runtime.GOOS == "linux" && (&e[0] == &a[0] || &e[0] != &b[0]) {
 		t.Error("not what was freed first was given back first")
 	}
 	p.Free(b)
