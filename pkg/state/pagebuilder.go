@@ -1,13 +1,10 @@
 package state
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	mathbits "math/bits"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -32,7 +29,6 @@ type pageBuilder struct {
 
 	plans []columnPlan
 	last  *layout // that was chosen for the page before
-	key   []byte  // names the shapes of the plans
 	known [knownLayouts]knownLayout
 
 	narrow      [maxLayouts + 1]uint16 // by layout: a column into which a page did not fit
@@ -242,9 +238,9 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 // knownLayout is the layout that was chosen for shapes the last time. Pages of
 // one type ask for few.
 type knownLayout struct {
-	key   []byte
-	lay   *layout
-	waste int // bytes by which the page was longer than at best
+	shapes []shape
+	lay    *layout
+	waste  int // bytes by which the page was longer than at best
 }
 
 const knownLayouts = 256
@@ -269,17 +265,16 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 			return b.was
 		}
 	}
-	b.key = b.key[:0]
-	for i := range b.plans {
-		b.key = b.plans[i].shape.append(b.key)
-	}
-	k := &b.known[xxhash.Sum64(b.key)%knownLayouts]
+	k := &b.known[hashShapes(b.plans)%knownLayouts]
 	list := b.lays.all()
-	if k.lay != nil && bytes.Equal(k.key, b.key) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
+	if k.lay != nil && areShapes(b.plans, k.shapes) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
 		b.waste += k.waste
 		return k.lay
 	}
-	k.key = append(k.key[:0], b.key...)
+	k.shapes = k.shapes[:0]
+	for i := range b.plans {
+		k.shapes = append(k.shapes, b.plans[i].shape)
+	}
 	k.lay, k.waste = b.choose(list, size)
 	b.waste += k.waste
 	return k.lay
@@ -386,14 +381,11 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 	}
 }
 
+// writeHead writes base and slope of a column, and zeros behind them.
 func (p *columnPlan) writeHead(out []byte, c *column) {
-	n := (c.BaseBits + c.SlopeBits) / 8
-	if n == 0 {
-		return
+	if c.BaseBits+c.SlopeBits > 0 {
+		binary.LittleEndian.PutUint64(out[c.Head:], p.base|p.slope<<c.BaseBits)
 	}
-	var word [8]byte
-	binary.LittleEndian.PutUint64(word[:], p.base|p.slope<<c.BaseBits)
-	copy(out[c.Head:], word[:n])
 }
 
 // packNumbers packs the numbers of a column; holes become 0.

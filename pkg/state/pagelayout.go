@@ -252,13 +252,28 @@ func bytesOf(plans []columnPlan) (sum, n int) {
 }
 
 // has says whether the layout is the one with just the shapes of the plans.
-func (l *layout) has(plans []columnPlan) bool {
+func (l *layout) has(plans []columnPlan) bool { return areShapes(plans, l.shapes) }
+
+// areShapes says whether the plans have just these shapes, as many as there are
+// plans.
+func areShapes(plans []columnPlan, shapes []shape) bool {
 	for i := range plans {
-		if plans[i].shape != l.shapes[i] {
+		if plans[i].shape != shapes[i] {
 			return false
 		}
 	}
 	return true
+}
+
+// hashShapes returns a hash of the shapes of plans.
+func hashShapes(plans []columnPlan) (h uint64) {
+	for i := range plans {
+		s := &plans[i].shape
+		h ^= uint64(s.width) | uint64(s.baseBytes)<<8 | uint64(s.slopeBytes)<<16 | uint64(s.kind)<<24 | uint64(s.div)<<32
+		h *= 0x9e3779b97f4a7c15 // the golden ratio, odd: Knuth, vol. 3, section 6.4
+		h ^= h >> 32
+	}
+	return h
 }
 
 // adopt makes the plans those for the layout, if they fit.
@@ -280,10 +295,6 @@ func (l *layout) adopt(plans []columnPlan) bool {
 		p.shape, p.base, p.slope = l.shapes[i], h.base, h.slope
 	}
 	return true
-}
-
-func (s shape) append(key []byte) []byte {
-	return append(key, s.width, s.baseBytes, s.slopeBytes, byte(s.kind), s.div)
 }
 
 func newLayout(shapes []shape) *layout {

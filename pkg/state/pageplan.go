@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	mathbits "math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -74,12 +75,13 @@ func (p *columnPlan) setNumbers(t FieldType, nums *[pageSize]uint64, set uint16)
 		kind = shapeDoubles
 	}
 	if set == 0 {
-		*p = columnPlan{shape: shape{kind: kind}, count: pageSize}
+		p.set(kind, 0, 0, pageSize)
 		return
 	}
 	least, most, odd := span(nums, set)
 	if null := nullBits(t); least == null && most == null {
-		*p = columnPlan{shape: shape{kind: kind}, least: least, most: most, count: pageSize}
+		p.set(kind, least, most, pageSize)
+		p.width = 0
 		return
 	}
 	p.setRange(kind, least, most)
@@ -126,11 +128,18 @@ func byteLen(x uint64) uint8 { return uint8(bits.Len(x)+7) / 8 }
 // setRange stores numbers from least to most plain or less the least. FLOAT and
 // DOUBLE columns that take no byte are null, so 0 has its width, too.
 func (p *columnPlan) setRange(kind shapeKind, least, most uint64) {
-	*p = columnPlan{least: least, most: most, count: pageSize, shape: shape{kind: kind, width: widthOf(most)}}
+	p.set(kind, least, most, pageSize)
 	if most == 0 && (kind == shapeFloats || kind == shapeDoubles) {
 		p.width = 1
 	}
 	p.tryBase()
+}
+
+// set stores some numbers from least to most plain. It sets field by field: a plan that
+// is made and copied waits for its bytes to be written.
+func (p *columnPlan) set(kind shapeKind, least, most uint64, count int) {
+	p.kind, p.width, p.baseBytes, p.slopeBytes, p.div = kind, widthOf(most), 0, 0, 0
+	p.base, p.slope, p.least, p.most, p.count = 0, 0, least, most, count
 }
 
 // tryBase stores numbers less the least, if that takes fewer bytes.
@@ -189,20 +198,39 @@ func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 			return
 		}
 	}
-	least, most := nums[first]-uint64(first)*slope, uint64(0)
-	for m := set; m != 0; m &= m - 1 {
-		i := mathbits.TrailingZeros16(m)
-		if nums[i] < uint64(i)*slope {
-			return
-		}
-		x := nums[i] - uint64(i)*slope
-		least, most = min(least, x), max(most, x)
+	least, most, ok := aboveLine(nums, set, slope)
+	if !ok {
+		return
 	}
 	s := shape{kind: p.kind, width: widthOf(most - least), baseBytes: byteLen(least), slopeBytes: byteLen(slope)}
 	head := int(s.baseBytes) + int(s.slopeBytes)
 	if head <= 8 && head+int(s.width)*pageSize/8 < p.bytes() { // one load reads both
 		p.shape, p.base, p.slope = s, least, slope
 	}
+}
+
+// aboveLine returns by how much the numbers in the slots of set, which is not
+// empty, are above slope times the slot, at least and at most; ok is false if one is
+// below, or some are too large.
+func aboveLine(nums *[pageSize]uint64, set uint16, slope uint64) (least, most uint64, ok bool) {
+	low, high, line := int64(math.MaxInt64), int64(math.MinInt64), uint64(0)
+	large := uint64(0)
+	if set == 1<<pageSize-1 {
+		for _, x := range nums {
+			large |= x
+			above := int64(x - line)
+			low, high = min(low, above), max(high, above)
+			line += slope
+		}
+	} else {
+		for ; set != 0; set &= set - 1 {
+			i := mathbits.TrailingZeros16(set)
+			large |= nums[i]
+			above := int64(nums[i] - uint64(i)*slope)
+			low, high = min(low, above), max(high, above)
+		}
+	}
+	return uint64(low), uint64(high), low >= 0 && int64(large) >= 0
 }
 
 // planTexts decides how the ends of a field's values are stored, which lie in
@@ -231,6 +259,6 @@ func (p *columnPlan) setEnds(kind shapeKind, ends *[pageSize]uint64) {
 
 // setPart decides how one part of n entries is stored.
 func (p *columnPlan) setPart(n, least, most uint64) {
-	*p = columnPlan{least: least, most: most, count: int(n), shape: shape{kind: shapeParts, width: widthOf(most)}}
+	p.set(shapeParts, least, most, int(n))
 	p.tryBase()
 }

@@ -33,8 +33,9 @@ type Words struct {
 }
 
 // WordsPad is the number of bytes behind the words in the memory of a [Words], so
-// that a number may be read as two whole words wherever it ends.
-const WordsPad = 16
+// that a number may be read as two whole words wherever it ends, and one of a [Runs]
+// with up to seven that would follow it.
+const WordsPad = 32
 
 // BlobWords is the words of a bit array as a blob has them. The zero BlobWords has
 // none.

@@ -52,17 +52,26 @@ func (p *Writer) WriteAll(values []uint32, w int, base uint32) {
 		return
 	}
 	word, n, dst := p.word, p.n, p.dst
-	for _, v := range values {
-		word |= uint64(v-base) << (n & 63)
-		if n += uint(w); n >= 32 {
-			binary.LittleEndian.PutUint32(dst, uint32(word))
-			dst = dst[4:]
-			word >>= 32
-			n -= 32
+	if 2*w <= MostWritten {
+		for ; len(values) >= 2; values = values[2:] {
+			two := uint64(values[0]-base) | uint64(values[1]-base)<<(w&31)
+			word |= two << (n & 63)
+			n += 2 * uint(w)
+			binary.LittleEndian.PutUint64(dst, word)
+			dst = dst[n>>3:]
+			word >>= n &^ 7 & 63
+			n &= 7
 		}
 	}
-	binary.LittleEndian.PutUint64(dst, word)
-	p.dst, p.word, p.n = dst[n>>3:], word>>(n&^7&63), n&7
+	for _, v := range values {
+		word |= uint64(v-base) << (n & 63)
+		n += uint(w)
+		binary.LittleEndian.PutUint64(dst, word)
+		dst = dst[n>>3:]
+		word >>= n &^ 7 & 63
+		n &= 7
+	}
+	p.dst, p.word, p.n = dst, word, n
 }
 
 // WriteLong is Write of more bits, w at most 64.

@@ -5,21 +5,25 @@ import "encoding/binary"
 // A Source is numbers of w bits in a bit array, each step bits behind the one
 // before, wherever the first one is. The code for vectors knows its fields.
 type Source struct {
-	data    *byte
-	size    int // bytes of data, with what is behind the words
-	step, w int
+	data  *byte
+	size  int // bytes of data, with what is behind the words
+	step  int
+	mask  uint32
+	quick bool // vectors take the numbers
 }
 
 // Source returns that of numbers of w bits, w in [0, 32], step bits apart; step is
 // at most 64.
-func (a Words) Source(step, w int) Source { return Source{&a.data[0], len(a.data), step, w} }
+func (a Words) Source(step, w int) Source {
+	return Source{&a.data[0], len(a.data), step, uint32(Mask(w)), hasVectors && step <= mostStep && w <= mostLane}
+}
 
-// quick says whether vectors take the numbers: four of them are in 16 bytes, and
-// each, with the bits before it in its first byte, in four.
-func (s *Source) quick() bool { return hasVectors && s.step <= mostStep && s.w <= 25 }
-
-// mostStep is of numbers that vectors take.
-const mostStep = 32
+const (
+	// mostStep and mostLane are of numbers that vectors take: four of them are in 16
+	// bytes, and each, with the bits before it in its first byte, in four.
+	mostStep = 32
+	mostLane = 25
+)
 
 // Runs are up to ColumnLen runs of numbers, which are read together. MakeRuns makes
 // one.
@@ -42,7 +46,7 @@ type run struct {
 func MakeRuns(sources []Source) Runs {
 	r := Runs{sources: sources, quick: true}
 	for i := range sources {
-		r.quick = r.quick && sources[i].quick()
+		r.quick = r.quick && sources[i].quick
 	}
 	return r
 }
@@ -58,7 +62,7 @@ func (r *Runs) Add(source int32, pos uint64, n int32) {
 }
 
 // RunsPad is how many numbers behind those of the runs Unpack may overwrite.
-const RunsPad = 3
+const RunsPad = 7
 
 // Unpack sets dst to the numbers, run after run. There is room for them, and for
 // RunsPad more.
@@ -77,9 +81,9 @@ func (r *Runs) Unpack(dst []uint32) {
 func (r *Runs) unpackSlowly(dst []uint32) {
 	for _, x := range r.list[:r.n] {
 		s := &r.sources[x.source]
-		data, mask, pos := bytesAt(s.data, s.size), uint32(Mask(s.w)), x.pos
+		data, pos := bytesAt(s.data, s.size), x.pos
 		for k := range dst[:x.n] {
-			dst[k] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & mask
+			dst[k] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & s.mask
 			pos += uint64(s.step)
 		}
 		dst = dst[x.n:]

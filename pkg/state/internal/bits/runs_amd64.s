@@ -3,6 +3,19 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// fourOf makes four numbers in X, the first of which lies at bit R11 behind R10. DX
+// has their lanes, X0 the mask.
+#define fourOf(X) \
+	MOVQ R11, AX                  \
+	SHRQ $3, AX                   \
+	MOVQ R11, BX                  \
+	ANDQ $7, BX                   \
+	SHLQ $5, BX                   \
+	VMOVDQU (R10)(AX*1), X        \
+	VPSHUFB (DX)(BX*1), X, X      \
+	VPSRLVD 16(DX)(BX*1), X, X    \
+	VPAND   X0, X, X
+
 // func unpackRuns(dst *uint32, runs *run, n int, sources *Source)
 TEXT ·unpackRuns(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
@@ -20,34 +33,24 @@ next:
 	CMPQ DI, R12
 	JCC  done
 	MOVQ Source_step(R10), R13
-	MOVQ Source_w(R10), CX
+	VPBROADCASTD Source_mask(R10), X0
 	MOVQ Source_data(R10), R10
-	MOVL $1, AX
-	SHLL CX, AX
-	DECL AX
-	VMOVD AX, X0
-	VPBROADCASTD X0, X0
 	MOVQ R13, DX
 	SHLQ $8, DX // the length of a step's lanes
 	LEAQ ·runLanes(SB), AX
 	ADDQ AX, DX
 	SHLQ $2, R13
 
-four:
-	MOVQ R11, AX
-	SHRQ $3, AX
-	MOVQ R11, BX
-	ANDQ $7, BX
-	SHLQ $5, BX
-	VMOVDQU (R10)(AX*1), X1
-	VPSHUFB (DX)(BX*1), X1, X1
-	VPSRLVD 16(DX)(BX*1), X1, X1
-	VPAND   X0, X1, X1
-	VMOVDQU X1, (DI)
+eight:
+	fourOf(X1)
 	ADDQ R13, R11
-	ADDQ $16, DI
+	fourOf(X2)
+	ADDQ R13, R11
+	VMOVDQU X1, (DI)
+	VMOVDQU X2, 16(DI)
+	ADDQ $32, DI
 	CMPQ DI, R12
-	JCS  four
+	JCS  eight
 
 done:
 	MOVQ R12, DI

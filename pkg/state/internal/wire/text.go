@@ -19,11 +19,17 @@ func AppendText(b, data []byte) []byte {
 	return appendWideText(b, data)
 }
 
-// IsASCII says whether no byte is 0x80 or more, eight at a time.
+// IsASCII says whether no byte is 0x80 or more.
 func IsASCII(data []byte) bool {
 	const high = 0x8080808080808080
+	word := binary.LittleEndian.Uint64
+	for ; len(data) >= 32; data = data[32:] { // a branch for each eight bytes took as long as reading them
+		if (word(data)|word(data[8:])|word(data[16:])|word(data[24:]))&high != 0 {
+			return false
+		}
+	}
 	for ; len(data) >= 8; data = data[8:] {
-		if binary.LittleEndian.Uint64(data)&high != 0 {
+		if word(data)&high != 0 {
 			return false
 		}
 	}
