@@ -40,18 +40,21 @@ func newUser(name string, l Limits) *user {
 // allow everything.
 type caller struct {
 	credentials.CommonAuthInfo
-	conn  net.Conn
-	user  *user
-	limit int64 // of pending
+	conn    net.Conn
+	user    *user
+	backlog *backlog
+	room    chan struct{} // wakes a list that waits for room in the backlog
+	waiters atomic.Int64  // such lists
 
-	pending   atomic.Int64 // bytes of answers that the transport has not written
+	pending   atomic.Int64 // bytes of the backlog: answers that the transport has not written
 	receiving atomic.Int64 // requests that have begun and not arrived
-	progress  atomic.Int64 // answers written and requests that arrived
+	written   atomic.Int64 // answers
+	arrived   atomic.Int64 // requests
 }
 
 var (
 	_ credentials.AuthInfo = (*caller)(nil)
-	_ mem.BufferPool       = (*caller)(nil)
+	_ mem.BufferPool       = (*caller)(nil) // pending.go
 )
 
 // AuthType implements credentials.AuthInfo.
@@ -88,9 +91,6 @@ func (c *caller) name() string {
 	return c.user.name
 }
 
-// full says whether the caller has too many answers to read.
-func (c *caller) full() bool { return c != nil && c.pending.Load() > c.limit }
-
 // begin and end are around the reading of a request.
 func (c *caller) begin() {
 	if c != nil {
@@ -101,34 +101,15 @@ func (c *caller) begin() {
 func (c *caller) end() {
 	if c != nil {
 		c.receiving.Add(-1)
-		c.progress.Add(1)
+		c.arrived.Add(1)
 	}
-}
-
-// lend counts a buffer of the shared pool as pending until the transport has
-// written it, and returns the pool that takes it back.
-func (c *caller) lend(b *[]byte) mem.BufferPool {
-	if c == nil {
-		return &buffers
-	}
-	c.pending.Add(int64(len(*b)))
-	return c
-}
-
-// Get implements mem.BufferPool.
-func (c *caller) Get(n int) *[]byte { return buffers.Get(n) }
-
-// Put implements mem.BufferPool: the transport is done with b.
-func (c *caller) Put(b *[]byte) {
-	c.pending.Add(-int64(len(*b)))
-	c.progress.Add(1)
-	buffers.Put(b)
 }
 
 // callers are the connections of a sidecar. It makes their credentials, and
 // closes those that neither read nor write what they began.
 type callers struct {
 	limits  Limits
+	backlog backlog
 	refused atomic.Int64 // connections
 
 	mu    sync.Mutex
@@ -138,19 +119,21 @@ type callers struct {
 
 // watched is what was last seen of a caller.
 type watched struct {
-	progress int64
-	since    time.Time // when it last made progress, or had nothing to do
+	written, arrived int64
+	since            time.Time // when it last made progress, or had nothing to do
 }
 
 var _ credentials.TransportCredentials = (*callers)(nil)
 
 func newCallers(l Limits) *callers {
-	return &callers{limits: l, all: map[*caller]*watched{}, users: map[string]*user{}}
+	a := &callers{limits: l, all: map[*caller]*watched{}, users: map[string]*user{}}
+	a.backlog.limit = l.MaxPendingBytes
+	return a
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	c := &caller{conn: conn, limit: a.limits.MaxPendingBytes}
+	c := &caller{conn: conn, backlog: &a.backlog, room: make(chan struct{}, 1)}
 	c.SecurityLevel = credentials.NoSecurity
 	name := hostOf(conn.RemoteAddr().String())
 	if id, ok := peerUser(conn); ok {
@@ -179,12 +162,11 @@ func (a *callers) user(name string) *user {
 	return u
 }
 
-// remote returns who makes an HTTP request. It has no connection of its own, so
-// nothing of it is pending.
+// remote returns who makes an HTTP request.
 func (a *callers) remote(address string) *caller {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return &caller{user: a.user(hostOf(address))}
+	return &caller{user: a.user(hostOf(address)), backlog: &a.backlog}
 }
 
 // hostOf returns the host of an address host:port, or what all callers share
@@ -213,21 +195,33 @@ func (a *callers) forget(c *caller) {
 	defer a.mu.Unlock()
 	delete(a.all, c)
 	c.user.conns--
+	c.leave()
+}
+
+// moved says whether the caller made progress since it was last seen, or has
+// nothing to do. While it has more answers to read than it may have again,
+// further requests are none: it could keep others from that memory for ever.
+func (c *caller) moved(seen *watched) bool {
+	written, arrived := c.written.Load(), c.arrived.Load()
+	moved := written != seen.written || arrived != seen.arrived && c.fits(c.pending.Load()/2)
+	seen.written, seen.arrived = written, arrived
+	return moved || c.pending.Load() == 0 && c.receiving.Load() == 0
 }
 
 // sweep closes the connections that made no progress for too long although
-// there was something to do. It forgets users that are gone, but not before
-// their rates are what new ones would be: who comes back gains nothing.
+// there was something to do, and lets the lists of others see whether there is
+// room by now. It forgets users that are gone, but not before their rates are
+// what new ones would be: who comes back gains nothing.
 func (a *callers) sweep(now time.Time) (closed int) {
 	a.mu.Lock()
 	var stuck []*caller
 	for c, seen := range a.all {
-		progress := c.progress.Load()
-		if progress != seen.progress || c.pending.Load() == 0 && c.receiving.Load() == 0 {
-			seen.progress, seen.since = progress, now
+		if c.moved(seen) {
+			seen.since = now
 		} else if now.Sub(seen.since) > a.limits.MaxStall {
 			stuck = append(stuck, c)
 		}
+		c.wake()
 	}
 	for name, u := range a.users {
 		if u.conns == 0 && u.lookups.idle(now) && u.others.idle(now) {

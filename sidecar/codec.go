@@ -19,7 +19,7 @@ type raw struct {
 	bytes    []byte
 	received mem.Buffer
 	answer   *[]byte
-	to       *caller // who gets the answer; may be nil
+	pool     mem.BufferPool // takes the answer back; nil leaves it to the garbage collector
 }
 
 // free gives the request's buffer back; bytes must not be used any more.
@@ -54,7 +54,7 @@ func (codec) Name() string { return "proto" }
 // Marshal implements encoding.CodecV2.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*raw); ok {
-		b := mem.NewBuffer(r.answer, r.to.lend(r.answer))
+		b := mem.NewBuffer(r.answer, r.pool)
 		r.answer = nil
 		return mem.BufferSlice{b}, nil
 	}

@@ -185,7 +185,8 @@ type Limits struct {
 	// MaxStall bounds the time that a caller takes in which it neither reads
 	// answers nor finishes requests.
 	MaxStall time.Duration `yaml:"max_stall"`
-	// MaxPendingBytes bounds the answers that a connection has not read.
+	// MaxPendingBytes bounds the memory of answers that wait to be sent, on all
+	// connections together, gRPC and HTTP. One connection has at most half.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
 	// MaxLoads bounds the snapshots that are fetched and read at a time, of all
 	// datasets, and likewise the deltas; further ones wait.
@@ -357,7 +358,7 @@ func (l Limits) validate(bad func(string, ...any)) {
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
 		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_loads", l.MaxLoads, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
 		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_caller_connections", l.MaxCallerConnections, 1}, {"max_versions", l.MaxVersions, 2},
-		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 1},
+		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 64 << 10},
 	} {
 		if v.n < v.least {
 			bad("limits.%s: %d is less than %d", v.key, v.n, v.least)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
@@ -121,11 +122,10 @@ func (g *gate) pace(from *caller, c class, now time.Time) error {
 	return g.drained(from)
 }
 
-// drained refuses a caller that has too many answers to read. It is asked before
-// a call, and again when the answer is there: many calls may have begun at once.
+// drained refuses a caller that has too many answers to read.
 func (g *gate) drained(from *caller) error {
 	if from.full() {
-		return g.refuse(refusedByPending, errLimit, "more than %d bytes of answers are not read (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
+		return g.noRoom(from, leastCost)
 	}
 	return nil
 }
@@ -149,7 +149,7 @@ func (g *gate) leave(c class) {
 }
 
 // answer encodes an answer, so that it is bounded and counts as pending until
-// the caller has read it.
+// the caller has read it. Records of lists come encoded and counted.
 func (g *gate) answer(message any, to *caller) (any, error) {
 	m, ok := message.(proto.Message)
 	if !ok {
@@ -165,20 +165,28 @@ func (g *gate) answer(message any, to *caller) (any, error) {
 		return nil, toStatus(fmt.Errorf("encode answer: %w", err))
 	}
 	*b = encoded
-	return &raw{answer: b, to: to}, nil
+	out := new(raw)
+	return out, g.lend(out, b, to)
+}
+
+// uncompressed keeps gRPC from compressing the answers of a call whose request
+// is compressed: what it makes of them would be pending without being counted.
+func uncompressed(ctx context.Context) {
+	s, ok := grpc.ServerTransportStreamFromContext(ctx).(interface{ SendCompress() string })
+	if ok && s.SendCompress() != "" {
+		_ = grpc.SetSendCompressor(ctx, encoding.Identity) // fails only after the header is gone
+	}
 }
 
 // unary is the interceptor of unary methods.
 func (g *gate) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	uncompressed(ctx)
 	from, c := callerOf(ctx), classes[info.FullMethod]
 	if err := g.enter(from, c, time.Now()); err != nil {
 		return nil, err
 	}
 	defer g.leave(c)
 	out, err := handler(ctx, in)
-	if err == nil {
-		err = g.drained(from)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +195,7 @@ func (g *gate) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, ha
 
 // stream is the interceptor of streams.
 func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	uncompressed(stream.Context())
 	x := &gatedStream{ServerStream: stream, gate: g, from: callerOf(stream.Context()), class: classes[info.FullMethod]}
 	defer func() {
 		if x.entered {

@@ -142,12 +142,15 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 // List implements holdfastv1.LookupServer.
 func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingServer[holdfastv1.Record]) error {
 	return g.look(stream.Context(), kindGenericList, in.GetDataset(), in.GetVersion(), func(r reading) error {
+		box := g.s.gate.newOutbox(callerOf(stream.Context()), stream)
 		return g.s.list(r, in.GetLimit(), func(record state.Record) error {
-			out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes)
-			if err != nil {
-				return err
-			}
-			return stream.Send(out)
+			return box.send(func(b []byte) ([]byte, error) {
+				out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes)
+				if err != nil {
+					return b, err
+				}
+				return proto.MarshalOptions{}.MarshalAppend(b, out)
+			})
 		})
 	})
 }

@@ -46,8 +46,15 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
+	text := []byte(answer.GetRecord().GetJson() + "\n")
+	from := s.callers.remote(r.RemoteAddr)
+	if !from.reserve(cost(&text)) {
+		writeError(w, s.gate.noRoom(from, cost(&text)))
+		return
+	}
+	defer from.release(cost(&text))
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintln(w, answer.GetRecord().GetJson()) // an error means that the client is gone
+	_, _ = w.Write(text) // an error means that the client is gone
 }
 
 // recordQuery reads the parameters of a look-up. One that is misspelt would

@@ -24,6 +24,7 @@ func (s *Sidecar) handle(_ any, stream grpc.ServerStream) (err error) {
 	if !ok {
 		return s.unknown(stream, table, method)
 	}
+	uncompressed(stream.Context())
 	c := calls.Get().(*call)
 	if err = s.receive(stream, c); err == nil {
 		err = s.answer(stream, to, c)
@@ -44,6 +45,7 @@ func (s *Sidecar) unknown(stream grpc.ServerStream, table *routes, method string
 
 // call is what a look-up needs room for.
 type call struct {
+	from           *caller
 	request, reply raw
 }
 
@@ -52,7 +54,7 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 
 func (c *call) reset() {
 	c.request.free()
-	c.request, c.reply = raw{}, raw{}
+	*c = call{}
 }
 
 // receive reads the request. A caller that does not finish one is noticed by
@@ -62,7 +64,7 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 	from.begin()
 	err := stream.RecvMsg(&c.request)
 	from.end()
-	c.reply.to = from
+	c.from = from
 	if errors.Is(err, io.EOF) {
 		return toStatus(fmt.Errorf("%w: there is no message", errMalformed))
 	}
@@ -73,7 +75,7 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 // gate, recovery, counters.
 func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error) {
 	start := time.Now()
-	if err := s.gate.enter(c.reply.to, classLookup, start); err != nil {
+	if err := s.gate.enter(c.from, classLookup, start); err != nil {
 		return err
 	}
 	defer func() {
@@ -93,7 +95,7 @@ func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error
 		case kindBatchGet:
 			err = s.batchGet(stream, r, c)
 		default:
-			return s.listTyped(stream, r, c.reply.to)
+			return s.listTyped(stream, r, c.from)
 		}
 	}
 	if err != nil && r.header != nil {
@@ -147,15 +149,13 @@ var errAbsentStatus = toStatus(errAbsent)
 // send sends a message in a buffer of the pool, after the header: both at once,
 // so that the transport writes once.
 func (s *Sidecar) send(stream grpc.ServerStream, r reading, c *call, b *[]byte) error {
-	err := s.gate.drained(c.reply.to)
-	if err == nil {
-		err = stream.SendHeader(r.header)
-	}
-	if err != nil {
-		buffers.Put(b)
+	if err := s.gate.lend(&c.reply, b, c.from); err != nil {
 		return err
 	}
-	c.reply.answer = b
+	if err := stream.SendHeader(r.header); err != nil {
+		c.reply.pool.Put(b)
+		return err
+	}
 	return stream.SendMsg(&c.reply)
 }
 
@@ -227,13 +227,8 @@ func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, to *caller) err
 	if err := stream.SetHeader(r.header); err != nil {
 		return err
 	}
+	box := s.gate.newOutbox(to, stream)
 	return s.list(r, 0, func(record state.Record) error {
-		b := buffers.Get(0)
-		var err error
-		if *b, err = r.plan.mapping.Append(*b, record); err != nil {
-			buffers.Put(b)
-			return err
-		}
-		return stream.SendMsg(&raw{answer: b, to: to})
+		return box.send(func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) })
 	})
 }

@@ -1,0 +1,125 @@
+package sidecar
+
+import (
+	"math"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
+)
+
+// streamWindow is about how much one list may have waiting, so that a few that
+// are not read leave room beside them. The transport's own window counts only
+// bytes on the wire, of which a small record has a hundredth of its memory.
+const streamWindow = 256 << 10
+
+// outbox sends the records of a list. It waits while there is no room.
+type outbox struct {
+	gate    *gate
+	to      *caller
+	stream  grpc.ServerStream
+	next    int64 // what the next record may take: as much as the last one
+	waiting atomic.Int64
+	room    chan struct{} // wakes the sender if it waits for waiting
+}
+
+var _ mem.BufferPool = (*outbox)(nil)
+
+func (g *gate) newOutbox(to *caller, stream grpc.ServerStream) *outbox {
+	if to == nil {
+		to = &caller{backlog: &backlog{limit: math.MaxInt64}}
+	}
+	return &outbox{gate: g, to: to, stream: stream, next: leastCost, room: make(chan struct{}, 1)}
+}
+
+// Get implements mem.BufferPool.
+func (o *outbox) Get(n int) *[]byte { return buffers.Get(n) }
+
+// Put implements mem.BufferPool: the transport is done with b.
+func (o *outbox) Put(b *[]byte) {
+	n := cost(b)
+	if left := o.waiting.Add(-n); left < streamWindow && left+n >= streamWindow {
+		select {
+		case o.room <- struct{}{}:
+		default:
+		}
+	}
+	o.to.Put(b)
+}
+
+// send sends what encode appends. Whoever waits holds no record meanwhile: if
+// one is larger than there is room, it is encoded again when there is.
+func (o *outbox) send(encode func([]byte) ([]byte, error)) error {
+	for {
+		if err := o.await(o.next); err != nil {
+			return err
+		}
+		b, err := o.encode(encode)
+		if err != nil {
+			return err
+		}
+		if b != nil {
+			o.waiting.Add(cost(b))
+			return o.stream.SendMsg(&raw{answer: b, pool: o})
+		}
+	}
+}
+
+// encode returns a record with what it takes reserved, or nil and nothing
+// reserved if there is no room for it, and then next says how much it takes.
+func (o *outbox) encode(encode func([]byte) ([]byte, error)) (b *[]byte, err error) {
+	reserved := o.next
+	defer func() {
+		if b == nil {
+			o.to.release(reserved)
+		}
+	}()
+	room := buffers.Get(0)
+	if *room, err = encode(*room); err != nil {
+		buffers.Put(room)
+		return nil, err
+	}
+	o.next = cost(room)
+	switch {
+	case o.next < reserved:
+		o.to.release(reserved - o.next)
+	case o.next > reserved && !o.to.reserve(o.next-reserved):
+		buffers.Put(room)
+		return nil, nil
+	}
+	return room, nil
+}
+
+// await waits until n bytes are reserved.
+func (o *outbox) await(n int64) error {
+	for o.waiting.Load() >= streamWindow {
+		select {
+		case <-o.stream.Context().Done():
+			return o.stream.Context().Err()
+		case <-o.room:
+		}
+	}
+	if o.to.reserve(n) {
+		return nil
+	}
+	return o.queue(n)
+}
+
+// queue is await for n bytes that do not fit now.
+func (o *outbox) queue(n int64) error {
+	if 2*n > o.to.backlog.limit {
+		return o.gate.noRoom(o.to, n)
+	}
+	ended := o.stream.Context().Done()
+	o.to.waiters.Add(1)
+	defer o.to.waiters.Add(-1)
+	for !o.to.reserve(n) {
+		select {
+		case <-ended:
+			return o.stream.Context().Err()
+		case <-o.to.room:
+		}
+	}
+	o.to.wake() // perhaps there is room for another list, too
+	return nil
+}
