@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -96,4 +97,14 @@ func toStatus(err error) error {
 		s = detailed
 	}
 	return s.Err()
+}
+
+// malformed is an error of receiving a request as the caller's mistake: gRPC has
+// the code of a fault of the server for bytes that are cut short or that do not
+// decompress. It has sent that code by then, so this one is for the log.
+func malformed(err error) error {
+	if status.Code(err) != codes.Internal {
+		return err
+	}
+	return toStatus(fmt.Errorf("%w: %s", errMalformed, status.Convert(err).Message()))
 }

@@ -219,13 +219,13 @@ type gatedStream struct {
 // request is noticed by its guard; it may take its time for others.
 func (x *gatedStream) RecvMsg(m any) error {
 	if x.entered {
-		if err := x.ServerStream.RecvMsg(m); err != nil {
+		if err := readRequest(x.ServerStream.RecvMsg, m); err != nil {
 			return err
 		}
 		return x.gate.pace(x.from, x.class, time.Now())
 	}
 	x.from.begin()
-	err := x.ServerStream.RecvMsg(m)
+	err := readRequest(x.ServerStream.RecvMsg, m)
 	x.from.end()
 	if err == nil {
 		err = x.gate.enter(x.from, x.class, time.Now())

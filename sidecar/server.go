@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,15 +62,32 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 			registered(logging.StreamServerInterceptor(logger, onLog...)), registered(recovery.StreamServerInterceptor(onPanic)), registered(s.gate.stream)),
 	)
 	live := health.NewServer()
-	healthpb.RegisterHealthServer(server, live)
-	holdfastv1.RegisterLookupServer(server, &generic{s: s})
-	holdfastv1.RegisterSessionsServer(server, &sessions{s: s})
+	services := registrar{server}
+	healthpb.RegisterHealthServer(services, live)
+	holdfastv1.RegisterLookupServer(services, &generic{s: s})
+	holdfastv1.RegisterSessionsServer(services, &sessions{s: s})
 	shown := reflection.ServerOptions{
 		Services: &shown{s, server}, DescriptorResolver: resolver{s}, ExtensionResolver: resolver{s},
 	}
 	reflectionpb.RegisterServerReflectionServer(server, reflection.NewServerV1(shown))
 	reflectionalphapb.RegisterServerReflectionServer(server, reflection.NewServer(shown))
 	return server, live
+}
+
+// registrar registers services whose unary methods say that a request is
+// malformed: that is found out before their interceptors are called.
+type registrar struct{ server *grpc.Server }
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	own := *desc
+	own.Methods = slices.Clone(desc.Methods)
+	for i, m := range desc.Methods {
+		own.Methods[i].Handler = func(srv any, ctx context.Context, read func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
+			return m.Handler(srv, ctx, func(to any) error { return readRequest(read, to) }, around)
+		}
+	}
+	r.server.RegisterService(&own, impl)
 }
 
 // registered keeps an interceptor off the typed look-ups, which have a layer of

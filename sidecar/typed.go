@@ -68,7 +68,7 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 	if errors.Is(err, io.EOF) {
 		return toStatus(fmt.Errorf("%w: there is no message", errMalformed))
 	}
-	return err
+	return malformed(err)
 }
 
 // answer answers a request. It is the one layer around a typed look-up: the
@@ -95,7 +95,7 @@ func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error
 		case kindBatchGet:
 			err = s.batchGet(stream, r, c)
 		default:
-			return s.listTyped(stream, r, c.from)
+			return s.listTyped(stream, r, c)
 		}
 	}
 	if err != nil && r.header != nil {
@@ -222,12 +222,20 @@ func (r reading) appendResult(b, scratch, key []byte) (result, grown []byte, err
 	return protowire.AppendBytes(b, scratch), scratch, nil
 }
 
-// listTyped streams every record of a version.
-func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, to *caller) error {
+// listTyped streams every record of a version. Its request has no field that
+// counts, but must be a message.
+func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, c *call) error {
+	for request := c.request.bytes; len(request) > 0; {
+		_, _, size := protowire.ConsumeField(request)
+		if size < 0 {
+			return fmt.Errorf("%w: %w", errMalformed, protowire.ParseError(size))
+		}
+		request = request[size:]
+	}
 	if err := stream.SetHeader(r.header); err != nil {
 		return err
 	}
-	box := s.gate.newOutbox(to, stream)
+	box := s.gate.newOutbox(c.from, stream)
 	return s.list(r, 0, func(record state.Record) error {
 		return box.send(func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) })
 	})

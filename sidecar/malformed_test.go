@@ -1,0 +1,50 @@
+package sidecar
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// TestMalformedRequests sends each method bytes that are no message: it is
+// the caller's mistake, and no error in the log.
+func TestMalformedRequests(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(3, 1)...)
+	log := new(lines)
+	s := startWith(t, testConfig(store, "usage"), Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	untilReady(t, s)
+	conn := dial(t, s.Addr())
+	for _, method := range everyMethod(s) {
+		if strings.Contains(method, "None") { // there is none, whatever is asked
+			continue
+		}
+		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodecV2(newCodec()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := []byte("\xff\xff\xff")
+		_ = stream.SendMsg(&raw{answer: &request}) // fails if it is answered already
+		_ = stream.CloseSend()
+		fails(t, method, stream.RecvMsg(new(raw)), codes.InvalidArgument, "MALFORMED_REQUEST", "request is malformed")
+	}
+	if text := log.String(); strings.Contains(text, "level=ERROR") {
+		t.Errorf("log:\n%s", text)
+	}
+}
+
+// TestMalformed has what gRPC says of requests that it answered itself.
+func TestMalformed(t *testing.T) {
+	fails(t, "cut short", malformed(status.Error(codes.Internal, "unexpected EOF")), codes.InvalidArgument, "MALFORMED_REQUEST", "unexpected EOF")
+	for _, err := range []error{nil, io.EOF, status.Error(codes.Canceled, "x"), status.Error(codes.ResourceExhausted, "x")} {
+		if got := malformed(err); !errors.Is(got, err) {
+			t.Errorf("%v becomes %v", err, got)
+		}
+	}
+}
