@@ -28,7 +28,11 @@ func explainArgs(c *cobra.Command) {
 		}
 		if check != nil {
 			if err := check(c, args); err != nil {
-				return fmt.Errorf("%w\nUsage: %s\nTry: %s --help", err, c.UseLine(), c.CommandPath())
+				hint := ""
+				if c.Flags().NFlag() > 0 { // one of which may be the key that is missing
+					hint = keyHint(c)
+				}
+				return fmt.Errorf("%w%s\nUsage: %s\nTry: %s --help", err, hint, c.UseLine(), c.CommandPath())
 			}
 		}
 		if err := together(c); err != nil {

@@ -21,7 +21,7 @@ func look(c *cobra.Command, f func(ctx context.Context, s source, args []string)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if format := c.Flags().Lookup("format"); format != nil {
 			if err := checkOutput(format.Value.String()); err != nil {
-				return err
+				return fmt.Errorf("%w%s", err, keyHint(c)) // -o may begin a key
 			}
 		}
 		s, closeSource, err := open()
@@ -42,7 +42,7 @@ func newGet() *cobra.Command {
 exits with 1 if there is none. With -o json the record is ProtoJSON: 64-bit
 integers are strings, default values are printed. Fields that a sidecar leaves out
 (leave_out) are absent. DATASET alone is the version that consumers stand at: the
-newest, or the pinned one.`,
+newest, or the pinned one. A key that begins with - goes behind --.`,
 		Example: `  holdfast get availability aac KR
   holdfast get availability@20260102150405000 -o json --store ./store -- aac KR`,
 		Args: cobra.MinimumNArgs(2),

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -86,14 +85,17 @@ func howToGoOn(root *cobra.Command, err error) error {
 
 // flagError says how to go on after a flag that is none.
 func flagError(c *cobra.Command, err error) error {
-	hint := ""
-	if negative.MatchString(err.Error()) {
-		hint = "\nA key that begins with - goes behind --, and flags before that: " + c.CommandPath() + " [flags] DATASET -- KEY…"
-	}
-	return fmt.Errorf("%w%s\nTry: %s --help", err, hint, c.CommandPath())
+	return fmt.Errorf("%w%s\nTry: %s --help", err, keyHint(c), c.CommandPath())
 }
 
-var negative = regexp.MustCompile(`unknown shorthand flag: '[0-9]' in`)
+// keyHint says in an error about flags what to do if a key was meant: nothing
+// tells one that begins with - from a flag.
+func keyHint(c *cobra.Command) string {
+	if !strings.Contains(c.Use, "KEY…") {
+		return ""
+	}
+	return "\nA key that begins with - goes behind --, and flags before that: " + c.CommandPath() + " [flags] DATASET -- KEY…"
+}
 
 // logger returns what commands log to: standard error.
 func logger(c *cobra.Command) *slog.Logger {
