@@ -47,6 +47,10 @@ type Config struct {
 	// Limits bound what callers can ask for.
 	Limits Limits `yaml:"limits"`
 
+	// Where returns where the value of a key was given, such as a file and line,
+	// for errors; empty if it was not. Nil if nobody knows.
+	Where func(key string) string `yaml:"-"`
+
 	// follow is a store all of whose datasets are served, also later ones.
 	follow string
 }
@@ -223,31 +227,31 @@ func (c Config) FromStore(folder string) Config {
 // Validate says what is wrong with c; errors wrap ErrConfig.
 func (c Config) Validate() error {
 	var errs []error
-	bad := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%w: %w", ErrConfig, fmt.Errorf(format, args...)))
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%w: %s%s: %w", ErrConfig, c.at(key), key, fmt.Errorf(format, args...)))
 	}
 	if len(c.Datasets) > 0 && c.follow != "" {
-		bad("datasets: they are declared, and everything in the store %s is to be served, too: choose one", c.follow)
+		bad("datasets", "they are declared, and everything in the store %s is to be served, too: choose one", c.follow)
 	}
 	if len(c.Datasets) == 0 && c.follow == "" {
-		bad("datasets: declare at least one dataset, or name a store to serve everything in it")
+		bad("datasets", "declare at least one dataset, or name a store to serve everything in it")
 	}
 	if c.Listen == "" && c.Socket == "" {
-		bad("listen: give an address, or a socket")
+		bad("listen", "give an address, or a socket")
 	}
 	for _, a := range []struct{ key, address string }{{"listen", c.Listen}, {"admin", c.Admin}, {"gossip.bind", c.Gossip.Bind}} {
 		if _, _, err := net.SplitHostPort(a.address); err != nil && a.address != "" {
-			bad("%s: %q is not host:port", a.key, a.address)
+			bad(a.key, "%q is not host:port", a.address)
 		}
 	}
 	if c.Poll <= 0 {
-		bad("poll: %s is not a positive duration", c.Poll)
+		bad("poll", "%s is not a positive duration", c.Poll)
 	}
 	if c.HintJitter < 0 || c.HintJitter > maxJitter {
-		bad("hint_jitter: %s is not from 0s to %s", c.HintJitter, maxJitter)
+		bad("hint_jitter", "%s is not from 0s to %s", c.HintJitter, maxJitter)
 	}
 	if c.Gossip.Cluster == "" && (c.Gossip.KeyFile != "" || len(c.Gossip.Join) > 0) {
-		bad("gossip.cluster: it has no name, so there is no gossip, but gossip.key_file or gossip.join is given")
+		bad("gossip.cluster", "it has no name, so there is no gossip, but gossip.key_file or gossip.join is given")
 	}
 	c.validateCache(bad)
 	c.validateDatasets(bad)
@@ -256,14 +260,29 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
+// refusal says what is wrong with the value of a key, or with what it lacks.
+type refusal func(key, format string, args ...any)
+
+// at says where a key was given, or what it stands in, such as its dataset;
+// empty if that is not known.
+func (c Config) at(key string) string {
+	for c.Where != nil && key != "" {
+		if at := c.Where(key); at != "" {
+			return at + ": "
+		}
+		key = key[:max(strings.LastIndexAny(key, ".["), 0)]
+	}
+	return ""
+}
+
 // maxJitter is the greatest hint_jitter: nothing is served before the first look
 // at the store.
 const maxJitter = 2 * time.Second
 
 // validateCache keeps the cache, which removes files, away from the stores.
-func (c Config) validateCache(bad func(string, ...any)) {
+func (c Config) validateCache(bad refusal) {
 	if c.Cache.MaxBytes <= 0 {
-		bad("cache.max_bytes: %d is not positive", c.Cache.MaxBytes)
+		bad("cache.max_bytes", "%d is not positive", c.Cache.MaxBytes)
 	}
 	stores := []string{c.follow}
 	for _, d := range c.Datasets {
@@ -276,35 +295,35 @@ func (c Config) validateCache(bad func(string, ...any)) {
 		}
 		switch meet, err := blob.Overlap(c.Cache.Dir, folder); {
 		case err != nil:
-			bad("cache.dir: %w", err)
+			bad("cache.dir", "%w", err)
 		case meet:
-			bad("cache.dir: %s and the store %s overlap: give the cache a folder of its own", c.Cache.Dir, location)
+			bad("cache.dir", "%s and the store %s overlap: give the cache a folder of its own", c.Cache.Dir, location)
 		}
 	}
 }
 
-func (c Config) validateDatasets(bad func(string, ...any)) {
+func (c Config) validateDatasets(bad refusal) {
 	seen := map[dataset.Name]bool{}
 	for i, d := range c.Datasets {
 		at := fmt.Sprintf("datasets[%d]", i)
 		if _, err := dataset.ParseName(string(d.Name)); err != nil {
-			bad("%s.name: %w", at, err)
+			bad(at+".name", "%w", err)
 			continue
 		}
 		if seen[d.Name] {
-			bad("%s.name: dataset %s is declared twice", at, d.Name)
+			bad(at+".name", "dataset %s is declared twice", d.Name)
 		}
 		seen[d.Name] = true
 		if d.Store == "" {
-			bad("%s.store: dataset %s needs the folder or the URL of its store", at, d.Name)
+			bad(at+".store", "dataset %s needs the folder or the URL of its store", d.Name)
 		}
 		d.validate(at, c.Poll, bad)
 	}
 }
 
-func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, ...any)) {
+func (d DatasetConfig) validate(at string, poll time.Duration, bad refusal) {
 	if d.Owner == OwnerHollow && cloud.IsURL(d.Store) {
-		bad("%s.store: a Java producer publishes into a folder, not into a bucket", at)
+		bad(at+".store", "a Java producer publishes into a folder, not into a bucket")
 	}
 	for _, c := range []struct {
 		key, value string
@@ -315,41 +334,51 @@ func (d DatasetConfig) validate(at string, poll time.Duration, bad func(string, 
 		{"fallback", d.Fallback, []string{FallbackSnapshot, FallbackWait}},
 	} {
 		if c.value != "" && !slices.Contains(c.allowed, c.value) {
-			bad("%s.%s: %q is not one of %s", at, c.key, c.value, strings.Join(c.allowed, ", "))
+			bad(at+"."+c.key, "%q is not one of %s", c.value, strings.Join(c.allowed, ", "))
 		}
 	}
-	if _, err := d.filter(); err != nil {
-		bad("%s.leave_out: %w", at, err)
-	} else if len(d.LeaveOut) > 0 && d.Owner == OwnerHollow {
-		bad("%s.leave_out: it is for datasets that declare a schema, and a Java producer's declares none", at)
+	d.validateLeaveOut(at+".leave_out", bad)
+	if len(d.LeaveOut) > 0 && d.Owner == OwnerHollow {
+		bad(at+".leave_out", "it is for datasets that declare a schema, and a Java producer's declares none")
 	}
 	needed := d.Policy == PolicyMark || d.Policy == PolicyRefuse
 	if !needed && d.MaxStaleness > 0 {
-		bad("%s.max_staleness: it is without effect unless policy is %s or %s", at, PolicyMark, PolicyRefuse)
+		bad(at+".max_staleness", "it is without effect unless policy is %s or %s", PolicyMark, PolicyRefuse)
 	}
 	if needed && d.MaxStaleness <= 0 || d.MaxStaleness < 0 {
-		bad("%s.max_staleness: policy %s needs a positive duration, not %s", at, d.Policy, d.MaxStaleness)
+		bad(at+".max_staleness", "policy %s needs a positive duration, not %s", d.Policy, d.MaxStaleness)
 	} else if needed && d.MaxStaleness <= poll {
-		bad("%s.max_staleness: %s is not more than poll, %s: what is current would be too old between two looks", at, d.MaxStaleness, poll)
+		bad(at+".max_staleness", "%s is not more than poll, %s: what is current would be too old between two looks", d.MaxStaleness, poll)
 	}
 }
 
-func (c SessionConfig) validate(bad func(string, ...any)) {
+func (d DatasetConfig) validateLeaveOut(at string, bad refusal) {
+	for i, field := range d.LeaveOut {
+		entry := fmt.Sprintf("%s[%d]", at, i)
+		if _, err := state.LeaveOut(field); err != nil {
+			bad(entry, "%w", err)
+		} else if slices.Contains(d.LeaveOut[:i], field) {
+			bad(entry, "%s is left out twice", field)
+		}
+	}
+}
+
+func (c SessionConfig) validate(bad refusal) {
 	if c.MaxCount < 0 {
-		bad("sessions.max_count: %d is negative", c.MaxCount)
+		bad("sessions.max_count", "%d is negative", c.MaxCount)
 	}
 	if c.MaxPerCaller < 0 {
-		bad("sessions.max_per_caller: %d is negative", c.MaxPerCaller)
+		bad("sessions.max_per_caller", "%d is negative", c.MaxPerCaller)
 	}
 	if c.MaxLease <= 0 {
-		bad("sessions.max_lease: %s is not a positive duration", c.MaxLease)
+		bad("sessions.max_lease", "%s is not a positive duration", c.MaxLease)
 	}
 	if c.MaxBytes < 0 {
-		bad("sessions.max_bytes: %d is negative", c.MaxBytes)
+		bad("sessions.max_bytes", "%d is negative", c.MaxBytes)
 	}
 }
 
-func (l Limits) validate(bad func(string, ...any)) {
+func (l Limits) validate(bad refusal) {
 	for _, v := range []struct {
 		key   string
 		n     int
@@ -361,16 +390,16 @@ func (l Limits) validate(bad func(string, ...any)) {
 		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 64 << 10},
 	} {
 		if v.n < v.least {
-			bad("limits.%s: %d is less than %d", v.key, v.n, v.least)
+			bad("limits."+v.key, "%d is less than %d", v.n, v.least)
 		}
 	}
 	if most := protomap.DefaultLimits().Depth; l.MaxDepth > most {
-		bad("limits.max_depth: %d is more than %d, the deepest that a record can be", l.MaxDepth, most)
+		bad("limits.max_depth", "%d is more than %d, the deepest that a record can be", l.MaxDepth, most)
 	}
 	if l.MaxListTime <= 0 {
-		bad("limits.max_list_time: %s is not a positive duration", l.MaxListTime)
+		bad("limits.max_list_time", "%s is not a positive duration", l.MaxListTime)
 	}
 	if l.MaxStall <= 0 {
-		bad("limits.max_stall: %s is not a positive duration", l.MaxStall)
+		bad("limits.max_stall", "%s is not a positive duration", l.MaxStall)
 	}
 }

@@ -110,6 +110,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Sessions = SessionConfig{MaxCount: -1} }, "sessions.max_count: -1"},
 		{func(c *Config) { c.Sessions.MaxLease = 0 }, "sessions.max_lease: 0s"},
 		{func(c *Config) { c.Limits.MaxRate = -1 }, "limits.max_rate: -1"},
+		{func(c *Config) { c.Datasets[0].LeaveOut = []string{"A.b", "c"} }, `datasets[0].leave_out[1]: leave out "c"`},
+		{func(c *Config) { c.Datasets[0].LeaveOut = []string{"A.b", "A.c", "A.b"} }, "datasets[0].leave_out[2]: A.b is left out twice"},
+		{func(c *Config) { c.Limits.MaxPendingBytes = 1 }, "limits.max_pending_bytes: 1 is less than 65536"},
 		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
 	} {
 		cfg := valid()
@@ -120,7 +123,7 @@ func TestValidate(t *testing.T) {
 	}
 	l := Limits{MaxRate: -1}
 	n := 0
-	l.validate(func(string, ...any) { n++ })
+	l.validate(func(string, string, ...any) { n++ })
 	if want := reflect.TypeOf(l).NumField(); n != want {
 		t.Errorf("%d limits are validated, there are %d", n, want)
 	}

@@ -53,6 +53,7 @@ docs/configuration.md describes the configuration file.`,
 			}
 		}
 		origins, err := daemon.Load(&cfg, sources)
+		cfg.Where = origins.Given
 		return cfg, origins, err
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {

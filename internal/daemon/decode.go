@@ -68,6 +68,7 @@ func (r *reader) fields(node *yaml.Node, v reflect.Value, path string) error {
 	if node.Kind != yaml.MappingNode {
 		return r.errorf(node, path, "%s is needed", describe(v.Type()))
 	}
+	r.origin.at[path] = r.where(node)
 	seen := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key := node.Content[i]

@@ -15,12 +15,18 @@ type Origins struct{ at map[string]string }
 // Of returns where the value of a key came from: file and line, a variable, a
 // flag, or "default".
 func (o *Origins) Of(key string) string {
-	if o != nil {
-		if at := o.at[key]; at != "" {
-			return at
-		}
+	if at := o.Given(key); at != "" {
+		return at
 	}
 	return "default"
+}
+
+// Given is Of for a value or a mapping that was given, and empty for others.
+func (o *Origins) Given(key string) string {
+	if o == nil {
+		return ""
+	}
+	return o.at[key]
 }
 
 // drop forgets the origins of a list's elements.
