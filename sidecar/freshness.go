@@ -153,10 +153,9 @@ func (s *served) readSession(ctx context.Context, w wanted) (reading, error) {
 	}
 	fresh, err := s.fresh(ctx, w)
 	if err != nil {
-		return reading{header: s.header(view.Version(), fresh)}, err
+		return reading{header: s.header(view.Version(), fresh, "")}, err
 	}
-	p, err := s.plan(view)
-	return reading{view, p, s.header(view.Version(), fresh)}, err
+	return s.reading(view, fresh)
 }
 
 func (s *served) readWanted(ctx context.Context, w wanted) (reading, error) {
@@ -183,22 +182,29 @@ func (s *served) readNow(ctx context.Context, w wanted) (reading, error) {
 	}
 	// Asked before the view is taken, so that the age is never too small.
 	fresh, tooOld := s.fresh(ctx, w)
-	view, p, err := s.current()
-	if err != nil && view == nil {
-		return reading{}, err
+	view := s.replica.Current()
+	if view == nil {
+		return reading{}, s.notLoaded()
 	}
 	if tooOld != nil {
-		return reading{header: s.header(view.Version(), fresh)}, tooOld
+		return reading{header: s.header(view.Version(), fresh, "")}, tooOld
 	}
 	if w.version != dataset.None && w.version != view.Version() {
-		if view, err = s.at(ctx, w.version); err == nil {
-			p, err = s.plan(view)
+		var err error
+		if view, err = s.at(ctx, w.version); err != nil {
+			return reading{}, err
 		}
 	}
+	return s.reading(view, fresh)
+}
+
+// reading returns the reading of a view.
+func (s *served) reading(view *replica.View, fresh replica.Freshness) (reading, error) {
+	p, err := s.plan(view)
 	if err != nil {
-		return reading{}, err
+		return reading{header: s.header(view.Version(), fresh, "")}, err
 	}
-	return reading{view, p, s.header(view.Version(), fresh)}, nil
+	return reading{view, p, s.header(view.Version(), fresh, p.leftOut)}, nil
 }
 
 // fresh says how fresh the dataset is, and fails if that is not what is wanted.
@@ -322,25 +328,30 @@ func (s *served) confirm(ctx context.Context, w wanted) replica.Freshness {
 // headerText is the header of the answers of a millisecond or so.
 type headerText struct {
 	version, announced dataset.Version
-	state              string
+	state, leftOut     string
 	age                int64 // in milliseconds
 	md                 metadata.MD
 }
 
-// header says what an answer was read at.
-func (s *served) header(v dataset.Version, fresh replica.Freshness) metadata.MD {
+// header says what an answer was read at, and which fields are not loaded, if
+// any: what lacks them reads like a record in which they are not set, and
+// publishing it would remove them.
+func (s *served) header(v dataset.Version, fresh replica.Freshness, leftOut string) metadata.MD {
 	age := int64(-1)
 	if fresh.Age >= 0 {
 		age = fresh.Age.Milliseconds()
 	}
 	state := s.state(fresh)
 	h := s.lastHeader.Load()
-	if h.version == v && h.announced == fresh.Announced && h.age == age && h.state == state {
+	if h.version == v && h.announced == fresh.Announced && h.age == age && h.state == state && h.leftOut == leftOut {
 		return h.md
 	}
-	h = &headerText{version: v, announced: fresh.Announced, state: state, age: age}
+	h = &headerText{version: v, announced: fresh.Announced, state: state, leftOut: leftOut, age: age}
 	h.md = metadata.MD{
 		keyVersion: {text(v)}, keyAnnounced: {text(fresh.Announced)}, keyAge: {strconv.FormatInt(age, 10)}, keyState: {state},
+	}
+	if leftOut != "" {
+		h.md[keyLeftOut] = []string{leftOut}
 	}
 	s.lastHeader.Store(h)
 	return h.md

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
@@ -51,20 +50,10 @@ func (g *generic) look(ctx context.Context, k kind, name, version string, f func
 	defer func() { d.stats.count(k, status.Code(err), time.Since(start)) }()
 	r, failed := d.readHeader(ctx, version)
 	if failed == nil {
-		r.nameLeftOut(ctx)
 		failed = f(r)
 	}
 	err = toStatus(failed)
 	return err
-}
-
-// nameLeftOut says in the answer's header which fields are not loaded, if any:
-// JSON without them reads like that of a record in which they are not set, and
-// publishing it would remove them.
-func (r reading) nameLeftOut(ctx context.Context) {
-	if r.plan.leftOut != "" {
-		_ = grpc.SetHeader(ctx, metadata.Pairs(keyLeftOut, r.plan.leftOut)) // fails only after the header is gone
-	}
 }
 
 // Get implements holdfastv1.LookupServer.

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
@@ -32,6 +33,7 @@ func TestLeaveOut(t *testing.T) {
 		}
 	}
 	ask(`{"region":"R1","total":"1"}`)
+	namesLeftOut(t, c, "Usage.continent, Usage.shares")
 	if types := s.Replica("usage").Current().State.Schemas(); types["Share"] != nil || types["ListOfShare"] != nil || types["Usage"] == nil {
 		t.Errorf("types %v are loaded", types)
 	}
@@ -56,6 +58,32 @@ func TestLeaveOut(t *testing.T) {
 		}
 		return strings.Contains(got, "shares")
 	})
+	namesLeftOut(t, c, "")
+}
+
+// namesLeftOut asks by each typed method which fields its records lack.
+func namesLeftOut(t *testing.T, c *client, want string) {
+	t.Helper()
+	for method, request := range map[string]string{"GetUsage": `{"region":"R1"}`, "BatchGetUsage": `{"keys":[{"region":"R1"}]}`} {
+		var header metadata.MD
+		if _, err := c.call(t.Context(), method, request, grpc.Header(&header)); err != nil {
+			t.Errorf("%s: %v", method, err)
+		}
+		if got := strings.Join(header.Get(keyLeftOut), "; "); got != want {
+			t.Errorf("%s names %q, want %q", method, got, want)
+		}
+	}
+	stream, err := c.conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, "/"+string(c.service.FullName())+"/ListUsage")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(stream.SendMsg(&emptypb.Empty{}), stream.CloseSend()); err != nil {
+		t.Fatal(err)
+	}
+	header, err := stream.Header()
+	if got := strings.Join(header.Get(keyLeftOut), "; "); err != nil || got != want {
+		t.Errorf("ListUsage names %q, error %v, want %q", got, err, want)
+	}
 }
 
 // TestLeaveOutJSON asks for JSON of a dataset without some of its fields: what is

@@ -82,10 +82,14 @@ func (s *served) schemaID(view *replica.View) schemaID {
 func (s *served) current() (*replica.View, *plan, error) {
 	view := s.replica.Current()
 	if view == nil {
-		return nil, nil, fmt.Errorf("dataset %s: %w", s.declared.Name, errNotLoaded)
+		return nil, nil, s.notLoaded()
 	}
 	p, err := s.plan(view)
 	return view, p, err
+}
+
+func (s *served) notLoaded() error {
+	return fmt.Errorf("dataset %s: %w", s.declared.Name, errNotLoaded)
 }
 
 // willServe says whether the newest view has a typed service, which may not be

@@ -40,8 +40,8 @@ const (
 // and give the same metadata as the typed services do: holdfast-version,
 // holdfast-min-version and holdfast-max-staleness in requests,
 // holdfast-version, holdfast-announced-version, holdfast-age-ms and
-// holdfast-state in answers. Answers of Get, BatchGet and List have
-// holdfast-left-out, too, if the sidecar leaves fields out of the records.
+// holdfast-state in answers, and holdfast-left-out if the sidecar leaves fields out
+// of the records.
 type LookupClient interface {
 	// Get returns one record by key. It fails with NOT_FOUND if there is none.
 	Get(ctx context.Context, in *GetRequest, opts ...grpc.CallOption) (*GetResponse, error)
@@ -167,8 +167,8 @@ func (c *lookupClient) Status(ctx context.Context, in *StatusRequest, opts ...gr
 // and give the same metadata as the typed services do: holdfast-version,
 // holdfast-min-version and holdfast-max-staleness in requests,
 // holdfast-version, holdfast-announced-version, holdfast-age-ms and
-// holdfast-state in answers. Answers of Get, BatchGet and List have
-// holdfast-left-out, too, if the sidecar leaves fields out of the records.
+// holdfast-state in answers, and holdfast-left-out if the sidecar leaves fields out
+// of the records.
 type LookupServer interface {
 	// Get returns one record by key. It fails with NOT_FOUND if there is none.
 	Get(context.Context, *GetRequest) (*GetResponse, error)
