@@ -5,6 +5,8 @@ package bits
 // runLanes says how four numbers that lie step bits apart are taken from 16 bytes,
 // by step and by the bits before the first one in the first byte: which four bytes
 // each is in, and by how many bits it is shifted there.
+//
+//nolint:unused // by the code for vectors
 var runLanes = func() (all [mostStep + 1][8]struct {
 	bytes  [4][4]uint8
 	shifts [4]uint32
