@@ -132,7 +132,7 @@ type Writer struct {
 	Arena
 	from     [streams]int // where it began to write in open segments that it found
 	expected int64        // see Expect
-	huge     hugepage.Asker
+	huge     hugepage.Layer
 	err      error
 }
 
@@ -247,7 +247,7 @@ func (w *Writer) grow(stream, n int) bool {
 	}
 	w.segs[number] = make([]byte, max(size, n))
 	if w.expected >= leastHuge {
-		w.huge.Ask(w.segs[number])
+		w.huge.Lay(w.segs[number])
 	}
 	w.held += int64(len(w.segs[number]))
 	w.open[stream] = opening{number: number, claim: new(atomic.Int64)}

@@ -10,7 +10,7 @@ const madvCollapse = 25
 // the memory holds stays the same, for readers at the same time, too.
 func (r *Ranges) Collapse() (n int64) {
 	for _, at := range r.filled() {
-		switch _, _, err := syscall.Syscall(syscall.SYS_MADVISE, at, Bytes, madvCollapse); err {
+		switch err := collapse(at); err {
 		case 0:
 			n += Bytes
 		case syscall.ENOMEM, syscall.EAGAIN: // no huge page is free: one may be later
@@ -21,9 +21,8 @@ func (r *Ranges) Collapse() (n int64) {
 	return n
 }
 
-// ask asks for huge pages at the addresses, as far as memory is mapped there.
-func ask(s span) {
-	for at := s.from; at < s.to; at += Bytes {
-		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, at, Bytes, syscall.MADV_HUGEPAGE) // small ones do, too
-	}
+// collapse is Collapse of the huge page at an address.
+func collapse(at uintptr) syscall.Errno {
+	_, _, err := syscall.Syscall(syscall.SYS_MADVISE, at, Bytes, madvCollapse)
+	return err
 }

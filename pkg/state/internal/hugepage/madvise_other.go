@@ -5,5 +5,5 @@ package hugepage
 // Collapse does nothing on this system.
 func (r *Ranges) Collapse() int64 { return 0 }
 
-// ask does nothing on this system.
-func ask(span) {}
+// collapse does nothing on this system.
+func collapse(uintptr) error { return nil }
