@@ -43,8 +43,7 @@ type caller struct {
 	conn    net.Conn
 	user    *user
 	backlog *backlog
-	room    chan struct{} // wakes a list that waits for room in the backlog
-	waiters atomic.Int64  // such lists
+	waiting []*waiter // lists that wait for room in the backlog, which guards them
 
 	pending   atomic.Int64 // bytes of the backlog: answers that the transport has not written
 	receiving atomic.Int64 // requests that have begun and not arrived
@@ -133,7 +132,7 @@ func newCallers(l Limits) *callers {
 
 // ServerHandshake implements credentials.TransportCredentials.
 func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	c := &caller{conn: conn, backlog: &a.backlog, room: make(chan struct{}, 1)}
+	c := &caller{conn: conn, backlog: &a.backlog}
 	c.SecurityLevel = credentials.NoSecurity
 	name := hostOf(conn.RemoteAddr().String())
 	if id, ok := peerUser(conn); ok {
@@ -209,8 +208,7 @@ func (c *caller) moved(seen *watched) bool {
 }
 
 // sweep closes the connections that made no progress for too long although
-// there was something to do, and lets the lists of others see whether there is
-// room by now. It forgets users that are gone, but not before their rates are
+// there was something to do. It forgets users that are gone, but not before their rates are
 // what new ones would be: who comes back gains nothing.
 func (a *callers) sweep(now time.Time) (closed int) {
 	a.mu.Lock()
@@ -221,7 +219,6 @@ func (a *callers) sweep(now time.Time) (closed int) {
 		} else if now.Sub(seen.since) > a.limits.MaxStall {
 			stuck = append(stuck, c)
 		}
-		c.wake()
 	}
 	for name, u := range a.users {
 		if u.conns == 0 && u.lookups.idle(now) && u.others.idle(now) {

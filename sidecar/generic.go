@@ -132,6 +132,7 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingServer[holdfastv1.Record]) error {
 	return g.look(stream.Context(), kindGenericList, in.GetDataset(), in.GetVersion(), func(r reading) error {
 		box := g.s.gate.newOutbox(callerOf(stream.Context()), stream)
+		defer box.close()
 		return g.s.list(r, in.GetLimit(), func(record state.Record) error {
 			return box.send(func(b []byte) ([]byte, error) {
 				out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes)

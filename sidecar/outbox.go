@@ -13,7 +13,8 @@ import (
 // bytes on the wire, of which a small record has a hundredth of its memory.
 const streamWindow = 256 << 10
 
-// outbox sends the records of a list. It waits while there is no room.
+// outbox sends the records of a list. It waits while there is no room. Whoever made it
+// closes it.
 type outbox struct {
 	gate    *gate
 	to      *caller
@@ -38,13 +39,27 @@ func (o *outbox) Get(n int) *[]byte { return buffers.Get(n) }
 // Put implements mem.BufferPool: the transport is done with b.
 func (o *outbox) Put(b *[]byte) {
 	n := cost(b)
-	if left := o.waiting.Add(-n); left < streamWindow && left+n >= streamWindow {
+	left := o.waiting.Add(-n)
+	if left < 0 { // the list was cut off, and counts no more
+		buffers.Put(b)
+		return
+	}
+	if left < streamWindow && left+n >= streamWindow {
 		select {
 		case o.room <- struct{}{}:
 		default:
 		}
 	}
 	o.to.Put(b)
+}
+
+// close is the end of the list. If its stream was cut off, the transport forgets
+// what waits and does not always say so: grpc-go drops a frame that comes behind
+// the end of its stream. Else what waits is still sent.
+func (o *outbox) close() {
+	if o.stream.Context().Err() != nil {
+		o.to.release(o.waiting.Swap(gone))
+	}
 }
 
 // send sends what encode appends. Whoever waits holds no record meanwhile: if
@@ -99,27 +114,25 @@ func (o *outbox) await(n int64) error {
 		case <-o.room:
 		}
 	}
-	if o.to.reserve(n) {
+	if o.to.backlog.waiters.Load() == 0 && o.to.reserve(n) {
 		return nil
 	}
 	return o.queue(n)
 }
 
-// queue is await for n bytes that do not fit now.
+// queue is await for n bytes that do not fit now, or that others wait for.
 func (o *outbox) queue(n int64) error {
 	if 2*n > o.to.backlog.limit {
 		return o.gate.noRoom(o.to, n)
 	}
-	ended := o.stream.Context().Done()
-	o.to.waiters.Add(1)
-	defer o.to.waiters.Add(-1)
-	for !o.to.reserve(n) {
-		select {
-		case <-ended:
-			return o.stream.Context().Err()
-		case <-o.to.room:
+	w := o.to.enqueue(n)
+	select {
+	case <-w.granted:
+		return nil
+	case <-o.stream.Context().Done():
+		if !o.to.withdraw(w) {
+			o.to.release(n)
 		}
+		return o.stream.Context().Err()
 	}
-	o.to.wake() // perhaps there is room for another list, too
-	return nil
 }

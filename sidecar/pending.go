@@ -2,6 +2,8 @@ package sidecar
 
 import (
 	"math"
+	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,6 +13,16 @@ import (
 type backlog struct {
 	limit int64
 	bytes atomic.Int64 // never more than limit
+
+	waiters atomic.Int64 // in queue
+	mu      sync.Mutex
+	queue   []*caller // with lists that wait for room; who was given some last is last
+}
+
+// A waiter is a list that waits for room.
+type waiter struct {
+	n       int64         // bytes
+	granted chan struct{} // is closed when they are reserved
 }
 
 // messageBytes is what the transport needs for a message that waits, beside the
@@ -51,12 +63,75 @@ func (c *caller) reserve(n int64) bool {
 	return true
 }
 
-// release is the end of what reserve began, and wakes who waits for it.
+// release is the end of what reserve began, and gives the room to who waits for
+// it.
 func (c *caller) release(n int64) {
 	if c.pending.Add(-n) >= 0 {
 		c.backlog.bytes.Add(-n)
 	}
-	c.wake()
+	c.backlog.dispatch()
+}
+
+// enqueue lets a list of the caller wait for n bytes.
+func (c *caller) enqueue(n int64) *waiter {
+	w := &waiter{n, make(chan struct{})}
+	b := c.backlog
+	b.mu.Lock()
+	if len(c.waiting) == 0 {
+		b.queue = append(b.queue, c)
+	}
+	c.waiting = append(c.waiting, w)
+	b.waiters.Add(1)
+	b.mu.Unlock()
+	b.dispatch()
+	return w
+}
+
+// withdraw ends the wait of a list; it says whether that had been given nothing.
+func (c *caller) withdraw(w *waiter) bool {
+	b := c.backlog
+	b.mu.Lock()
+	i := slices.Index(c.waiting, w)
+	if i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		b.waiters.Add(-1)
+		if len(c.waiting) == 0 {
+			b.queue = slices.DeleteFunc(b.queue, func(other *caller) bool { return other == c })
+		}
+	}
+	b.mu.Unlock()
+	b.dispatch() // the next one may need less
+	return i >= 0
+}
+
+// dispatch gives room to lists that wait, in turns of their callers, whoever
+// releases it: a caller that sends all the time would take it again before those
+// that wait wake up. Who has nothing waiting to be sent is not passed by others,
+// so that a large record comes in the end.
+func (b *backlog) dispatch() {
+	if b.waiters.Load() == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i := 0; i < len(b.queue); {
+		c := b.queue[i]
+		w := c.waiting[0]
+		if !c.reserve(w.n) {
+			if c.pending.Load() == 0 {
+				return
+			}
+			i++
+			continue
+		}
+		close(w.granted)
+		b.waiters.Add(-1)
+		c.waiting = c.waiting[1:]
+		b.queue = slices.Delete(b.queue, i, i+1)
+		if len(c.waiting) > 0 {
+			b.queue = append(b.queue, c)
+		}
+	}
 }
 
 // gone is far below all that can be released, so that a caller whose
@@ -67,17 +142,7 @@ const gone = math.MinInt64 / 2
 // does not always say so.
 func (c *caller) leave() {
 	c.backlog.bytes.Add(-c.pending.Swap(gone))
-}
-
-// wake lets one list of the caller see whether there is room.
-func (c *caller) wake() {
-	if c.waiters.Load() == 0 {
-		return
-	}
-	select {
-	case c.room <- struct{}{}:
-	default:
-	}
+	c.backlog.dispatch()
 }
 
 // Get implements mem.BufferPool.
@@ -109,7 +174,7 @@ func (g *gate) lend(out *raw, b *[]byte, to *caller) error {
 // noRoom refuses an answer that must not wait beside what does.
 func (g *gate) noRoom(to *caller, n int64) error {
 	if 2*n > to.backlog.limit {
-		return g.refuse(refusedByPending, errLimit, "the answer takes more than half of %d bytes (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
+		return g.refuse(refusedByPending, errLimit, "the answer takes %d bytes of memory until it is sent, more than half of limits.max_pending_bytes", n)
 	}
 	return g.refuse(refusedByPending, errLimit, "the answers that are not read take too much of %d bytes (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
 }

@@ -236,6 +236,7 @@ func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, c *call) error 
 		return err
 	}
 	box := s.gate.newOutbox(c.from, stream)
+	defer box.close()
 	return s.list(r, 0, func(record state.Record) error {
 		return box.send(func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) })
 	})
