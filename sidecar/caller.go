@@ -36,8 +36,8 @@ func newUser(name string, l Limits) *user {
 }
 
 // caller is one connection, and what bounds it. gRPC hands it to each call as
-// the connection's credentials. All methods of a nil caller do nothing and
-// allow everything.
+// the connection's credentials. The methods of a nil caller do nothing and
+// allow everything, but for those in pending.go that count what waits.
 type caller struct {
 	credentials.CommonAuthInfo
 	conn    net.Conn
@@ -208,8 +208,8 @@ func (c *caller) moved(seen *watched) bool {
 }
 
 // sweep closes the connections that made no progress for too long although
-// there was something to do. It forgets users that are gone, but not before their rates are
-// what new ones would be: who comes back gains nothing.
+// there was something to do. It forgets users that are gone, but not before
+// their rates are what new ones would be: who comes back gains nothing.
 func (a *callers) sweep(now time.Time) (closed int) {
 	a.mu.Lock()
 	var stuck []*caller

@@ -13,8 +13,8 @@ import (
 // bytes on the wire, of which a small record has a hundredth of its memory.
 const streamWindow = 256 << 10
 
-// outbox sends the records of a list. It waits while there is no room. Whoever made it
-// closes it.
+// outbox sends the records of a list. It waits while there is no room. Whoever
+// made it closes it.
 type outbox struct {
 	gate    *gate
 	to      *caller

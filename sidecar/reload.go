@@ -186,7 +186,7 @@ func otherKeys(a, b Config) (keys []string) {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
 		f := va.Type().Field(i)
-		if key := f.Tag.Get("yaml"); f.IsExported() && key != "datasets" && !reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
+		if key := f.Tag.Get("yaml"); f.IsExported() && key != "datasets" && key != "-" && !reflect.DeepEqual(va.Field(i).Interface(), vb.Field(i).Interface()) {
 			keys = append(keys, key)
 		}
 	}

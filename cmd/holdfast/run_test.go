@@ -47,6 +47,9 @@ func TestRunReloads(t *testing.T) {
 			if strings.Contains(lines.Text(), words) {
 				return
 			}
+			if strings.Contains(lines.Text(), "restart to change it") {
+				t.Errorf("only datasets have changed, but it logs %s", lines.Text())
+			}
 			seen = append(seen, lines.Text())
 		}
 		t.Fatalf("it never said %q:\n%s", words, strings.Join(seen, "\n"))

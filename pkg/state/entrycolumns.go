@@ -36,7 +36,7 @@ func (c *entryColumns) grow(part, n int) []uint32 {
 	list := c.parts[part]
 	from, to := len(list), len(list)+n
 	if to+bits.RunsPad > cap(list) {
-		list = append(make([]uint32, 0, 2*to+bits.RunsPad), list...)
+		list = append(make([]uint32, 0, from+to+bits.RunsPad), list...)
 	}
 	c.parts[part] = list[:to]
 	return list[from : to+bits.RunsPad]

@@ -211,13 +211,11 @@ func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 
 // aboveLine returns by how much the numbers in the slots of set, which is not
 // empty, are above slope times the slot, at least and at most; ok is false if one is
-// below, or some are too large.
+// below, or above by 2^63 or more.
 func aboveLine(nums *[pageSize]uint64, set uint16, slope uint64) (least, most uint64, ok bool) {
 	low, high, line := int64(math.MaxInt64), int64(math.MinInt64), uint64(0)
-	large := uint64(0)
 	if set == 1<<pageSize-1 {
 		for _, x := range nums {
-			large |= x
 			above := int64(x - line)
 			low, high = min(low, above), max(high, above)
 			line += slope
@@ -225,12 +223,11 @@ func aboveLine(nums *[pageSize]uint64, set uint16, slope uint64) (least, most ui
 	} else {
 		for ; set != 0; set &= set - 1 {
 			i := mathbits.TrailingZeros16(set)
-			large |= nums[i]
 			above := int64(nums[i] - uint64(i)*slope)
 			low, high = min(low, above), max(high, above)
 		}
 	}
-	return uint64(low), uint64(high), low >= 0 && int64(large) >= 0
+	return uint64(low), uint64(high), low >= 0
 }
 
 // planTexts decides how the ends of a field's values are stored, which lie in

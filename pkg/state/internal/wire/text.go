@@ -23,7 +23,7 @@ func AppendText(b, data []byte) []byte {
 func IsASCII(data []byte) bool {
 	const high = 0x8080808080808080
 	word := binary.LittleEndian.Uint64
-	for ; len(data) >= 32; data = data[32:] { // a branch for each eight bytes took as long as reading them
+	for ; len(data) >= 32; data = data[32:] { // with one branch for four words
 		if (word(data)|word(data[8:])|word(data[16:])|word(data[24:]))&high != 0 {
 			return false
 		}

@@ -1,0 +1,34 @@
+package state
+
+import (
+	"math"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestAboveLine compares how far numbers are above a line with what each of them
+// says.
+func TestAboveLine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		set := rapid.OneOf(rapid.Just(uint16(math.MaxUint16)), rapid.Uint16Range(1, math.MaxUint16)).Draw(t, "slots")
+		slope := rapid.Uint64Range(0, 1<<16-1).Draw(t, "slope")
+		number := rapid.OneOf(rapid.Uint64Max(40*(slope+1)), rapid.Uint64Range(1<<63-100, 1<<63+100), rapid.Uint64())
+		var nums [pageSize]uint64
+		wantLeast, wantMost, wantOK := uint64(math.MaxUint64), uint64(0), true
+		for i := range nums {
+			if set>>i&1 == 0 {
+				continue
+			}
+			nums[i] = number.Draw(t, "number")
+			line := uint64(i) * slope
+			above := nums[i] - line
+			wantOK = wantOK && nums[i] >= line && above < 1<<63
+			wantLeast, wantMost = min(wantLeast, above), max(wantMost, above)
+		}
+		least, most, ok := aboveLine(&nums, set, slope)
+		if ok != wantOK || ok && (least != wantLeast || most != wantMost) {
+			t.Fatalf("%v above %d a slot in %016b: %d to %d, %v; want %d to %d, %v", nums, slope, set, least, most, ok, wantLeast, wantMost, wantOK)
+		}
+	})
+}
