@@ -21,6 +21,19 @@ func TestLookUpsAllocateNothing(t *testing.T) {
 	}
 }
 
+// TestBatchAllocatesNothing holds it for look-ups of several keys at a time.
+func TestBatchAllocatesNothing(t *testing.T) {
+	c := engine(t)
+	schema := c.state.Type("Movie").Schema()
+	year, title := schema.FieldIndex("year"), schema.FieldIndex("title")
+	var found [16]state.Record
+	for _, fields := range [][]int{nil, {year}, {year, title}} {
+		if n := testing.AllocsPerRun(100, func() { c.index.Longs(found[:], c.keys[:len(found)], fields...) }); n != 0 {
+			t.Errorf("fields %v: %v allocations, want 0", fields, n)
+		}
+	}
+}
+
 func TestScanAllocatesNothing(t *testing.T) {
 	c := engine(t)
 	movie := c.state.Type("Movie")

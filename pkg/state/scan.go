@@ -5,7 +5,6 @@ import (
 	mathbits "math/bits"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
-	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -201,62 +200,4 @@ func (r Record) AppendEntries(list []Entry) []Entry {
 		pos += p.lay.entryBits
 	}
 	return list
-}
-
-// Prefetch asks for the memory of records that will be read soon: who reads
-// what a list refers to waits once instead of once a record. It changes no
-// result, and is worth its price from about three records on.
-func (t *Type) Prefetch(list []Ordinal) {
-	for _, o := range list {
-		t.prefetch(o)
-	}
-}
-
-// prefetch asks for the memory of o.
-func (t *Type) prefetch(o Ordinal) {
-	if e := t.entry(o); e != 0 {
-		t.ask(t.lays.get(e.layout()), t.blocks.Page(e.handle()), int(o)%pageSize)
-	}
-}
-
-// prefetchPage asks for the page of o.
-func (t *Type) prefetchPage(o Ordinal) {
-	if e := t.entry(o); e != 0 {
-		prefetch.Range(t.blocks.Page(e.handle()).Byte(0), 0, min(max(int(t.pageBytes), prefetched), 4*prefetched))
-	}
-}
-
-// prefetched is how many bytes of a page's columns are asked for: all, of most.
-const prefetched = 3 * 64
-
-// ask asks for the columns of a page and for what record i has in the heap.
-func (t *Type) ask(lay *layout, data bits.Page, i int) {
-	prefetch.Range(data.Byte(0), 0, min(int(lay.heap), prefetched))
-	t.askHeap(lay, data, i)
-}
-
-// askHeap asks for what record i has in the heap of a page, of which it knows about
-// where it is. Who reads a text waits for its column, too, at the same time then.
-func (t *Type) askHeap(lay *layout, data bits.Page, i int) {
-	if each := (int(t.pageBytes) - int(lay.heap)) / pageSize; lay.inOrder && each > 0 {
-		prefetch.Range(data.Byte(0), int(lay.heap)+i*each, each)
-	}
-}
-
-// Prefetch asks for the memory of r, which must be a record: for what it takes to
-// read these fields of an OBJECT, or for all if there are none. See Type.Prefetch.
-func (r Record) Prefetch(fields ...int) {
-	if len(fields) == 0 {
-		r.t.ask(r.lay, r.data, r.slot())
-		return
-	}
-	from, to := uint64(math.MaxUint64), uint64(0)
-	for _, f := range fields {
-		c := r.lay.column(f)
-		from, to = min(from, c.Head), max(to, c.At(uint64(r.slot())+1)>>3)
-		if r.t.schema.Fields[f].Type.variable() {
-			r.t.askHeap(r.lay, r.data, r.slot())
-		}
-	}
-	prefetch.Range(r.data.Byte(0), int(from), int(to-from)+1)
 }

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"math/bits"
+
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -80,23 +82,19 @@ func (x *Unique) findNumbers(found []state.Record, keys []uint64, fields []int) 
 	var blocks [batchSize]*[blockBytes]byte
 	for i, key := range keys {
 		p := x.table.placeOf(mix(hashSeed, key))
-		b := blockAt(x.table.group(p.group), p.block)
-		tags[i], blocks[i] = p.tag, b
-		prefetch.Line(&b[0])
+		tags[i], blocks[i] = p.tag, blockAt(x.table.group(p.group), p.block)
 	}
-	for i := range keys {
-		var r state.Record
-		b := blocks[i]
+	prefetch.Lines(blocks[:len(keys)])
+	var room [batchSize]state.Ordinal
+	for i, b := range blocks[:len(keys)] {
 		m := matches(b, tags[i])
-		if k := entryOf(m); m != 0 && k < used(b) {
-			r = x.t.Record(ordinalAt(b, k))
-			r.Prefetch(fields...)
+		if room[i] = ordinalAt(b, entryOf(m)); m == 0 || entryOf(m) >= used(b) {
+			room[i] = state.NoOrdinal
 		}
-		found[i] = r
 	}
-	for i, key := range keys {
-		if found[i].Type() == nil || found[i].Bits(x.number) != key {
-			found[i], _ = x.findNumber(key) // another entry has the same tag, or there is none
-		}
+	x.t.Locate(found, room[:len(keys)], fields...)
+	for others := state.Unmatched(found, x.number, keys); others != 0; others &= others - 1 {
+		i := bits.TrailingZeros64(others)
+		found[i], _ = x.findNumber(keys[i]) // another entry has the same tag, or there is none
 	}
 }

@@ -401,12 +401,7 @@ func (x *Unique) hashChanges(list []tableChange, ordinals []state.Ordinal, add b
 	all = true
 	for i := 0; i < len(list); i += ahead {
 		part := ordinals[i:min(i+ahead, len(list))]
-		for k, o := range part {
-			if records[k] = (state.Record{}); x.t.Populated(o) {
-				records[k] = x.t.Record(o)
-				records[k].Prefetch(x.firsts...)
-			}
-		}
+		x.t.Locate(records[:], part, x.firsts...)
 		for k, o := range part {
 			c := &list[i+k]
 			if c.o, c.add = o, add; records[k].Type() == nil {

@@ -12,3 +12,13 @@ func Line(b *byte)
 //
 //go:noescape
 func Range(b *byte, at, n int)
+
+// Lines asks for the cache lines that the pointers of a list lead to.
+//
+//go:noescape
+func Lines(list []*[64]byte)
+
+// Spans asks for the cache lines of the bytes of spans.
+//
+//go:noescape
+func Spans(list []Span)
