@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,7 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	s := start(t, cfg)
 	untilReady(t, s)
 	other := newClient(t, s, "usage")
-	before, samples := heap(), []int64(nil)
+	before, samples, pending := heap(), []int64(nil), 0.0
 	for range connections {
 		conn, err := net.Dial("tcp", s.Addr())
 		if err != nil {
@@ -85,6 +86,8 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	}
 	until(t, "the end of the connections", func() bool {
 		samples = append(samples, heap()-before)
+		_, text := fetch(t, s, "/metrics")
+		pending = max(pending, metric(t, text, "holdfast_answers_pending_bytes"))
 		if _, err := other.call(t.Context(), "GetUsage", `{"region":"R1"}`); err != nil {
 			t.Errorf("another connection: %v", err)
 		}
@@ -97,7 +100,26 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	if allowed := cfg.Limits.MaxPendingBytes + connections*each*perCall; usual > allowed {
 		t.Errorf("%d bytes of memory, at most %d are allowed", usual, allowed)
 	}
+	if least, most := float64(cfg.Limits.MaxPendingBytes)/4, float64(cfg.Limits.MaxPendingBytes); pending < least || pending > most {
+		t.Errorf("the metric has up to %.0f bytes that wait, want between %.0f and %.0f", pending, least, most)
+	}
 	t.Logf("%d MiB in %d samples", usual>>20, len(samples))
+}
+
+// metric returns a metric without labels.
+func metric(t *testing.T, text, name string) float64 {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 // TestSlowLists begins more lists than there is room for, on one connection, and
@@ -120,6 +142,10 @@ func TestSlowLists(t *testing.T) {
 		streams = append(streams, stream)
 	}
 	until(t, "no room", func() bool { return s.callers.backlog.bytes.Load() > cfg.Limits.MaxPendingBytes/2-4*leastCost })
+	until(t, "a list that waits", func() bool {
+		_, text := fetch(t, s, "/metrics")
+		return metric(t, text, "holdfast_lists_waiting") > 0
+	})
 	var all sync.WaitGroup
 	for _, stream := range streams {
 		all.Go(func() {

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionalphapb "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
@@ -122,6 +124,18 @@ func (g *gate) pace(from *caller, c class, now time.Time) error {
 	return g.drained(from)
 }
 
+// unread is why the first request of a call was not read. What is malformed counts as
+// what is not, so that it takes no more of the sidecar than max_rate allows.
+func (g *gate) unread(from *caller, c class, err error) error {
+	if status.Code(err) != codes.InvalidArgument {
+		return err
+	}
+	if refused := g.pace(from, c, time.Now()); refused != nil {
+		return refused
+	}
+	return err
+}
+
 // drained refuses a caller that has too many answers to read.
 func (g *gate) drained(from *caller) error {
 	if from.full() {
@@ -227,10 +241,11 @@ func (x *gatedStream) RecvMsg(m any) error {
 	x.from.begin()
 	err := readRequest(x.ServerStream.RecvMsg, m)
 	x.from.end()
-	if err == nil {
-		err = x.gate.enter(x.from, x.class, time.Now())
-		x.entered = err == nil
+	if err != nil {
+		return x.gate.unread(x.from, x.class, err)
 	}
+	err = x.gate.enter(x.from, x.class, time.Now())
+	x.entered = err == nil
 	return err
 }
 

@@ -39,6 +39,40 @@ func TestMalformedRequests(t *testing.T) {
 	}
 }
 
+// TestMalformedRate sends malformed requests as fast as it can: they count in the rate
+// of the caller as others do.
+func TestMalformedRate(t *testing.T) {
+	store := newStore(t)
+	newProducer(t, store, "usage", usageProto).publish(usage(3, 1)...)
+	cfg := testConfig(store, "usage")
+	const most = 4
+	cfg.Limits.MaxRate = most
+	s := start(t, cfg)
+	untilReady(t, s)
+	conn := dial(t, s.Addr())
+	for _, method := range everyMethod(s) {
+		malformed := 0
+		for range 4 * otherRate { // the health service has that one
+			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodecV2(newCodec()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request := []byte("\xff\xff\xff")
+			_ = stream.SendMsg(&raw{answer: &request}) // fails if it is answered already
+			_ = stream.CloseSend()
+			if err = stream.RecvMsg(new(raw)); status.Code(err) == codes.ResourceExhausted {
+				fails(t, method, err, codes.ResourceExhausted, "RATE", "limits.max_rate")
+				malformed = -1
+				break
+			}
+			malformed++
+		}
+		if malformed >= 0 {
+			t.Errorf("%s: %d malformed requests, and none was refused", method, malformed)
+		}
+	}
+}
+
 // TestMalformed has what gRPC says of requests that it answered itself.
 func TestMalformed(t *testing.T) {
 	fails(t, "cut short", malformed(status.Error(codes.Internal, "unexpected EOF")), codes.InvalidArgument, "MALFORMED_REQUEST", "unexpected EOF")

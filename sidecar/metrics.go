@@ -75,7 +75,7 @@ type collector struct {
 	s                                              *Sidecar
 	lookups, seconds, panics, calls, refused       *prometheus.Desc
 	ready, age, records, versions, behind, members *prometheus.Desc
-	pending                                        *prometheus.Desc
+	pending, unread, waiting                       *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -89,6 +89,8 @@ func newCollector(s *Sidecar) *collector {
 		panics:   desc("panics_total", "Calls that panicked."),
 		refused:  desc("calls_refused_total", "Calls of all kinds, and connections, that a limit refused before they were looked at.", "limit"),
 		calls:    desc("lookups_running", "Look-ups under way."),
+		unread:   desc("answers_pending_bytes", "Memory of the answers that wait to be sent, at most limits.max_pending_bytes."),
+		waiting:  desc("lists_waiting", "Lists that wait for others' answers to be read."),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
 		records:  desc("dataset_records", "Records of the root type.", "dataset"),
@@ -101,7 +103,7 @@ func newCollector(s *Sidecar) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.members} {
+	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.unread, c.waiting, c.members} {
 		to <- d
 	}
 }
@@ -114,6 +116,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	is := map[bool]float64{true: 1}
 	status := c.s.Status()
 	gauge(c.calls, float64(status.Calls))
+	gauge(c.unread, float64(c.s.callers.backlog.bytes.Load()))
+	gauge(c.waiting, float64(c.s.callers.backlog.waiters.Load()))
 	to <- prometheus.MustNewConstMetric(c.panics, prometheus.CounterValue, float64(c.s.panics.Load()))
 	for i, name := range refusalNames {
 		to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.gate.refusals[i].Load()), name)

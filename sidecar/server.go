@@ -62,7 +62,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 			registered(logging.StreamServerInterceptor(logger, onLog...)), registered(recovery.StreamServerInterceptor(onPanic)), registered(s.gate.stream)),
 	)
 	live := health.NewServer()
-	services := registrar{server}
+	services := registrar{server, s.gate}
 	healthpb.RegisterHealthServer(services, live)
 	holdfastv1.RegisterLookupServer(services, &generic{s: s})
 	holdfastv1.RegisterSessionsServer(services, &sessions{s: s})
@@ -76,15 +76,24 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 
 // registrar registers services whose unary methods say that a request is
 // malformed: that is found out before their interceptors are called.
-type registrar struct{ server *grpc.Server }
+type registrar struct {
+	server *grpc.Server
+	gate   *gate
+}
 
 // RegisterService implements grpc.ServiceRegistrar.
 func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	own := *desc
 	own.Methods = slices.Clone(desc.Methods)
 	for i, m := range desc.Methods {
+		class := classes["/"+desc.ServiceName+"/"+m.MethodName]
 		own.Methods[i].Handler = func(srv any, ctx context.Context, read func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
-			return m.Handler(srv, ctx, func(to any) error { return readRequest(read, to) }, around)
+			return m.Handler(srv, ctx, func(to any) error {
+				if err := readRequest(read, to); err != nil {
+					return r.gate.unread(callerOf(ctx), class, err)
+				}
+				return nil
+			}, around)
 		}
 	}
 	r.server.RegisterService(&own, impl)

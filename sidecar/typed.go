@@ -66,9 +66,12 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 	from.end()
 	c.from = from
 	if errors.Is(err, io.EOF) {
-		return toStatus(fmt.Errorf("%w: there is no message", errMalformed))
+		err = toStatus(fmt.Errorf("%w: there is no message", errMalformed))
 	}
-	return malformed(err)
+	if err != nil {
+		return s.gate.unread(from, classLookup, malformed(err))
+	}
+	return nil
 }
 
 // answer answers a request. It is the one layer around a typed look-up: the
