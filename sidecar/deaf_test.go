@@ -49,7 +49,7 @@ func TestDeafClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	large := `{"region":"large","shares":[{"browser":"` + strings.Repeat("x", 200_000) + `"}]}`
+	large := `{"region":"large","shares":[{"browser":"` + strings.Repeat("x", 60_000) + `"}]}`
 	for _, c := range []struct {
 		path    string
 		request []byte
@@ -68,11 +68,11 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	store := newStore(t)
 	newProducer(t, store, "usage", usageProto).publish(records...)
 	cfg := testConfig(store, "usage")
-	cfg.Limits.MaxPendingBytes, cfg.Limits.MaxStall = 8<<20, time.Second
+	cfg.Limits.MaxPendingBytes, cfg.Limits.MaxStall = 2<<20, time.Second
 	s := start(t, cfg)
 	untilReady(t, s)
 	other := newClient(t, s, "usage")
-	before, samples, pending := heap(), []int64(nil), 0.0
+	before, samples := heap(), []int64(nil)
 	for range connections {
 		conn, err := net.Dial("tcp", s.Addr())
 		if err != nil {
@@ -86,8 +86,6 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	}
 	until(t, "the end of the connections", func() bool {
 		samples = append(samples, heap()-before)
-		_, text := fetch(t, s, "/metrics")
-		pending = max(pending, metric(t, text, "holdfast_answers_pending_bytes"))
 		if _, err := other.call(t.Context(), "GetUsage", `{"region":"R1"}`); err != nil {
 			t.Errorf("another connection: %v", err)
 		}
@@ -99,9 +97,6 @@ func beDeaf(t *testing.T, records []string, path string, request []byte) {
 	usual := samples[len(samples)/2] // a sample may see calls that are being answered
 	if allowed := cfg.Limits.MaxPendingBytes + connections*each*perCall; usual > allowed {
 		t.Errorf("%d bytes of memory, at most %d are allowed", usual, allowed)
-	}
-	if least, most := float64(cfg.Limits.MaxPendingBytes)/4, float64(cfg.Limits.MaxPendingBytes); pending < least || pending > most {
-		t.Errorf("the metric has up to %.0f bytes that wait, want between %.0f and %.0f", pending, least, most)
 	}
 	t.Logf("%d MiB in %d samples", usual>>20, len(samples))
 }
@@ -142,9 +137,9 @@ func TestSlowLists(t *testing.T) {
 		streams = append(streams, stream)
 	}
 	until(t, "no room", func() bool { return s.callers.backlog.bytes.Load() > cfg.Limits.MaxPendingBytes/2-4*leastCost })
-	until(t, "a list that waits", func() bool {
+	until(t, "metrics of what waits", func() bool {
 		_, text := fetch(t, s, "/metrics")
-		return metric(t, text, "holdfast_lists_waiting") > 0
+		return metric(t, text, "holdfast_answers_pending_bytes") > 0 && metric(t, text, "holdfast_lists_waiting") > 0
 	})
 	var all sync.WaitGroup
 	for _, stream := range streams {
