@@ -15,6 +15,7 @@ type block struct {
 	spans  []spans // by field; of a collection one, for its entries
 
 	groups []group
+	spread int      // shards that shards and order are for since addAll, 0 if for others
 	counts []int    // scratch, by shard
 	order  []uint16 // what groups have their slices of
 	sorted []uint64
@@ -70,21 +71,38 @@ func newSpans(n int) spans {
 // shards, maxBlock of them: no shard has more than another. It does what group
 // does otherwise.
 func (b *block) addAll(first Ordinal, shards int) {
-	b.n, b.groups = maxBlock, b.groups[:0]
+	if b.n = maxBlock; b.spread != shards {
+		b.deal(shards)
+	}
 	each, entry := maxBlock/shards, uint64(int(first)/shards)
+	for i := range b.sorted[:maxBlock] {
+		b.sorted[i] = entry + uint64(i&(each-1)) // each is a power of two, as shards is
+	}
+	for at := b.at[:maxBlock]; len(at) > 0; at = at[shards:] {
+		for k := range at[:shards] {
+			at[k] = entry
+		}
+		entry++
+	}
+}
+
+// deal gives the records of a full block to shards, one after the other.
+func (b *block) deal(shards int) {
+	b.spread, b.groups = shards, b.groups[:0]
+	each := maxBlock / shards
 	for s := range shards {
-		order, sorted := b.order[s*each:(s+1)*each], b.sorted[s*each:(s+1)*each]
-		b.groups = append(b.groups, group{s, order, sorted})
-		for i := range order {
+		from, to := s*each, (s+1)*each
+		b.groups = append(b.groups, group{s, b.order[from:to], b.sorted[from:to]})
+		for i := range each {
 			k := i*shards + s
-			order[i], sorted[i] = uint16(k), entry+uint64(i)
-			b.shards[k], b.at[k] = int32(s), entry+uint64(i)
+			b.order[from+i], b.shards[k] = uint16(k), int32(s)
 		}
 	}
 }
 
 // group sorts the records by shard.
 func (b *block) group(shards int) {
+	b.spread = 0
 	if b.groups = b.groups[:0]; b.n == 0 {
 		return
 	}

@@ -5,13 +5,14 @@ import (
 	"testing"
 )
 
-// TestBlockAddAll adds all records at once and one by one.
+// TestBlockAddAll adds all records at once, and one by one; what others left in the
+// block does not show.
 func TestBlockAddAll(t *testing.T) {
 	s := &Schema{Name: "T", Kind: Object, Fields: []Field{{Name: "n", Type: Int}}}
-	for shards := 1; shards <= maxBlock; shards *= 2 {
-		const first = 3 * maxBlock
-		got, want := newBlock(s, []int{0}, maxBlock), newBlock(s, []int{0}, maxBlock)
-		got.addAll(first, shards)
+	first := 3 * maxBlock
+	add := func(got *block, shards int) {
+		want := newBlock(s, []int{0}, maxBlock)
+		got.addAll(Ordinal(first), shards)
 		for k := range maxBlock {
 			o := first + k
 			want.shards[k], want.at[k] = int32(o%shards), uint64(o/shards)
@@ -26,5 +27,20 @@ func TestBlockAddAll(t *testing.T) {
 		}) {
 			t.Errorf("%d shards: groups %v, want %v", shards, got.groups, want.groups)
 		}
+		first += maxBlock
+	}
+	for shards := 1; shards <= maxBlock; shards *= 2 {
+		got := newBlock(s, []int{0}, maxBlock)
+		add(got, shards)
+		add(got, shards)
+		for k := range 5 { // some records, as of pages that are not full
+			got.shards[k], got.at[k] = int32(k%shards), uint64(900+k/shards)
+		}
+		got.n = 5
+		got.group(shards)
+		add(got, shards)
+		got.n = 0
+		got.group(shards)
+		add(got, shards)
 	}
 }

@@ -180,8 +180,7 @@ func (e *typeEdit) rewrite(first Ordinal, fresh uint16, load func(*pageBuilder) 
 // begin makes the slots those of a page of t that stay when fresh ones come. It
 // returns the length of that page, 0 if there is none.
 func (b *pageBuilder) begin(t *Type, old entry, fresh uint16) (size int) {
-	b.reset()
-	b.set |= fresh
+	b.reset(fresh)
 	if old == 0 {
 		return 0
 	}

@@ -317,7 +317,9 @@ func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
 	for f, src := range d.fields {
 		switch t := b.schema.Fields[f].Type; {
 		case t.variable() && src < 0:
-			b.texts[f].nulls |= mask
+			for m := mask; m != 0; m &= m - 1 {
+				b.texts[f].setNull(mathbits.TrailingZeros16(m))
+			}
 		case t.variable():
 			d.setTexts(&b.texts[f], f, src, k, mask)
 		case src < 0:
@@ -334,7 +336,7 @@ func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
 // setNumbers sets slots to numbers of a field. If these are all of a page, it is
 // given them where they are.
 func setNumbers(b *pageBuilder, f int, src []uint64, mask uint16) {
-	if mask == 1<<pageSize-1 {
+	if mask == allSlots {
 		b.nums[f] = (*[pageSize]uint64)(src)
 		return
 	}
@@ -351,7 +353,7 @@ func (d *decoder) setTexts(c *textColumn, f, src, k int, mask uint16) {
 	for ; mask != 0; mask &= mask - 1 {
 		i := mathbits.TrailingZeros16(mask)
 		if kind := spans.kind[k]; kind&spanNull != 0 {
-			c.nulls |= 1 << i
+			c.setNull(i)
 		} else {
 			value := d.f.shards[d.block.shards[k]].ranges[src][spans.start[k]:spans.end[k]]
 			if kind != spanPlain {

@@ -140,7 +140,7 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 	}
 	col := &lay.cols[endColumn]
 	plans[endColumn].writeHead(out, col)
-	packNumbers(out[col.Bit/8:], col, &plans[endColumn], &ends, 1<<pageSize-1)
+	packNumbers(out[col.Bit/8:], col, &plans[endColumn], &ends, allSlots)
 	for k := range entryParts {
 		plans[endColumn+1+k].writeHead(out, &lay.cols[endColumn+1+k])
 	}

@@ -45,6 +45,11 @@ type textColumn struct {
 	copies []byte // of values that do not stay
 }
 
+func (t *textColumn) setNull(i int) {
+	t.nulls |= 1 << i
+	t.values[i] = nil
+}
+
 // copy sets slot i to a copy of a value.
 func (t *textColumn) copy(i int, value []byte) {
 	start := len(t.copies)
@@ -66,7 +71,7 @@ func (b *pageBuilder) release() {
 	b.lays.size.Add(int64(b.size))
 	b.lays.waste.Add(int64(b.waste))
 	b.size, b.waste = 0, 0
-	b.reset() // it must not keep alive what others own
+	b.reset(0) // it must not keep alive what others own
 	for f := range b.texts {
 		if cap(b.texts[f].copies) > maxSpare {
 			return // a page that large is rare
@@ -89,18 +94,21 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 		b.texts = make([]textColumn, n)
 	}
 	b.plans, b.room = make([]columnPlan, n), make([]columnRoom, n)
-	b.reset()
+	b.reset(0)
 	return b
 }
 
-// reset makes every slot a hole.
-func (b *pageBuilder) reset() {
-	b.set, b.was = 0, nil
+const allSlots = 1<<pageSize - 1
+
+// reset makes every slot a hole, but for those that are about to be set.
+func (b *pageBuilder) reset(about uint16) {
+	b.set, b.was = about, nil
 	for f := range b.texts {
 		if b.nums[f] = &b.own[f]; b.schema.Fields[f].Type.variable() {
 			c := &b.texts[f]
-			c.copies, c.nulls = c.copies[:0], 0
-			clear(c.values[:])
+			if c.copies, c.nulls = c.copies[:0], 0; about != allSlots {
+				clear(c.values[:])
+			}
 		}
 	}
 	b.lists.reset()
@@ -173,7 +181,7 @@ func (b *pageBuilder) ends(p page, c *column, dst *[pageSize]uint64) (nulls uint
 // setText sets slot i of a STRING or BYTES field, which copies text.
 func (b *pageBuilder) setText(c *textColumn, i int, text []byte, null bool) {
 	if null {
-		c.nulls |= 1 << i
+		c.setNull(i)
 		return
 	}
 	c.copy(i, text)
@@ -390,20 +398,24 @@ func (p *columnPlan) writeHead(out []byte, c *column) {
 
 // packNumbers packs the numbers of a column; holes become 0.
 func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
-	if c.Width == 0 {
-		return
-	}
-	var x [pageSize]uint64
 	switch {
-	case p.slope == 0 && p.div == 0 && set == 1<<pageSize-1:
+	case c.Width == 0:
+	case p.slope == 0 && p.div == 0 && set == allSlots:
 		bits.Pack(out, int(c.Width), nums, p.base)
-		return
-	case p.div == 0:
+	default:
+		packReduced(out, c, p, nums, set)
+	}
+}
+
+// packReduced is packNumbers for those that take more than to subtract a base.
+func packReduced(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
+	var x [pageSize]uint64
+	if p.div == 0 {
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
 			x[i] = nums[i] - p.base - uint64(i)*p.slope
 		}
-	default:
+	} else {
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
 			x[i] = (nums[i] - p.base) / c.Div

@@ -315,12 +315,12 @@ func TestPages(t *testing.T) {
 		b, other := newPageBuilder(s, lays), newPageBuilder(s, lays)
 		for range rapid.IntRange(1, 20).Draw(t, "pages") {
 			want := drawPage(t, s)
-			b.reset()
+			b.reset(0)
 			want.fill(b, want.set)
 			p := packed(t, b)
 			want.check(t, p, want.set)
 
-			other.reset()
+			other.reset(0)
 			other.copyPage(p, want.set)
 			again := packed(t, other)
 			want.check(t, again, want.set)
@@ -331,7 +331,7 @@ func TestPages(t *testing.T) {
 			// Part of the page, and some of another: as a change does it.
 			mask, more := want.set&rapid.Uint16().Draw(t, "kept"), drawPage(t, s)
 			more.set &^= mask
-			other.reset()
+			other.reset(0)
 			other.copyPage(p, mask)
 			more.fill(other, more.set)
 			mixed := packed(t, other)
@@ -365,7 +365,7 @@ func TestManyLayouts(t *testing.T) {
 	b := newPageBuilder(&Schema{Name: "T", Kind: Object, Fields: fields}, lays)
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 8_000 {
-		b.reset()
+		b.reset(0)
 		b.set = math.MaxUint16
 		for f := range b.nums {
 			base, w := anyBits(r), r.IntN(65)

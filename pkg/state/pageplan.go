@@ -100,7 +100,7 @@ func span(nums *[pageSize]uint64, set uint16) (least, most uint64, odd bool) {
 	first := nums[mathbits.TrailingZeros16(set)]
 	least, most = first, first
 	var differ uint64
-	if set == 1<<pageSize-1 {
+	if set == allSlots {
 		for _, x := range nums {
 			least, most = min(least, x), max(most, x)
 			differ |= x ^ first
@@ -214,7 +214,7 @@ func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 // below, or above by 2^63 or more.
 func aboveLine(nums *[pageSize]uint64, set uint16, slope uint64) (least, most uint64, ok bool) {
 	low, high, line := int64(math.MaxInt64), int64(math.MinInt64), uint64(0)
-	if set == 1<<pageSize-1 {
+	if set == allSlots {
 		for _, x := range nums {
 			above := int64(x - line)
 			low, high = min(low, above), max(high, above)
@@ -251,7 +251,7 @@ func (b *pageBuilder) planTexts(f int, end *uint64) {
 // setEnds decides how ends are stored, which ascend.
 func (p *columnPlan) setEnds(kind shapeKind, ends *[pageSize]uint64) {
 	p.setRange(kind, ends[0], ends[pageSize-1])
-	p.trySlope(ends, 1<<pageSize-1)
+	p.trySlope(ends, allSlots)
 }
 
 // setPart decides how one part of n entries is stored.

@@ -110,7 +110,7 @@ func (s *Scanner) read() {
 	for i, live := range b.live[:b.n] {
 		taken := live &^ nulls[i]
 		s.taken[i] = taken
-		if from := i * pageSize; taken == 1<<pageSize-1 && from == s.n {
+		if from := i * pageSize; taken == allSlots && from == s.n {
 			s.n += pageSize
 		} else {
 			s.compact(from, taken)

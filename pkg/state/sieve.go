@@ -30,8 +30,8 @@ func newSieve(t *Type, keep func(Record) bool) *sieve {
 // sift asks about the records that load sets, those of the page that begins with
 // first, and returns which are kept.
 func (s *sieve) sift(first Ordinal, fresh uint16, load func(*pageBuilder) error) (kept uint16, err error) {
-	s.b.reset()
-	s.b.set, s.kept = fresh, 0
+	s.b.reset(fresh)
+	s.kept = 0
 	if err := load(s.b); err != nil {
 		return 0, err
 	}

@@ -37,7 +37,7 @@ func TestLeastWidth(t *testing.T) {
 		b := newPageBuilder(s, &layouts{})
 		for range rapid.IntRange(1, 12).Draw(t, "pages") {
 			page := drawPage(t, s)
-			b.reset()
+			b.reset(0)
 			page.fill(b, page.set)
 			heap := uint64(0)
 			var need widths
