@@ -72,6 +72,13 @@ func (b BlobWords) Turn() Words {
 // turn sets dst, whole words, to those of src in the other order of bytes. They
 // may be the same.
 func turn(dst, src []byte) {
+	for ; len(dst) >= 32; dst, src = dst[32:], src[32:] { // with one look at the lengths for four words
+		to, from := (*[32]byte)(dst), (*[32]byte)(src)
+		binary.LittleEndian.PutUint64(to[:8], binary.BigEndian.Uint64(from[:8]))
+		binary.LittleEndian.PutUint64(to[8:16], binary.BigEndian.Uint64(from[8:16]))
+		binary.LittleEndian.PutUint64(to[16:24], binary.BigEndian.Uint64(from[16:24]))
+		binary.LittleEndian.PutUint64(to[24:], binary.BigEndian.Uint64(from[24:]))
+	}
 	for ; len(dst) >= 8; dst, src = dst[8:], src[8:] {
 		binary.LittleEndian.PutUint64(dst, binary.BigEndian.Uint64(src))
 	}
