@@ -25,18 +25,24 @@ func TestMalformedRequests(t *testing.T) {
 		if strings.Contains(method, "None") { // there is none, whatever is asked
 			continue
 		}
-		stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodecV2(newCodec()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request := []byte("\xff\xff\xff")
-		_ = stream.SendMsg(&raw{answer: &request}) // fails if it is answered already
-		_ = stream.CloseSend()
-		fails(t, method, stream.RecvMsg(new(raw)), codes.InvalidArgument, "MALFORMED_REQUEST", "request is malformed")
+		fails(t, method, sendMalformed(t, conn, method), codes.InvalidArgument, "MALFORMED_REQUEST", "request is malformed")
 	}
 	if text := log.String(); strings.Contains(text, "level=ERROR") {
 		t.Errorf("log:\n%s", text)
 	}
+}
+
+// sendMalformed sends bytes that are no message and returns what is answered.
+func sendMalformed(t *testing.T, conn *grpc.ClientConn, method string) error {
+	t.Helper()
+	stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodecV2(newCodec()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := []byte("\xff\xff\xff")
+	_ = stream.SendMsg(&raw{answer: &request}) // fails if it is answered already
+	_ = stream.CloseSend()
+	return stream.RecvMsg(new(raw))
 }
 
 // TestMalformedRate sends malformed requests as fast as it can: they count in the rate
@@ -45,31 +51,16 @@ func TestMalformedRate(t *testing.T) {
 	store := newStore(t)
 	newProducer(t, store, "usage", usageProto).publish(usage(3, 1)...)
 	cfg := testConfig(store, "usage")
-	const most = 4
-	cfg.Limits.MaxRate = most
+	cfg.Limits.MaxRate = 4
 	s := start(t, cfg)
 	untilReady(t, s)
 	conn := dial(t, s.Addr())
 	for _, method := range everyMethod(s) {
-		malformed := 0
-		for range 4 * otherRate { // the health service has that one
-			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method, grpc.ForceCodecV2(newCodec()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			request := []byte("\xff\xff\xff")
-			_ = stream.SendMsg(&raw{answer: &request}) // fails if it is answered already
-			_ = stream.CloseSend()
-			if err = stream.RecvMsg(new(raw)); status.Code(err) == codes.ResourceExhausted {
-				fails(t, method, err, codes.ResourceExhausted, "RATE", "limits.max_rate")
-				malformed = -1
-				break
-			}
-			malformed++
+		err := sendMalformed(t, conn, method)
+		for n := 1; n < 4*otherRate && status.Code(err) != codes.ResourceExhausted; n++ { // the health service has that rate
+			err = sendMalformed(t, conn, method)
 		}
-		if malformed >= 0 {
-			t.Errorf("%s: %d malformed requests, and none was refused", method, malformed)
-		}
+		fails(t, method, err, codes.ResourceExhausted, "RATE", "limits.max_rate")
 	}
 }
 

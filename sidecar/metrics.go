@@ -90,7 +90,7 @@ func newCollector(s *Sidecar) *collector {
 		refused:  desc("calls_refused_total", "Calls of all kinds, and connections, that a limit refused before they were looked at.", "limit"),
 		calls:    desc("lookups_running", "Look-ups under way."),
 		unread:   desc("answers_pending_bytes", "Memory of the answers that wait to be sent, at most limits.max_pending_bytes."),
-		waiting:  desc("lists_waiting", "Lists that wait for others' answers to be read."),
+		waiting:  desc("lists_waiting", "Lists that wait for room, until answers are read."),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
 		records:  desc("dataset_records", "Records of the root type.", "dataset"),

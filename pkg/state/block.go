@@ -15,7 +15,7 @@ type block struct {
 	spans  []spans // by field; of a collection one, for its entries
 
 	groups []group
-	spread int      // shards that shards and order are for since addAll, 0 if for others
+	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
 	counts []int    // scratch, by shard
 	order  []uint16 // what groups have their slices of
 	sorted []uint64
@@ -71,7 +71,7 @@ func newSpans(n int) spans {
 // shards, maxBlock of them: no shard has more than another. It does what group
 // does otherwise.
 func (b *block) addAll(first Ordinal, shards int) {
-	if b.n = maxBlock; b.spread != shards {
+	if b.n = maxBlock; b.dealt != shards {
 		b.deal(shards)
 	}
 	each, entry := maxBlock/shards, uint64(int(first)/shards)
@@ -88,7 +88,7 @@ func (b *block) addAll(first Ordinal, shards int) {
 
 // deal gives the records of a full block to shards, one after the other.
 func (b *block) deal(shards int) {
-	b.spread, b.groups = shards, b.groups[:0]
+	b.dealt, b.groups = shards, b.groups[:0]
 	each := maxBlock / shards
 	for s := range shards {
 		from, to := s*each, (s+1)*each
@@ -102,7 +102,7 @@ func (b *block) deal(shards int) {
 
 // group sorts the records by shard.
 func (b *block) group(shards int) {
-	b.spread = 0
+	b.dealt = 0
 	if b.groups = b.groups[:0]; b.n == 0 {
 		return
 	}
