@@ -1,12 +1,9 @@
 package state
 
 import (
-	"errors"
 	"math/bits"
 	"runtime"
 	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/arena"
 )
@@ -15,6 +12,7 @@ import (
 type typeLoad struct {
 	frame *frame     // nil when it is decoded
 	own   loadedType // has some or all of the frame's fields and records
+	lays  *layouts
 	parts []*loadPart
 	left  atomic.Int32 // parts that are not decoded yet
 	done  *Type
@@ -22,7 +20,9 @@ type typeLoad struct {
 
 // loadPart is the ordinals of some consecutive words of the populated bits.
 type loadPart struct {
-	from, to int // words
+	of       *typeLoad
+	from, to int   // words
+	size     int64 // about how many bytes they are
 	d        *decoder
 	result   *Type
 }
@@ -31,114 +31,42 @@ const (
 	chunkBits = chunkOrdinals / 64 // words of populated bits in a chunk
 	// partChunks is how many chunks are worth a part of their own.
 	partChunks = 64
+	// partsEach is how many parts of a type there are for each processor: with more of
+	// them, processors wait less for the last ones.
+	partsEach = 2
 	// blockWords is how many words of populated bits are decoded together.
 	blockWords = maxBlock / 64
 )
 
-// A loader decodes the frames of a snapshot, with as many goroutines as there
-// are processors. It holds no frame longer than it must.
-type loader struct {
-	loads  []*typeLoad
-	work   errgroup.Group
-	failed atomic.Bool
-}
-
-// errStopped says that nothing is decoded any more, because of an error that types
-// returns.
-var errStopped = errors.New("decoding has failed")
-
-func newLoader() *loader {
-	l := &loader{}
-	l.work.SetLimit(runtime.GOMAXPROCS(0))
-	return l
-}
-
-// add decodes a frame into the type own. It waits as long as all
-// goroutines have other ones. Once one has failed it fails with errStopped.
-func (l *loader) add(f *frame, own loadedType) error {
-	if l.failed.Load() {
-		return errStopped
-	}
-	t, err := newTypeLoad(f, own)
-	if err != nil {
-		return err
-	}
-	l.loads = append(l.loads, t)
-	lays := &layouts{}
-	for _, p := range t.parts {
-		l.work.Go(func() error {
-			if l.failed.Load() {
-				return nil
-			}
-			err := t.load(p, lays)
-			if err != nil {
-				l.failed.Store(true)
-			}
-			return err
-		})
-	}
-	return nil
-}
-
-// types returns what the frames were decoded into, in their order.
-func (l *loader) types() ([]*Type, error) {
-	if err := l.work.Wait(); err != nil {
-		for _, t := range l.loads {
-			if t.frame != nil {
-				t.release()
-			}
-		}
-		return nil, err
-	}
-	types := make([]*Type, len(l.loads))
-	for i, t := range l.loads {
-		types[i] = t.done
-	}
-	return types, nil
-}
-
-// loadTypes decodes the frames of the types that are loaded.
-func loadTypes(frames []*frame, loaded map[string]loadedType) ([]*Type, error) {
-	l := newLoader()
-	for _, f := range frames {
-		if own, ok := loaded[f.schema.Name]; ok {
-			if err := l.add(f, own); err != nil {
-				_, cause := l.types()
-				return nil, errors.Join(ignore(err, errStopped), cause)
-			}
-		}
-	}
-	return l.types()
-}
-
-// ignore returns err unless it is another one.
-func ignore(err, other error) error {
-	if errors.Is(err, other) {
-		return nil
-	}
-	return err
-}
-
 func newTypeLoad(f *frame, own loadedType) (*typeLoad, error) {
 	f.turn()
-	l := &typeLoad{frame: f, own: own}
+	l := &typeLoad{frame: f, own: own, lays: &layouts{}}
 	words, err := f.populatedWords()
 	if err != nil {
 		return nil, err
 	}
 	chunks := (words + chunkBits - 1) / chunkBits
-	n := max(1, min(runtime.GOMAXPROCS(0), chunks/partChunks))
+	n := partsOf(chunks)
 	for i := range n {
 		d, err := newDecoder(f, own.schema)
 		if err != nil {
 			return nil, err
 		}
 		l.parts = append(l.parts, &loadPart{
-			from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), d: d,
+			of: l, from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), size: f.size() / int64(n), d: d,
 		})
 	}
 	l.left.Store(int32(n))
 	return l, nil
+}
+
+// partsOf returns into how many parts a type with that many chunks is divided.
+func partsOf(chunks int) int {
+	n := runtime.GOMAXPROCS(0)
+	if n > 1 {
+		n *= partsEach
+	}
+	return max(1, min(n, chunks/partChunks))
 }
 
 // populatedWords returns how many words of populated bits are of ordinals. It fails
@@ -155,8 +83,8 @@ func (f *frame) populatedWords() (int, error) {
 }
 
 // load decodes a part; the last one joins them.
-func (l *typeLoad) load(p *loadPart, lays *layouts) error {
-	if err := l.decode(p, lays); err != nil {
+func (l *typeLoad) load(p *loadPart) error {
+	if err := l.decode(p); err != nil {
 		return err
 	}
 	if l.left.Add(-1) > 0 {
@@ -175,17 +103,15 @@ func (l *typeLoad) release() {
 }
 
 // decode decodes a part.
-func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
-	t := l.empty(lays)
+func (l *typeLoad) decode(p *loadPart) (err error) {
+	t := l.empty()
 	if !l.hasRecords(p) {
 		p.result = checked(t)
 		return nil
 	}
 	e := t.edit()
 	e.sieve = newSieve(t, t.keep)
-	if words := int64(l.frame.populated.Bits() / 64); words > 0 {
-		e.blocks.Expect(l.frame.size() * int64(p.to-p.from) / words)
-	}
+	e.blocks.Expect(p.size)
 	for w := p.from; w < p.to && err == nil; w += blockWords {
 		err = l.block(e, p.d, w, min(w+blockWords, p.to))
 		if (w-p.from)/blockWords%trailBlocks == trailBlocks-1 {
@@ -202,9 +128,9 @@ func (l *typeLoad) decode(p *loadPart, lays *layouts) (err error) {
 }
 
 // empty returns the type without records.
-func (l *typeLoad) empty(lays *layouts) *Type {
+func (l *typeLoad) empty() *Type {
 	t := newType(l.own.schema, len(l.frame.shards))
-	t.intern(lays)
+	t.intern(l.lays)
 	t.keep = l.own.keep
 	return t
 }
@@ -281,7 +207,7 @@ func (l *typeLoad) join() (*Type, error) {
 			return nil, err
 		}
 	}
-	t := l.empty(l.parts[0].result.interned)
+	t := l.empty()
 	var blocks []arena.Arena
 	for _, p := range l.parts {
 		blocks = append(blocks, p.result.blocks)

@@ -61,7 +61,7 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
-	types, err := loadTypes(frames, loaded)
+	types, err := loadTypes(frames, int64(len(data)), loaded)
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
@@ -79,7 +79,7 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()
-	types := newLoader()
+	types := newLoader(size)
 	var buffers [][]byte // of the frame under way
 	in := wire.NewStream(untilFailed{r, types}, int(size), func(n int) []byte {
 		b := pool.Get(n)
@@ -160,8 +160,8 @@ type untilFailed struct {
 
 func (u untilFailed) Read(b []byte) (int, error) {
 	const atOnce = 4 << 20
-	if u.to.failed.Load() {
-		return 0, errStopped
+	if err := u.to.err(); err != nil {
+		return 0, err
 	}
 	return u.src.Read(b[:min(len(b), atOnce)])
 }
