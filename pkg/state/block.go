@@ -10,12 +10,13 @@ const maxBlock = 16 * pageSize
 type block struct {
 	n      int
 	shards []int32  // of each record
-	at     []uint64 // which entry of its shard each record is
+	at     []uint64 // which entry of its shard each record is, unless the block is dealt
 	nums   [][]uint64
 	spans  []spans // by field; of a collection one, for its entries
 
 	groups []group
 	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
+	first  uint64   // entry of a block that is dealt
 	counts []int    // scratch, by shard
 	order  []uint16 // what groups have their slices of
 	sorted []uint64
@@ -74,30 +75,33 @@ func (b *block) addAll(first Ordinal, shards int) {
 	if b.n = maxBlock; b.dealt != shards {
 		b.deal(shards)
 	}
-	each, entry := maxBlock/shards, uint64(int(first)/shards)
-	for i := range b.sorted[:maxBlock] {
-		b.sorted[i] = entry + uint64(i&(each-1)) // each is a power of two, as shards is
-	}
-	for at := b.at[:maxBlock]; len(at) > 0; at = at[shards:] {
-		for k := range at[:shards] {
-			at[k] = entry
-		}
-		entry++
+	b.first = uint64(int(first) / shards)
+	for i := range b.sorted[:maxBlock/shards] {
+		b.sorted[i] = b.first + uint64(i)
 	}
 }
 
-// deal gives the records of a full block to shards, one after the other.
+// deal gives the records of a full block to shards, one after the other: they are the
+// same entries of each.
 func (b *block) deal(shards int) {
 	b.dealt, b.groups = shards, b.groups[:0]
 	each := maxBlock / shards
 	for s := range shards {
 		from, to := s*each, (s+1)*each
-		b.groups = append(b.groups, group{s, b.order[from:to], b.sorted[from:to]})
+		b.groups = append(b.groups, group{s, b.order[from:to], b.sorted[:each]})
 		for i := range each {
 			k := i*shards + s
 			b.order[from+i], b.shards[k] = uint16(k), int32(s)
 		}
 	}
+}
+
+// entry returns which entry of its shard the k'th record is.
+func (b *block) entry(k int) uint64 {
+	if b.dealt > 0 {
+		return b.first + uint64(k/b.dealt)
+	}
+	return b.at[k]
 }
 
 // group sorts the records by shard.

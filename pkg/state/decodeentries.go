@@ -119,7 +119,7 @@ func (d *decoder) compact(c *entryColumns, first, k int, mask uint16) error {
 			full += taken
 		}
 		c.start[slot], c.end[slot] = from, full
-		if err := d.checkTable(s, d.block.at[k], len(table), full-from); err != nil {
+		if err := d.checkTable(s, d.block.entry(k), len(table), full-from); err != nil {
 			return err
 		}
 		k++
