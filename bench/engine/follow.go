@@ -89,6 +89,7 @@ func phaseAgedHeld(w workspace, _ []string) error {
 	if err != nil {
 		return err
 	}
+	s.Settle() // as a replica does
 	if s, err = aged.applyTo(s, len(aged.versions)-1); err != nil {
 		return err
 	}

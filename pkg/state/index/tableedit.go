@@ -28,6 +28,7 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 		return table{}, 0, false
 	}
 	e := tableEdit{table: *t, w: t.blocks.Edit(), own: make([]bool, len(t.dir))}
+	e.w.MoveAtMost(movesPerByte)
 	e.count = count
 	e.dir = slices.Clone(t.dir)
 	sorter := t.sorter(changes)
@@ -47,6 +48,11 @@ func (t *table) update(changes []tableChange, was, is func(o, other state.Ordina
 	e.blocks, err = e.w.Close()
 	return e.table, extra, err == nil
 }
+
+// movesPerByte is how many bytes of groups are moved for each that is written: a change
+// writes a whole group, which is more than the records take that changed, while all
+// groups are a small part of a state.
+const movesPerByte = 1
 
 // changesAhead is how far ahead of the change under way update asks for
 // groups.

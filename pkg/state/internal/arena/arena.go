@@ -132,6 +132,7 @@ type Writer struct {
 	Arena
 	from     [streams]int // where it began to write in open segments that it found
 	expected int64        // see Expect
+	moves    int64        // see MoveAtMost
 	huge     hugepage.Layer
 	err      error
 }
@@ -143,7 +144,7 @@ func (w *Writer) Expect(n int64) { w.expected = n }
 
 // Edit returns a Writer of the version after a.
 func (a *Arena) Edit() *Writer {
-	w := &Writer{Arena: *a}
+	w := &Writer{Arena: *a, moves: movesPerByte}
 	w.segs = append(make([][]byte, 0, len(a.segs)+4), a.segs...)
 	w.live = append(make([]int64, 0, len(a.live)+4), a.live...)
 	if len(w.segs) == 0 {
@@ -189,7 +190,7 @@ func (w *Writer) Reserve(stream, length int) (Handle, []byte) {
 	o.tail += n
 	w.count(h, n)
 	if stream == New {
-		w.credit += movesPerByte * int64(n)
+		w.credit += w.moves * int64(n)
 	}
 	return h, dst
 }
@@ -264,11 +265,15 @@ func (w *Writer) seal(stream int) {
 	}
 }
 
-// movesPerByte is how many bytes may be moved for each that is written. Where
-// blocks die at random, a share u of what is held is in use once
-// movesPerByte*(1-u) = u, so 2 keeps the waste under a third, in practice half
+// movesPerByte is how many bytes may be moved for each that is written, unless
+// MoveAtMost says otherwise. Where blocks die at random, a share u of what is held is in
+// use once movesPerByte*(1-u) = u, so 3 keeps the waste under a quarter, in practice half
 // of that; but what is moved is not shared with older versions.
-const movesPerByte = 2
+const movesPerByte = 3
+
+// MoveAtMost says how many bytes may be moved for each that is written from now on: less
+// than by default in an arena of which much is written, and which is a small part of all.
+func (w *Writer) MoveAtMost(perByte int64) { w.moves = perByte }
 
 // Sparse says which segments are worth emptying now, by number; nil if none is:
 // those that are less than three quarters full, the emptiest first, if more than

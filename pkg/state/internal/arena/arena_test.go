@@ -243,6 +243,14 @@ func TestEvacuation(t *testing.T) {
 
 // TestCredit holds that what is moved is paid for by what was written.
 func TestCredit(t *testing.T) {
+	movesFor(t, movesPerByte, func(*Writer) {})
+	movesFor(t, 1, func(w *Writer) { w.MoveAtMost(1) })
+}
+
+// movesFor is TestCredit of a Writer that limit has told how much it may move for each
+// byte.
+func movesFor(t *testing.T, perByte int64, limit func(*Writer)) {
+	t.Helper()
 	first := new(Arena).Edit()
 	var list []Handle
 	block := make([]byte, 100)
@@ -257,6 +265,7 @@ func TestCredit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := a.Edit()
+	limit(w)
 	for i, h := range list {
 		if i%4 != 0 {
 			w.Drop(h, len(block))
@@ -277,8 +286,8 @@ func TestCredit(t *testing.T) {
 			live += w.live[number]
 		}
 	}
-	if live <= 1000 || live > 2500*movesPerByte {
-		t.Errorf("2500 bytes were written and %d are to be moved", live)
+	if live <= 2500*(perByte-1) || live > 2500*perByte {
+		t.Errorf("2500 bytes were written and %d are to be moved, %d for each", live, perByte)
 	}
 	if sparse := w.Sparse(0); sparse != nil {
 		t.Errorf("the same credit is spent twice: %v", sparse)
