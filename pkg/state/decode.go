@@ -113,7 +113,15 @@ func (d *decoder) merge(other *decoder) error {
 			return d.f.corrupt("entries of records overlap")
 		}
 	}
+	if d.trail != nil && !d.trail.join(other.trail) {
+		return d.outOfOrder()
+	}
 	return nil
+}
+
+// outOfOrder is why a frame is refused whose memory is given back while it is decoded.
+func (d *decoder) outOfOrder() error {
+	return d.f.corrupt("values do not lie behind each other in the order of their records")
 }
 
 // begin starts a block; most is how many records it may get. After it come next
@@ -270,40 +278,44 @@ func (d *decoder) decodeTextSpans(f, src int) error {
 func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64, err error) {
 	w, all := s.widths[src], uint64(len(s.ranges[src]))
 	mask := wirebits.Mask(w - 1) // the highest bit says null
-	first, start, next, least := uint64(0), uint64(0), uint64(0), uint64(0)
+	first, start, next := uint64(0), uint64(0), uint64(0)
+	var passed *values
 	if d.trail != nil {
-		least = d.trail[g.shard].ranges[src].from
+		passed = &d.trail[g.shard].ranges[src]
 	}
 	read := d.block.read[:len(g.at)]
 	s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
 	for i, x := range read {
 		k, e := g.record[i], g.at[i]
 		if e != next { // else it begins where the one before ends
+			before := start
 			start = s.rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
 			if i == 0 {
 				first = start
+			} else if passed != nil && start != before {
+				return 0, d.outOfOrder()
 			}
 		}
 		end := x & mask
 		next = e + 1
 		spans.kind[k] = 0
-		if x != end {
-			spans.kind[k] = spanNull
-			start = end // nothing says that a null has no bytes
-			continue
-		}
-		if start > end || end > all {
+		if start > all || end > all || start > end && (x == end || passed != nil) { // nothing says that a null has no bytes
 			return 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
 		}
-		if start < least {
-			return 0, d.f.corrupt("values of field %s are in another order than their records", d.f.schema.Fields[src].Name)
+		if x != end {
+			spans.kind[k] = spanNull
+		} else {
+			spans.start[k], spans.end[k] = start, end
+			n += end - start
 		}
-		spans.start[k], spans.end[k] = start, end
-		n += end - start
 		start = end
 	}
-	if d.trail != nil {
-		d.trail[g.shard].ranges[src].pass(first, start)
+	if passed != nil {
+		if !passed.follows(first) {
+			return 0, d.outOfOrder()
+		}
+		passed.add(first, start)
+		passed.pass(first, start)
 	}
 	return n, nil
 }

@@ -26,30 +26,32 @@ func (d *decoder) decodeEntrySpans() error {
 		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
 		read := d.block.read[:len(g.at)]
 		s.rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
-		first, start, next, n, least := uint64(0), uint64(0), uint64(0), uint64(0), uint64(0)
-		if d.trail != nil {
-			least = d.trail[g.shard].items.from
-		}
+		first, start, next, n := uint64(0), uint64(0), uint64(0), uint64(0)
 		for i, end := range read {
 			k, e := g.record[i], g.at[i]
 			if e != next {
+				before := start
 				start = s.rows.At((e-1)*rowBits, s.pointerBits)
 				if i == 0 {
 					first = start
+				} else if d.trail != nil && start != before {
+					return d.outOfOrder()
 				}
 			}
 			if start > end || itemBits > 0 && end > s.most || end-start > math.MaxInt32 { // so that the sum of a block does not wrap
 				return d.f.corrupt("entries %d to %d are out of range", start, end)
-			}
-			if (start*uint64(itemBits)+7)/8 < least {
-				return d.f.corrupt("entries are in another order than their records")
 			}
 			spans.start[k], spans.end[k] = start, end
 			n += end - start
 			start, next = end, e+1
 		}
 		if d.trail != nil {
-			d.trail[g.shard].items.pass((first*uint64(itemBits)+7)/8, start*uint64(itemBits)/8)
+			passed := &d.trail[g.shard].items
+			if !passed.follows(first) {
+				return d.outOfOrder()
+			}
+			passed.add(first, start)
+			passed.pass((first*uint64(itemBits)+7)/8, start*uint64(itemBits)/8)
 		}
 		if itemBits == 0 && !d.f.allow.take(n) {
 			return d.f.corrupt("too many entries take no space")

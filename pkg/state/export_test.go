@@ -45,9 +45,9 @@ func Trailing(data []byte, typeName string, passed uint64) error {
 	}
 	d.trail = make(trail, len(f.shards))
 	for i := range d.trail {
-		d.trail[i].items = stretch{passed, passed, true}
+		d.trail[i].items = values{stretch{passed, passed, true}, passed, passed}
 		for range f.shards[i].ranges {
-			d.trail[i].ranges = append(d.trail[i].ranges, stretch{passed, passed, true})
+			d.trail[i].ranges = append(d.trail[i].ranges, values{stretch{passed, passed, true}, passed, passed})
 		}
 	}
 	d.begin(maxBlock)

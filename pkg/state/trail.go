@@ -4,15 +4,58 @@ import "github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
 
 // A trail gives back the memory of a frame behind who decodes a part of it, so that
 // a snapshot is not in memory twice, as bytes of a blob and as pages, while its largest
-// type is decoded. Values lie in a frame in the order of its records: a frame in which
-// they go back to what is gone is refused (decoder.textSpans, decodeEntrySpans). It is
-// for one goroutine.
+// type is decoded. The values of a frame's records lie behind each other, in the order of
+// the records, with nothing between them: a frame in which they do not is refused, or
+// somebody would read what others have given back. It is for one goroutine.
 type trail []shardTrail
 
 // shardTrail is what of a shard's arrays has been read.
 type shardTrail struct {
-	rows, items stretch
-	ranges      []stretch // by field of the frame
+	rows   stretch
+	items  values
+	ranges []values // by field of the frame
+}
+
+// values is the stretch of an array that has the values of some records, and where
+// these begin and end: in bytes or, of collections, in entries.
+type values struct {
+	stretch
+	first, next uint64
+}
+
+// follows says whether values that begin at start lie behind those before.
+func (v *values) follows(start uint64) bool { return !v.begun || v.next == start }
+
+// add says that further values lie between first and next.
+func (v *values) add(first, next uint64) {
+	if !v.begun {
+		v.first = first
+	}
+	v.next = next
+}
+
+// join makes v the values of the part behind it, too, and says whether they lie there.
+func (v *values) join(o *values) bool {
+	if !o.begun {
+		return true
+	}
+	ok := v.follows(o.first)
+	v.add(o.first, o.next)
+	v.begun = true
+	return ok
+}
+
+// join makes t the trail of the part behind it, too. It is false if values there do
+// not follow those here.
+func (t trail) join(other trail) bool {
+	ok := true
+	for i := range t {
+		ok = t[i].items.join(&other[i].items) && ok
+		for k := range t[i].ranges {
+			ok = t[i].ranges[k].join(&other[i].ranges[k]) && ok
+		}
+	}
+	return ok
 }
 
 // stretch is the bytes of an array, from one to before another, that nobody reads
@@ -40,7 +83,7 @@ func newTrail(f *frame) trail {
 	}
 	t := make(trail, len(f.shards))
 	for i := range t {
-		t[i].ranges = make([]stretch, len(f.shards[i].ranges))
+		t[i].ranges = make([]values, len(f.shards[i].ranges))
 	}
 	return t
 }
