@@ -1,6 +1,11 @@
 package state
 
-import "github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
+)
 
 // maxBlock is how many records are decoded together, those of some pages.
 const maxBlock = 16 * pageSize
@@ -114,6 +119,10 @@ func (b *block) group(shards int) {
 		b.groups = append(b.groups, group{0, identity[:b.n], b.at[:b.n]})
 		return
 	}
+	if shards > manyShards {
+		b.sort()
+		return
+	}
 	if len(b.counts) == 0 {
 		b.counts = make([]int, shards)
 	}
@@ -132,6 +141,27 @@ func (b *block) group(shards int) {
 		to := b.counts[s]
 		b.order[to], b.sorted[to] = uint16(k), b.at[k]
 		b.counts[s]++
+	}
+}
+
+// manyShards is from how many shards on records are sorted: to count those of each
+// takes time for all shards.
+const manyShards = 4 * maxBlock
+
+// sort is group by sorting.
+func (b *block) sort() {
+	order := b.order[:b.n]
+	for k := range order {
+		order[k] = uint16(k)
+	}
+	slices.SortStableFunc(order, func(x, y uint16) int { return cmp.Compare(b.shards[x], b.shards[y]) })
+	from := 0
+	for i, k := range order {
+		b.sorted[i] = b.at[k]
+		if i+1 == len(order) || b.shards[order[i+1]] != b.shards[k] {
+			b.groups = append(b.groups, group{int(b.shards[k]), b.order[from : i+1], b.sorted[from : i+1]})
+			from = i + 1
+		}
 	}
 }
 

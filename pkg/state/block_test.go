@@ -5,6 +5,31 @@ import (
 	"testing"
 )
 
+// TestBlockSort groups records of many shards without a look at each shard, as those
+// of few are grouped.
+func TestBlockSort(t *testing.T) {
+	s := &Schema{Name: "T", Kind: Object, Fields: []Field{{Name: "n", Type: Int}}}
+	for _, n := range []int{0, 1, 5, maxBlock} {
+		got, want := newBlock(s, []int{0}, maxBlock), newBlock(s, []int{0}, maxBlock)
+		for k := range n {
+			shard := int32(k * 7919 % 13 * 70)
+			for _, b := range []*block{got, want} {
+				b.shards[k], b.at[k], b.n = shard, uint64(k), k+1
+			}
+		}
+		got.group(1 << 20)
+		want.group(manyShards)
+		if len(got.counts) > 0 || len(want.counts) == 0 && n > 0 {
+			t.Errorf("counts of %d and %d shards", len(got.counts), len(want.counts))
+		}
+		if !slices.EqualFunc(got.groups, want.groups, func(a, b group) bool {
+			return a.shard == b.shard && slices.Equal(a.record, b.record) && slices.Equal(a.at, b.at)
+		}) {
+			t.Errorf("%d records: groups %v, want %v", n, got.groups, want.groups)
+		}
+	}
+}
+
 // TestBlockAddAll adds all records at once, and one by one; what others left in the
 // block does not show.
 func TestBlockAddAll(t *testing.T) {

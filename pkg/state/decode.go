@@ -66,9 +66,6 @@ func newDecoder(f *frame, own *Schema) (*decoder, error) {
 		return nil, f.corrupt("it is a %v, the state has a %v", f.schema.Kind, own.Kind)
 	}
 	d := &decoder{f: f, used: newUsage(f), trail: newTrail(f)}
-	if own.Kind != Object {
-		d.readEntries()
-	}
 	for _, field := range own.Fields {
 		i := f.schema.FieldIndex(field.Name)
 		if i >= 0 && f.schema.Fields[i].Type != field.Type {
@@ -89,11 +86,23 @@ func newUsage(f *frame) []usage {
 
 // clone returns a decoder of the same frame that has decoded nothing.
 func (d *decoder) clone() *decoder {
-	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f)}
+	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f), trail: newTrail(d.f)}
 	if d.f.schema.Kind != Object {
 		c.readEntries()
 	}
 	return c
+}
+
+// forget drops what only decoding needs.
+func (d *decoder) forget() {
+	d.block, d.elements, d.values = nil, wirebits.Runs{}, wirebits.Runs{}
+}
+
+// decoderBytes returns about how much memory a decoder takes.
+func (f *frame) decoderBytes() int64 {
+	const span, tally = 8 + 8 + 1, 48 // of a value in a block, and of what is known of an array
+	n := int64(len(f.schema.Fields) + 2)
+	return n*maxBlock*span + n*tally*int64(len(f.shards))
 }
 
 func (f *frame) corrupt(format string, args ...any) error {

@@ -12,6 +12,8 @@ import (
 type typeLoad struct {
 	frame *frame     // nil when it is decoded
 	own   loadedType // has some or all of the frame's fields and records
+	stop  *atomic.Bool
+	all   *decoder // what the parts' decoders have read, together
 	lays  *layouts
 	parts []*loadPart
 	left  atomic.Int32 // parts that are not decoded yet
@@ -21,9 +23,9 @@ type typeLoad struct {
 // loadPart is the ordinals of some consecutive words of the populated bits.
 type loadPart struct {
 	of       *typeLoad
-	from, to int   // words
-	size     int64 // about how many bytes they are
-	d        *decoder
+	from, to int      // words
+	size     int64    // about how many bytes they are
+	d        *decoder // from when it is begun, if it has records
 	result   *Type
 }
 
@@ -38,35 +40,37 @@ const (
 	blockWords = maxBlock / 64
 )
 
-func newTypeLoad(f *frame, own loadedType) (*typeLoad, error) {
+// newTypeLoad divides a frame. Once stop is true, parts fail with errStopped.
+func newTypeLoad(f *frame, own loadedType, stop *atomic.Bool) (*typeLoad, error) {
 	f.turn()
-	l := &typeLoad{frame: f, own: own, lays: &layouts{}}
+	d, err := newDecoder(f, own.schema)
+	if err != nil {
+		return nil, err
+	}
+	l := &typeLoad{frame: f, own: own, stop: stop, all: d, lays: &layouts{}}
 	words, err := f.populatedWords()
 	if err != nil {
 		return nil, err
 	}
 	chunks := (words + chunkBits - 1) / chunkBits
-	n := partsOf(chunks)
+	n := f.parts(chunks)
 	for i := range n {
-		d, err := newDecoder(f, own.schema)
-		if err != nil {
-			return nil, err
-		}
 		l.parts = append(l.parts, &loadPart{
-			of: l, from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), size: f.size() / int64(n), d: d,
+			of: l, from: chunks * i / n * chunkBits, to: min(words, chunks*(i+1)/n*chunkBits), size: f.size() / int64(n),
 		})
 	}
 	l.left.Store(int32(n))
 	return l, nil
 }
 
-// partsOf returns into how many parts a type with that many chunks is divided.
-func partsOf(chunks int) int {
+// parts returns into how many parts a frame with that many chunks is divided. What
+// decodes a part must not be larger than the part.
+func (f *frame) parts(chunks int) int {
 	n := runtime.GOMAXPROCS(0)
 	if n > 1 {
 		n *= partsEach
 	}
-	return max(1, min(n, chunks/partChunks))
+	return max(1, min(n, chunks/partChunks, int(f.size()/f.decoderBytes())))
 }
 
 // populatedWords returns how many words of populated bits are of ordinals. It fails
@@ -99,7 +103,7 @@ func (l *typeLoad) load(p *loadPart) error {
 // release drops what was decoded.
 func (l *typeLoad) release() {
 	l.frame.free()
-	l.frame, l.parts = nil, nil
+	l.frame, l.all, l.parts = nil, nil, nil
 }
 
 // decode decodes a part.
@@ -109,10 +113,15 @@ func (l *typeLoad) decode(p *loadPart) (err error) {
 		p.result = checked(t)
 		return nil
 	}
+	p.d = l.all.clone()
 	e := t.edit()
 	e.sieve = newSieve(t, t.keep)
 	e.blocks.Expect(p.size)
 	for w := p.from; w < p.to && err == nil; w += blockWords {
+		if l.stop.Load() {
+			err = errStopped
+			break
+		}
 		err = l.block(e, p.d, w, min(w+blockWords, p.to))
 		if (w-p.from)/blockWords%trailBlocks == trailBlocks-1 {
 			p.d.trail.giveBack(l.frame, p.from*64, min(w+blockWords, p.to)*64)
@@ -123,6 +132,7 @@ func (l *typeLoad) decode(p *loadPart) (err error) {
 		e.blocks.Discard()
 		return err
 	}
+	p.d.forget()
 	p.result, err = e.close()
 	return err
 }
@@ -202,8 +212,11 @@ func (l *typeLoad) join() (*Type, error) {
 	if len(l.parts) == 1 {
 		return l.parts[0].result, nil
 	}
-	for _, p := range l.parts[1:] {
-		if err := l.parts[0].d.merge(p.d); err != nil {
+	for _, p := range l.parts {
+		if p.d == nil {
+			continue
+		}
+		if err := l.all.merge(p.d); err != nil {
 			return nil, err
 		}
 	}

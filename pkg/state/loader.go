@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -12,28 +13,28 @@ import (
 // are processors, in the order in which it gets them. It holds no frame longer than it
 // must.
 type loader struct {
-	loads []*typeLoad
-	work  errgroup.Group
-	ahead int64 // how many bytes may wait while further frames are read
+	loads   []*typeLoad
+	work    errgroup.Group
+	ahead   int64 // how many bytes may wait while further frames are read
+	stopped atomic.Bool
 
 	mu      sync.Mutex
-	changed sync.Cond   // of what follows
+	changed sync.Cond   // of what follows, and of stopped
 	queue   []*loadPart // that nobody has begun
 	waiting int64       // their bytes
 	ended   bool        // there are no further frames
-	failed  bool
 }
 
-// errStopped says that nothing is decoded any more, because of an error that types
-// returns.
+// errStopped says that nothing is decoded any more, because of an error that somebody
+// else returns.
 var errStopped = errors.New("decoding has failed")
 
 // aheadShare is what part of a snapshot may be read and wait: enough that processors
 // have something to decode while a large frame is read, and little beside the state.
 const aheadShare = 16
 
-// newLoader returns a loader of a snapshot of that many bytes. Its goroutines end with
-// types.
+// newLoader returns a loader of a snapshot of that many bytes. Whoever made it closes
+// it.
 func newLoader(size int64) *loader {
 	l := &loader{ahead: size / aheadShare}
 	l.changed.L = &l.mu
@@ -47,21 +48,29 @@ func newLoader(size int64) *loader {
 func (l *loader) decode() error {
 	for p := l.next(); p != nil; p = l.next() {
 		if err := p.of.load(p); err != nil {
-			l.tell(&l.failed)
-			return err
+			l.stop()
+			return ignore(err, errStopped)
 		}
 	}
 	return nil
+}
+
+// stop ends all decoding.
+func (l *loader) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped.Store(true)
+	l.changed.Broadcast()
 }
 
 // next returns a part that nobody has begun, nil if none will come. It waits for one.
 func (l *loader) next() *loadPart {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.queue) == 0 && !l.ended && !l.failed {
+	for len(l.queue) == 0 && !l.ended && !l.stopped.Load() {
 		l.changed.Wait()
 	}
-	if len(l.queue) == 0 || l.failed {
+	if len(l.queue) == 0 || l.stopped.Load() {
 		return nil
 	}
 	p := l.queue[0]
@@ -72,22 +81,14 @@ func (l *loader) next() *loadPart {
 	return p
 }
 
-// tell sets one of the loader's flags.
-func (l *loader) tell(flag *bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	*flag = true
-	l.changed.Broadcast()
-}
-
 // add has a frame decoded into the type own. It waits until what nobody has begun to
 // decode is so little that a further frame may be read. Once decoding has failed it fails
 // with errStopped.
 func (l *loader) add(f *frame, own loadedType) error {
-	if err := l.err(); err != nil {
-		return err
+	if l.stopped.Load() {
+		return errStopped
 	}
-	t, err := newTypeLoad(f, own)
+	t, err := newTypeLoad(f, own, &l.stopped)
 	if err != nil {
 		return err
 	}
@@ -99,32 +100,24 @@ func (l *loader) add(f *frame, own loadedType) error {
 		l.waiting += p.size
 	}
 	l.changed.Broadcast()
-	for l.waiting > l.ahead && !l.failed {
+	for l.waiting > l.ahead && !l.stopped.Load() {
 		l.changed.Wait()
 	}
 	return nil
 }
 
-// err returns errStopped once decoding has failed.
-func (l *loader) err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed {
-		return errStopped
-	}
-	return nil
-}
-
-// types returns what the frames were decoded into, in their order.
+// types returns what the frames were decoded into, in their order. It fails with
+// errStopped if it was stopped.
 func (l *loader) types() ([]*Type, error) {
-	l.tell(&l.ended)
+	l.mu.Lock()
+	l.ended = true
+	l.changed.Broadcast()
+	l.mu.Unlock()
 	if err := l.work.Wait(); err != nil {
-		for _, t := range l.loads {
-			if t.frame != nil {
-				t.release()
-			}
-		}
 		return nil, err
+	}
+	if l.stopped.Load() {
+		return nil, errStopped
 	}
 	types := make([]*Type, len(l.loads))
 	for i, t := range l.loads {
@@ -133,16 +126,32 @@ func (l *loader) types() ([]*Type, error) {
 	return types, nil
 }
 
+// close ends the loader's goroutines, whatever they do, and gives back what was not
+// decoded.
+func (l *loader) close() {
+	l.stop()
+	_ = l.work.Wait() // types has said it
+	for _, t := range l.loads {
+		if t.frame != nil {
+			t.release()
+		}
+	}
+}
+
 // loadTypes decodes the frames of the types that are loaded, of a snapshot of that many
 // bytes.
 func loadTypes(frames []*frame, size int64, loaded map[string]loadedType) ([]*Type, error) {
 	l := newLoader(size)
+	defer l.close()
 	for _, f := range frames {
-		if own, ok := loaded[f.schema.Name]; ok {
-			if err := l.add(f, own); err != nil {
-				_, cause := l.types()
-				return nil, errors.Join(ignore(err, errStopped), cause)
-			}
+		own, ok := loaded[f.schema.Name]
+		if !ok {
+			continue
+		}
+		if err := l.add(f, own); errors.Is(err, errStopped) {
+			break // types says why
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	return l.types()

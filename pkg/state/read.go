@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -80,8 +81,10 @@ func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()
 	types := newLoader(size)
-	var buffers [][]byte // of the frame under way
-	in := wire.NewStream(untilFailed{r, types}, int(size), func(n int) []byte {
+	defer types.close()
+	var buffers [][]byte                                             // of the frame under way
+	defer func() { (&frame{buffers: buffers, pool: pool}).free() }() // of one that was not read to its end
+	in := wire.NewStream(untilStopped{r, &types.stopped}, int(size), func(n int) []byte {
 		b := pool.Get(n)
 		buffers = append(buffers, b)
 		return b
@@ -100,9 +103,13 @@ func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 		}
 		return err
 	})
-	(&frame{buffers: buffers, pool: pool}).free() // of one that was not read to its end
+	if err := ignore(in.Err(), errStopped); err != nil {
+		types.stop()
+		_, cause := types.types()
+		return nil, fmt.Errorf("read snapshot: %w", errors.Join(err, ignore(cause, errStopped)))
+	}
 	list, err := types.types()
-	if err = errors.Join(ignore(in.Err(), errStopped), err); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
 	return newState(h, list), nil
@@ -151,19 +158,27 @@ func (w wanted) of(f *frame) loadedType {
 	return w.loaded[f.schema.Name]
 }
 
-// untilFailed is a reader that ends with errStopped once what was read cannot be
-// decoded.
-type untilFailed struct {
-	src io.Reader
-	to  *loader
+// untilStopped is a reader that ends with errStopped once nobody decodes what was
+// read.
+type untilStopped struct {
+	src     io.Reader
+	stopped *atomic.Bool
 }
 
-func (u untilFailed) Read(b []byte) (int, error) {
+// emptyReads is after how many reads without a byte a reader is taken to have none.
+const emptyReads = 100
+
+func (u untilStopped) Read(b []byte) (int, error) {
 	const atOnce = 4 << 20
-	if err := u.to.err(); err != nil {
-		return 0, err
+	for range emptyReads {
+		if u.stopped.Load() {
+			return 0, errStopped
+		}
+		if n, err := u.src.Read(b[:min(len(b), atOnce)]); n > 0 || err != nil || len(b) == 0 {
+			return n, err
+		}
 	}
-	return u.src.Read(b[:min(len(b), atOnce)])
+	return 0, io.ErrNoProgress
 }
 
 // readBlob reads the header and frames of a blob and its parts, unless check, if it

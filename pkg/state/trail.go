@@ -75,10 +75,14 @@ var (
 	leastTrail int64 = 4 << 20
 )
 
+// mostTrailShards is for how many shards there are trails: each takes time for all of
+// them again and again.
+const mostTrailShards = 1 << 10
+
 // newTrail returns a trail for a decoder of the frame, nil if its memory is not
 // from a pool or not worth it.
 func newTrail(f *frame) trail {
-	if f.pool == nil || f.size() < leastTrail {
+	if f.pool == nil || f.size() < leastTrail || len(f.shards) > mostTrailShards {
 		return nil
 	}
 	t := make(trail, len(f.shards))
