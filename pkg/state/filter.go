@@ -168,7 +168,7 @@ func resolveRules(rules []filterRule, schemas []*Schema) func(typ, field string)
 	for _, rule := range rules {
 		for _, s := range schemas {
 			if rule.typ == "" || rule.typ == s.Name {
-				playRule(rule, s, rule.field, byName, acts, map[string]bool{})
+				playRule(rule, s, byName, acts)
 			}
 		}
 	}
@@ -185,33 +185,47 @@ func resolveRules(rules []filterRule, schemas []*Schema) func(typ, field string)
 	}
 }
 
-func playRule(rule filterRule, s *Schema, field string, byName map[string]*Schema, acts map[string]*actions, seen map[string]bool) {
-	if s == nil || seen[s.Name] || s.Kind == Object && len(s.Fields) == 0 {
-		return
-	}
-	if field == "" {
-		seen[s.Name] = true
-		include := rule.include
-		acts[s.Name].whole = &include
-	}
-	next := s.References()
-	if s.Kind == Object {
-		next = nil
-		for _, f := range s.Fields {
-			if field != "" && f.Name != field {
-				continue
-			}
-			acts[s.Name].fields[f.Name] = rule.include
-			if f.Ref != "" {
-				next = append(next, f.Ref)
+// playRule plays a rule on a type and, if it is recursive, on those that the type leads
+// to. It does not recurse, as typeGraph.reach does not.
+func playRule(rule filterRule, s *Schema, byName map[string]*Schema, acts map[string]*actions) {
+	seen := map[string]bool{}
+	field := rule.field // only of the first
+	for list := []*Schema{s}; len(list) > 0; field = "" {
+		s := list[len(list)-1]
+		list = list[:len(list)-1]
+		if s == nil || seen[s.Name] || s.Kind == Object && len(s.Fields) == 0 {
+			continue
+		}
+		if field == "" {
+			seen[s.Name] = true
+			include := rule.include
+			acts[s.Name].whole = &include
+		}
+		for _, name := range acts[s.Name].play(rule.include, s, field) {
+			if rule.recursive {
+				list = append(list, byName[name])
 			}
 		}
-	} else if field != "" {
-		return
 	}
-	if rule.recursive {
-		for _, name := range next {
-			playRule(rule, byName[name], "", byName, acts, seen)
+}
+
+// play includes or excludes a field, or all if it is empty, and returns the types that
+// they refer to.
+func (a *actions) play(include bool, s *Schema, field string) (next []string) {
+	if s.Kind != Object {
+		if field == "" {
+			next = s.References()
+		}
+		return next
+	}
+	for _, f := range s.Fields {
+		if field != "" && f.Name != field {
+			continue
+		}
+		a.fields[f.Name] = include
+		if f.Ref != "" {
+			next = append(next, f.Ref)
 		}
 	}
+	return next
 }

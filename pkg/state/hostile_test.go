@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -130,5 +132,23 @@ func TestLoadPanics(t *testing.T) {
 func TestNoProgress(t *testing.T) {
 	if _, err := state.ReadSnapshotFrom(failing(func() error { return nil }), 1000, nil); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("error %v, want io.ErrNoProgress", err)
+	}
+}
+
+// TestDeepFilter holds that a rule does not recurse into types that lead from one to the
+// next for ever.
+func TestDeepFilter(t *testing.T) {
+	defer debug.SetMaxStack(debug.SetMaxStack(16 << 20))
+	const types = 200_000
+	var schemas []*state.Schema
+	for i := range types {
+		schemas = append(schemas, &state.Schema{Name: fmt.Sprint(i), Kind: state.List, Element: fmt.Sprint(i + 1)})
+	}
+	f, err := state.ParseFilter("rules:excludeAll,includeRecursive:7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loaded, err := f.Schemas(schemas); err != nil || len(loaded) != types-7 || loaded["6"] != nil {
+		t.Errorf("%d types, error %v", len(loaded), err)
 	}
 }

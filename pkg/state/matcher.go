@@ -224,7 +224,7 @@ func (m *Matcher) compareLists(t *matchedType, r, s Record, depth int) outcome {
 	if child == nil {
 		return unknown
 	}
-	for i := start; i < end; i++ { // so that waits for memory overlap
+	for i := start; i < end && child.b != nil; i++ { // so that waits for memory overlap
 		x, y := Ordinal(p.entry(i, partElement)), Ordinal(q.entry(other+i-start, partElement))
 		if !child.known(x, y) {
 			child.a.prefetch(x)

@@ -74,7 +74,8 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
 // less than r has; nobody but who knows the digest of all can say that a blob is
 // not damaged. What was decoded is given back at once, so large types whose values do
-// not lie in the order of their records, as all writers lay them, are refused. filter
+// not lie behind each other in the order of their records, as all writers lay them, are
+// refused. filter
 // leaves out types, fields and records, for its deltas too, and fails with
 // ErrNotBindable for old blobs, whose header has no schemas; nil keeps all.
 func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
@@ -196,6 +197,10 @@ func readBlob(data []byte, parts []Part, delta bool, check func(Header) error) (
 	if r.Err() != nil {
 		return h, nil, r.Err()
 	}
+	seen := map[string]bool{}
+	for _, f := range frames {
+		seen[f.schema.Name] = true
+	}
 	for _, p := range parts {
 		r := wire.NewReader(p.Data)
 		ph := readPartHeader(r, p.Name)
@@ -204,9 +209,10 @@ func readBlob(data []byte, parts []Part, delta bool, check func(Header) error) (
 			r.Fail("part belongs to another blob")
 		}
 		for _, f := range more {
-			if slices.ContainsFunc(frames, func(o *frame) bool { return o.schema.Name == f.schema.Name }) {
+			if seen[f.schema.Name] {
 				r.Fail("type %s stands twice", f.schema.Name)
 			}
+			seen[f.schema.Name] = true
 		}
 		if r.Err() != nil {
 			return h, nil, r.Err()
@@ -266,8 +272,8 @@ func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error)
 		work.SetLimit(1)
 	}
 	for _, f := range frames {
-		i := slices.IndexFunc(s.types, func(t *Type) bool { return t.schema.Name == f.schema.Name })
-		if i < 0 {
+		i, ok := slices.BinarySearchFunc(s.types, f.schema.Name, func(t *Type, name string) int { return compareUTF16(t.schema.Name, name) })
+		if !ok {
 			continue // filtered out, or newer than the snapshot
 		}
 		work.Go(func() error {

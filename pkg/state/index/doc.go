@@ -11,8 +11,9 @@
 //     keeps its content. An ordinal gets another record only after a version in
 //     which it had none, and by then every record that reached it is gone, too.
 //     So only the records of the indexed type itself are re-indexed. A delta
-//     that breaks this, which only a foreign producer can make, causes a
-//     rebuild.
+//     that replaces a record in place, which only a foreign producer can make,
+//     causes a rebuild. One that takes away what others still refer to is not
+//     noticed: Multi and Sorted find those by the keys that they had.
 //  3. A node of the table that two versions share is not written to.
 //
 // [Multi] finds the records with a key that many may have, also through
