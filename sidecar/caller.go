@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/peer"
 )
 
@@ -51,10 +50,7 @@ type caller struct {
 	arrived   atomic.Int64 // requests
 }
 
-var (
-	_ credentials.AuthInfo = (*caller)(nil)
-	_ mem.BufferPool       = (*caller)(nil) // pending.go
-)
+var _ credentials.AuthInfo = (*caller)(nil)
 
 // AuthType implements credentials.AuthInfo.
 func (*caller) AuthType() string { return "local" }

@@ -164,10 +164,10 @@ func (g *gate) leave(c class) {
 
 // answer encodes an answer, so that it is bounded and counts as pending until
 // the caller has read it. Records of lists come encoded and counted.
-func (g *gate) answer(message any, to *caller) (any, error) {
+func (g *gate) answer(message any, to *caller) (*raw, error) {
 	m, ok := message.(proto.Message)
 	if !ok {
-		return message, nil
+		return message.(*raw), nil
 	}
 	if size := proto.Size(m); size > g.limits.MaxAnswerBytes {
 		return nil, toStatus(fmt.Errorf("%w: the answer has %d bytes, at most %d are allowed (limits.max_answer_bytes)", errLimit, size, g.limits.MaxAnswerBytes))
@@ -192,22 +192,7 @@ func uncompressed(ctx context.Context) {
 	}
 }
 
-// unary is the interceptor of unary methods.
-func (g *gate) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	uncompressed(ctx)
-	from, c := callerOf(ctx), classes[info.FullMethod]
-	if err := g.enter(from, c, time.Now()); err != nil {
-		return nil, err
-	}
-	defer g.leave(c)
-	out, err := handler(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return g.answer(out, from)
-}
-
-// stream is the interceptor of streams.
+// stream is the interceptor of registered methods.
 func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	uncompressed(stream.Context())
 	x := &gatedStream{ServerStream: stream, gate: g, from: callerOf(stream.Context()), class: classes[info.FullMethod]}
@@ -255,7 +240,7 @@ func (x *gatedStream) SendMsg(m any) error {
 	if err != nil {
 		return err
 	}
-	return x.ServerStream.SendMsg(out)
+	return out.send(x.ServerStream)
 }
 
 // gateHTTP is the gate of the admin server: who asks is its host.

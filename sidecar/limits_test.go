@@ -183,9 +183,15 @@ func TestStalledList(t *testing.T) {
 	})
 }
 
-// TestHalfOpen has a client that begins calls and sends no request: it is cut
+// TestHalfOpen has a client that begins a call and sends no request: it is cut
 // off, and others are not.
 func TestHalfOpen(t *testing.T) {
+	for _, method := range []string{"/holdfast.data.usage.UsageService/GetUsage", holdfastv1.Lookup_Get_FullMethodName} {
+		t.Run(method[1:], func(t *testing.T) { beHalfOpen(t, method) })
+	}
+}
+
+func beHalfOpen(t *testing.T, method string) {
 	store := newStore(t)
 	newProducer(t, store, "usage", usageProto).publish(usage(1, 1)...)
 	cfg := testConfig(store, "usage")
@@ -195,7 +201,9 @@ func TestHalfOpen(t *testing.T) {
 	other := newClient(t, s, "usage")
 	idle := newClient(t, s, "usage") // says nothing for longer, and stays
 	c := newClient(t, s, "usage")
-	stream, err := c.conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, "/"+string(c.service.FullName())+"/GetUsage")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	stream, err := c.conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
 	if err != nil {
 		t.Fatal(err)
 	}

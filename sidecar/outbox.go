@@ -50,7 +50,9 @@ func (o *outbox) Put(b *[]byte) {
 		default:
 		}
 	}
-	o.to.Put(b)
+	o.to.written.Add(1)
+	o.to.release(n)
+	buffers.Put(b)
 }
 
 // close is the end of the list. If its stream was cut off, the transport forgets

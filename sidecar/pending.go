@@ -145,29 +145,21 @@ func (c *caller) leave() {
 	c.backlog.dispatch()
 }
 
-// Get implements mem.BufferPool.
-func (c *caller) Get(n int) *[]byte { return buffers.Get(n) }
-
-// Put implements mem.BufferPool: the transport is done with b.
-func (c *caller) Put(b *[]byte) {
-	c.written.Add(1)
-	c.release(cost(b))
-	buffers.Put(b)
-}
-
 // lend makes a buffer of the shared pool an answer, which is pending until the
 // transport has written it, or refuses it and puts the buffer back. Many calls
-// may have begun at once, so it is not enough to look before one.
+// may have begun at once, so it is not enough to look before one. What is lent is
+// sent with send.
 func (g *gate) lend(out *raw, b *[]byte, to *caller) error {
 	out.answer, out.pool = b, &buffers
 	if to == nil {
 		return nil
 	}
-	if n := cost(b); !to.reserve(n) {
+	n := cost(b)
+	if !to.reserve(n) {
 		buffers.Put(b)
 		return g.noRoom(to, n)
 	}
-	out.pool = to
+	out.pool = newLoan(to, n)
 	return nil
 }
 

@@ -56,13 +56,11 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
-		grpc.ChainUnaryInterceptor(
-			logging.UnaryServerInterceptor(logger, onLog...), recovery.UnaryServerInterceptor(onPanic), s.gate.unary),
 		grpc.ChainStreamInterceptor(
 			registered(logging.StreamServerInterceptor(logger, onLog...)), registered(recovery.StreamServerInterceptor(onPanic)), registered(s.gate.stream)),
 	)
 	live := health.NewServer()
-	services := registrar{server, s.gate}
+	services := registrar{server}
 	healthpb.RegisterHealthServer(services, live)
 	holdfastv1.RegisterLookupServer(services, &generic{s: s})
 	holdfastv1.RegisterSessionsServer(services, &sessions{s: s})
@@ -74,27 +72,24 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 	return server, live
 }
 
-// registrar registers services whose unary methods say that a request is
-// malformed: that is found out before their interceptors are called.
-type registrar struct {
-	server *grpc.Server
-	gate   *gate
-}
+// registrar registers the unary methods of services as streams of one answer, so
+// that the gate sees how a request is read and how the answer is sent: unary
+// interceptors are called after the one and before the other. On the wire both
+// are the same.
+type registrar struct{ server *grpc.Server }
 
 // RegisterService implements grpc.ServiceRegistrar.
 func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	own := *desc
-	own.Methods = slices.Clone(desc.Methods)
-	for i, m := range desc.Methods {
-		class := classes["/"+desc.ServiceName+"/"+m.MethodName]
-		own.Methods[i].Handler = func(srv any, ctx context.Context, read func(any) error, around grpc.UnaryServerInterceptor) (any, error) {
-			return m.Handler(srv, ctx, func(to any) error {
-				if err := readRequest(read, to); err != nil {
-					return r.gate.unread(callerOf(ctx), class, err)
-				}
-				return nil
-			}, around)
-		}
+	own.Methods, own.Streams = nil, slices.Clone(desc.Streams)
+	for _, m := range desc.Methods {
+		own.Streams = append(own.Streams, grpc.StreamDesc{StreamName: m.MethodName, ServerStreams: true, Handler: func(srv any, stream grpc.ServerStream) error {
+			out, err := m.Handler(srv, stream.Context(), stream.RecvMsg, nil)
+			if err != nil {
+				return err
+			}
+			return stream.SendMsg(out)
+		}})
 	}
 	r.server.RegisterService(&own, impl)
 }

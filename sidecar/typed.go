@@ -159,7 +159,7 @@ func (s *Sidecar) send(stream grpc.ServerStream, r reading, c *call, b *[]byte) 
 		c.reply.pool.Put(b)
 		return err
 	}
-	return stream.SendMsg(&c.reply)
+	return c.reply.send(stream)
 }
 
 // batchGet answers many keys of one version.
