@@ -11,9 +11,9 @@
 // gate.go and caller.go for what every call passes and who makes it, pending.go,
 // outbox.go and loan.go for the memory of answers that wait to be sent,
 // routes.go for the table that calls are dispatched by, typed.go, plan.go and
-// codec.go for the path of a look-up, freshness.go for request metadata,
-// generic.go for the generic service and http.go for curl, codes.go for errors,
-// server.go for the gRPC server, status.go and metrics.go for what is
+// codec.go for the path of a look-up, freshness.go and metadata.go for request
+// metadata, generic.go for the generic service and http.go for curl, codes.go for
+// errors, server.go for the gRPC server, status.go and metrics.go for what is
 // seen from outside.
 //
 // Invariants:

@@ -46,6 +46,9 @@ type wanted struct {
 // readWanted reads a request's metadata.
 func readWanted(ctx context.Context) (w wanted, err error) {
 	w.maxAge = -1
+	if err := checkNames(ctx); err != nil {
+		return w, err
+	}
 	session, err := single(ctx, keySession)
 	if err != nil {
 		return w, err

@@ -33,7 +33,7 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	ctx := grpc.NewContextWithServerTransportStream(
-		metadata.NewIncomingContext(r.Context(), md), headers{w.Header()})
+		metadata.NewIncomingContext(withMisnamed(r.Context(), r.Header), md), headers{w.Header()})
 	query, err := recordQuery(r.URL.RawQuery)
 	if err != nil {
 		writeError(w, toStatus(err))

@@ -104,7 +104,7 @@ func FuzzMetadata(f *testing.F) {
 		}
 		var r reading
 		var err error
-		requestLimit.Check(t, "metadata", len(text)+len(named), func() { r, err = d.read(metadata.NewIncomingContext(soon(t), md), named) })
+		requestLimit.Check(t, "metadata", len(text)+len(named), func() { r, err = d.read(withMisnamed(metadata.NewIncomingContext(soon(t), md), md), named) })
 		if err != nil {
 			if code := status.Code(toStatus(err)); code == codes.Internal || code == codes.Unknown {
 				t.Errorf("%q, version %q: error without cause: %v", text, named, err)

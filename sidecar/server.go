@@ -48,6 +48,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 		grpc.Creds(s.callers),
 		grpc.ForceServerCodecV2(newCodec().withBatch(s.cfg.Limits.MaxBatch)),
 		grpc.UnknownServiceHandler(s.handle),
+		grpc.InTapHandle(tapHeader),
 		grpc.NumStreamWorkers(streamWorkers),
 		grpc.WaitForHandlers(true),
 		grpc.MaxRecvMsgSize(s.cfg.Limits.MaxMessageBytes),
