@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -231,7 +232,12 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("%w: %s%s: %w", ErrConfig, c.at(key), key, fmt.Errorf(format, args...)))
 	}
 	if len(c.Datasets) > 0 && c.follow != "" {
-		bad("datasets", "they are declared, and everything in the store %s is to be served, too: choose one", c.follow)
+		bad("datasets", "they are declared, and everything in the store %s is to be served, too: choose one", cloud.Shown(c.follow))
+	}
+	if c.follow != "" {
+		if err := cloud.Check(c.follow); err != nil {
+			errs = append(errs, fmt.Errorf("%w: %w", ErrConfig, err))
+		}
 	}
 	if len(c.Datasets) == 0 && c.follow == "" {
 		bad("datasets", "declare at least one dataset, or name a store to serve everything in it")
@@ -250,9 +256,7 @@ func (c Config) Validate() error {
 	if c.HintJitter < 0 || c.HintJitter > maxJitter {
 		bad("hint_jitter", "%s is not from 0s to %s", c.HintJitter, maxJitter)
 	}
-	if c.Gossip.Cluster == "" && (c.Gossip.KeyFile != "" || len(c.Gossip.Join) > 0) {
-		bad("gossip.cluster", "it has no name, so there is no gossip, but gossip.key_file or gossip.join is given")
-	}
+	c.validateGossip(bad)
 	c.validateCache(bad)
 	c.validateDatasets(bad)
 	c.Sessions.validate(bad)
@@ -278,6 +282,28 @@ func (c Config) at(key string) string {
 // maxJitter is the greatest hint_jitter: nothing is served before the first look
 // at the store.
 const maxJitter = 2 * time.Second
+
+func (c Config) validateGossip(bad refusal) {
+	g := c.Gossip
+	if g.Cluster == "" && (g.KeyFile != "" || len(g.Join) > 0) {
+		bad("gossip.cluster", "it has no name, so there is no gossip, but gossip.key_file or gossip.join is given")
+	}
+	if g.Cluster == "" {
+		return
+	}
+	if err := (announce.GossipConfig{Cluster: g.Cluster, KeyFile: g.KeyFile, Bind: g.Bind}).Check(); err != nil {
+		bad("gossip", "%w", err)
+	}
+}
+
+// Shown returns c as people may see it: the stores without what may be a secret.
+func (c Config) Shown() Config {
+	c.Datasets = slices.Clone(c.Datasets)
+	for i := range c.Datasets {
+		c.Datasets[i].Store = cloud.Shown(c.Datasets[i].Store)
+	}
+	return c
+}
 
 // validateCache keeps the cache, which removes files, away from the stores.
 func (c Config) validateCache(bad refusal) {
@@ -316,6 +342,8 @@ func (c Config) validateDatasets(bad refusal) {
 		seen[d.Name] = true
 		if d.Store == "" {
 			bad(at+".store", "dataset %s needs the folder or the URL of its store", d.Name)
+		} else if err := cloud.Check(d.Store); err != nil {
+			bad(at+".store", "%w", err)
 		}
 		d.validate(at, c.Poll, bad)
 	}

@@ -126,7 +126,7 @@ func (s *Sidecar) follow(ctx context.Context, run func(*served)) error {
 	return every(ctx, s.cfg.Poll, func() {
 		found, err := s.discover(ctx, s.routes.Load().datasets, false)
 		if err != nil && !failed && ctx.Err() == nil {
-			s.log.Warn("look for new datasets failed: it is tried again", "store", s.cfg.follow, "error", err)
+			s.log.Warn("look for new datasets failed: it is tried again", "store", cloud.Shown(s.cfg.follow), "error", err)
 		}
 		failed = err != nil
 		if len(found) == 0 {

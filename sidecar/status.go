@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
@@ -96,7 +97,7 @@ func (s *Sidecar) Status() Status {
 
 func (s *Sidecar) datasetStatus(t *routes, d *served) DatasetStatus {
 	out := DatasetStatus{
-		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: d.declared.Store, Owner: d.declared.Owner, LeaveOut: d.declared.LeaveOut,
+		Status: d.replica.Status(), AgeMS: -1, Required: d.declared.Required, Store: cloud.Shown(d.declared.Store), Owner: d.declared.Owner, LeaveOut: d.declared.LeaveOut,
 	}
 	out.Pending = s.pending(d)
 	out.State = d.state(replica.Freshness{State: out.State, Age: out.Age})

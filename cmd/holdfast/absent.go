@@ -30,7 +30,7 @@ func warnAbsent(ctx context.Context, declared []sidecar.DatasetConfig, log *slog
 		}
 		if absent, args := missingFrom(d.Name, names); absent {
 			log.Warn("dataset is not in its store: it is served as soon as it is published there",
-				append([]any{"dataset", d.Name, "store", d.Store}, args...)...)
+				append([]any{"dataset", d.Name, "store", cloud.Shown(d.Store)}, args...)...)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 )
 
 // mayBeEmpty are flags whose empty value means something: not to listen.
@@ -105,7 +106,9 @@ and &region=… unless AWS_REGION is set. Credentials come from the environment.
 
 // explainStore says in the help of a command that takes a store what that is.
 func explainStore(c *cobra.Command) {
-	if c.Flags().Lookup("store") == nil && !strings.Contains(c.Use, "URL") {
+	if f := c.Flags().Lookup("store"); f != nil {
+		f.DefValue = cloud.Shown(f.DefValue) // of HOLDFAST_STORE
+	} else if !strings.Contains(c.Use, "URL") {
 		return
 	}
 	if c.Long == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-data/holdfast/internal/collector"
 	"github.com/holdfast-data/holdfast/internal/daemon"
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/sidecar"
 )
 
@@ -66,10 +67,11 @@ docs/configuration.md describes the configuration file.`,
 		}
 		if printConfig {
 			if store != "" {
-				fmt.Fprintf(c.OutOrStdout(), "# everything in the store %s (flag --store)\n", store)
+				fmt.Fprintf(c.OutOrStdout(), "# everything in the store %s (flag --store)\n", cloud.Shown(store))
 			}
+			shown := cfg.Shown()
 			// Also of what is refused: it says where the wrong value is from.
-			if err := origins.Print(c.OutOrStdout(), &cfg); err != nil {
+			if err := origins.Print(c.OutOrStdout(), &shown); err != nil {
 				return err
 			}
 			return cfg.FromStore(store).Validate()
@@ -83,7 +85,7 @@ docs/configuration.md describes the configuration file.`,
 			return err
 		}
 		if err := s.Ready(); err != nil && store != "" && len(s.Status().Datasets) == 0 {
-			log.Warn(err.Error(), "store", store)
+			log.Warn(err.Error(), "store", cloud.Shown(store))
 		}
 		fmt.Fprintln(c.ErrOrStderr(), listening(s))
 		go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer

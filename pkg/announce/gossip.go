@@ -2,6 +2,7 @@ package announce
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -238,6 +239,37 @@ func (g *Gossip) join() {
 	}
 }
 
+// Check says what NewGossip would find wrong with c (ErrGossipConfig) before it
+// reads the key file or listens.
+func (c GossipConfig) Check() error {
+	if err := c.checkCluster(); err != nil {
+		return err
+	}
+	ip, _, err := splitAddress(cmp.Or(c.Bind, defaultBind))
+	if err != nil {
+		return err
+	}
+	if c.KeyFile == "" && len(c.Key) == 0 {
+		return c.needsKey(ip)
+	}
+	return nil
+}
+
+func (c GossipConfig) checkCluster() error {
+	if c.Cluster == "" || len(c.Cluster) > memberlist.LabelMaxSize {
+		return fmt.Errorf("%w: cluster name %.40q: use 1 to %d bytes", ErrGossipConfig, c.Cluster, memberlist.LabelMaxSize)
+	}
+	return nil
+}
+
+// needsKey refuses to listen at ip without a key.
+func (c GossipConfig) needsKey(ip net.IP) error {
+	if ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%w: bind address %s is not loopback, so a key is required", ErrGossipConfig, c.Bind)
+}
+
 // memberlist returns the configuration of memberlist, or ErrGossipConfig.
 func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 	conf := memberlist.DefaultLANConfig()
@@ -245,8 +277,8 @@ func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 	conf.Transport = c.Transport
 	conf.EnableCompression = false // hints are too small to gain by it
 	conf.Logger = log.New(logWriter{c.Logger}, "", 0)
-	if c.Cluster == "" || len(c.Cluster) > memberlist.LabelMaxSize {
-		return nil, fmt.Errorf("%w: cluster name %.40q: use 1 to %d bytes", ErrGossipConfig, c.Cluster, memberlist.LabelMaxSize)
+	if err := c.checkCluster(); err != nil {
+		return nil, err
 	}
 	conf.Label = c.Cluster
 	conf.Name = c.Name
@@ -268,16 +300,14 @@ func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 
 // addresses sets where to listen and what to advertise.
 func (c GossipConfig) addresses(conf *memberlist.Config) error {
-	bind := c.Bind
-	if bind == "" {
-		bind = defaultBind
-	}
-	ip, port, err := splitAddress(bind)
+	ip, port, err := splitAddress(cmp.Or(c.Bind, defaultBind))
 	if err != nil {
 		return err
 	}
-	if !ip.IsLoopback() && conf.SecretKey == nil {
-		return fmt.Errorf("%w: bind address %s is not loopback, so a key is required", ErrGossipConfig, bind)
+	if conf.SecretKey == nil {
+		if err := c.needsKey(ip); err != nil {
+			return err
+		}
 	}
 	conf.BindAddr, conf.BindPort, conf.AdvertisePort = ip.String(), port, port
 	if ip.IsLoopback() && conf.SecretKey == nil {

@@ -75,7 +75,7 @@ func openBucket(ctx context.Context, u *url.URL) (*bucket, error) {
 	}
 	opened, err := gocloud.OpenBucket(ctx, bare.String())
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", name, masked(err))
+		return nil, fmt.Errorf("open store %s: %w", name, maskedURL{masked(err), bare.String()})
 	}
 	if prefix != "" {
 		prefix += "/"
@@ -428,6 +428,16 @@ type maskedError struct{ error }
 
 func (e maskedError) Error() string { return secret.ReplaceAllString(e.error.Error(), "${1}…") }
 func (e maskedError) Unwrap() error { return e.error }
+
+// maskedURL is an error of a driver whose text shows the store's URL as people
+// may see it.
+type maskedURL struct {
+	error
+	url string
+}
+
+func (e maskedURL) Error() string { return strings.ReplaceAll(e.error.Error(), e.url, Shown(e.url)) }
+func (e maskedURL) Unwrap() error { return e.error }
 
 func masked(err error) error {
 	if err == nil {

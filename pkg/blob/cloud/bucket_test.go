@@ -280,10 +280,56 @@ func TestOpenLocations(t *testing.T) {
 		"s3://b ad:%zz@" + secretKey:         "not a URL",
 		"s3://bucket/.hidden":                "prefix",
 		"s3://bucket/a?" + "secret=x":        "unknown query parameter",
+
+		"s3://bucket/a?secret=" + secretKey:                       "unknown query parameter",
+		"s3://AKID:/" + secretKey + "@bucket":                     "holds credentials",
+		"s3://b?endpoint=http://x:" + secretKey + "@127.0.0.1:1/": "holds credentials",
 	} {
 		_, err := cloud.Open(t.Context(), location)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), secretKey) {
 			t.Errorf("Open(%q) = %v, want an error with %q and without secrets", location, err, want)
+		}
+	}
+}
+
+// What is refused without a look at the store, Check refuses, too.
+func TestCheck(t *testing.T) {
+	for location, good := range map[string]bool{
+		"": false, "store": true, "/store": true, "file:///x": true, "s3://bucket/x?region=eu-west-1": true, "gs://b": true, "azblob://b": true,
+		"http://x/y": false, "s3://": false, "s3://AKID:" + secretKey + "@bucket": false,
+	} {
+		if err := cloud.Check(location); (err == nil) != good || err != nil && strings.Contains(err.Error(), secretKey) {
+			t.Errorf("Check(%q) = %v, want it good: %v", location, err, good)
+		}
+	}
+}
+
+// A location is shown so that nobody learns from it what they should not know.
+func TestShown(t *testing.T) {
+	const s = secretKey
+	for location, want := range map[string]string{
+		"":                         "",
+		"./a@b?c":                  "./a@b?c",
+		"file:///x/y":              "file:///x/y",
+		"s3://bucket/a/b":          "s3://bucket/a/b",
+		"gs://bucket":              "gs://bucket",
+		"s3://AKID:" + s + "@b":    "s3://********@b",
+		"S3://" + s + "@b/c":       "s3://********@b/c",
+		"s3://AKID:/" + s + "@b/c": "s3://********",
+		"s3://AKID:1/" + s + "@b":  "s3://********",
+		"s3://AKID:x/" + s + "@b":  "s3://********",
+		"http://" + s + "@h:8/x":   "http://********@h:8/x",
+		"http://h:8/x":             "http://h:8/x",
+		"s3://b ad:%zz@" + s:       "s3://********",
+		"s3://b/c?region=r&endpoint=http://h:1&use_path_style=true": "s3://b/c?region=r&endpoint=http://h:1&use_path_style=true",
+		"s3://b?region=r&secret_key=" + s:                           "s3://b?region=r&secret_key=********",
+		"s3://b?endpoint=http://k:" + s + "@h":                      "s3://b?endpoint=********",
+		"s3://b?endpoint=http%3A%2F%2Fk%3A" + s + "%40h":            "s3://b?endpoint=********",
+		"s3://b?" + s: "s3://b?********",
+		"s3://b#" + s: "s3://b#********",
+	} {
+		if got := cloud.Shown(location); got != want {
+			t.Errorf("Shown(%q) = %q, want %q", location, got, want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -85,8 +86,8 @@ func parseLocation(location string) (*url.URL, error) {
 		return nil, fmt.Errorf("%s…: it is not a URL", scheme.FindString(location))
 	}
 	name := u.Scheme + "://" + u.Host
-	if u.User != nil {
-		return nil, fmt.Errorf("%s: the URL holds credentials: leave them to the environment, so that they are in no log", name)
+	if u.User != nil || splitSecret(u) || hasUser(u.Query().Get("endpoint")) {
+		return nil, fmt.Errorf("%s://…: the URL holds credentials: leave them to the environment, so that they are in no log", u.Scheme)
 	}
 	switch u.Scheme {
 	case schemeFile:
@@ -103,6 +104,80 @@ func parseLocation(location string) (*url.URL, error) {
 		return nil, fmt.Errorf("%s: a store in memory lives in one process only: use a folder", name)
 	}
 	return nil, fmt.Errorf("%s: scheme %q is unknown: use a folder, s3://, gs:// or azblob://", name, u.Scheme)
+}
+
+// splitSecret says whether what should name a bucket is the beginning of
+// credentials: a slash in a secret ends the host before its @. No bucket has a
+// colon in its name.
+func splitSecret(u *url.URL) bool {
+	bucket := u.Scheme == "s3" || u.Scheme == "gs" || u.Scheme == "azblob"
+	return strings.Contains(u.Host, ":") && (bucket || strings.Contains(u.Path, "@"))
+}
+
+func hasUser(text string) bool {
+	u, err := url.Parse(text)
+	return err != nil || u.User != nil
+}
+
+// Check says what Open would find wrong with a location before it looks at any
+// store. Its errors do not show what may be a secret.
+func Check(location string) error {
+	if _, err := parseLocation(location); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// harmless are the parameters of URLs whose values may be shown: what drivers
+// know. Any other may be a secret that somebody thought they would take.
+var harmless = []string{
+	"accelerate", "anonymous", "awssdk", "cdn", "disable_https", "domain", "dualstack", "endpoint", "fips", "grpc", "hostname_immutable",
+	"kmskeyid", "localemu", "private_key_path", "profile", "protocol", "rate_limiter_capacity", "region", "request_checksum_calculation",
+	"response_checksum_validation", "role", "s3ForcePathStyle", "ssetype", "storage_account", "universe_domain", "use_path_style", "zonal",
+}
+
+// Shown returns a location as people may see it, in logs and answers: without
+// what may be a secret. Of one that Open refuses it may be little more than the
+// scheme.
+func Shown(location string) string {
+	if !scheme.MatchString(location) {
+		return location
+	}
+	u, err := url.Parse(location)
+	if err != nil || splitSecret(u) {
+		return scheme.FindString(location) + hidden
+	}
+	host, path, fragment := u.Host, u.Path, ""
+	if u.User != nil {
+		host = hidden + "@" + host
+	}
+	if u.Fragment != "" {
+		fragment = "#" + hidden
+	}
+	var query []string
+	if u.RawQuery != "" {
+		for pair := range strings.SplitSeq(u.RawQuery, "&") {
+			query = append(query, shownParameter(pair))
+		}
+		path += "?"
+	}
+	return u.Scheme + "://" + host + path + strings.Join(query, "&") + fragment
+}
+
+// hidden takes the place of what may be a secret.
+const hidden = "********"
+
+// shownParameter is Shown of NAME=VALUE in a URL.
+func shownParameter(pair string) string {
+	name, value, given := strings.Cut(pair, "=")
+	plain, err := url.QueryUnescape(value)
+	switch {
+	case !given && !slices.Contains(harmless, name):
+		return hidden
+	case given && (err != nil || !slices.Contains(harmless, name) || hasUser(plain)):
+		return name + "=" + hidden
+	}
+	return pair
 }
 
 // IsURL says whether a location is the URL of a bucket rather than a folder.
