@@ -39,7 +39,9 @@ that read with the old one would misread the records. Adding fields and enum
 values is always possible.
 
 Earlier entries of the log that are lost or were changed stop publish, too, unless
---accept-damaged-log is given. For the newest entry there is no flag, because what
+--accept-damaged-log is given. If one is gone by which readers find the end of the
+log, all of them stop, because the store may be half a copy: docs/operations.md
+says how to give such an entry up. For the newest entry there is no flag, because what
 it said may have been acknowledged: the error names the files to move away.
 
 If files of the newest version are lost or damaged, so that it cannot be read,

@@ -47,6 +47,44 @@ func TestHalfACopy(t *testing.T) {
 	}
 }
 
+// Where an entry is lost that the way to the end of the log looks at, readers stop,
+// because the store may be half a copy. Who knows better puts any file in its
+// place: then it counts as changed, which readers pass and producers notice. If
+// the newest entries are lost as well, that is still noticed.
+func TestLostForGood(t *testing.T) {
+	for _, pos := range []int64{0, 1, 3, 7, 9} {
+		ctx, store := t.Context(), blob.NewMemory()
+		publish(t, store, 12)
+		lose := func(pos int64) {
+			if err := store.Delete(ctx, blob.LogKey(usage, pos)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lose(pos)
+		if _, err := announce.Open(store, usage).Refresh(ctx); pos != 9 && (!errors.Is(err, announce.ErrCorrupt) || !strings.Contains(err.Error(), "docs/operations.md")) {
+			t.Errorf("position %d is lost: Refresh = %v, want ErrCorrupt and where to read on", pos, err)
+		}
+		if err := store.Put(ctx, blob.LogKey(usage, pos), []byte("lost for good\n")); err != nil {
+			t.Fatal(err)
+		}
+		log := announce.Open(store, usage)
+		f, err := log.Refresh(ctx)
+		if err != nil || f.Position != 11 {
+			t.Fatalf("position %d is given up: Refresh = %d, %v; want 11", pos, f.Position, err)
+		}
+		if err := log.CheckChain(ctx); !errors.Is(err, announce.ErrCorrupt) {
+			t.Errorf("position %d is given up: CheckChain = %v, want ErrCorrupt", pos, err)
+		}
+		if _, err = log.Announce(ctx, who, after(f, 1000)); err != nil {
+			t.Errorf("position %d is given up: Announce = %v", pos, err)
+		}
+		lose(11)
+		if _, err := announce.Open(store, usage).Refresh(ctx); !errors.Is(err, announce.ErrCorrupt) {
+			t.Errorf("position %d is given up and 11 of 12 lost: Refresh = %v, want ErrCorrupt", pos, err)
+		}
+	}
+}
+
 // A file of others in the folder of the log is no entry.
 func TestForeignFileInLog(t *testing.T) {
 	store := blob.NewMemory()

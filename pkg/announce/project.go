@@ -203,9 +203,13 @@ func (p projection) snapshotName(s Snapshot) names {
 	return names{"snapshot-" + s.Version.String(): blob.BlobKey(p.name, s.Version, s.Blob.Digest)}
 }
 
-// linkSnapshots links the snapshots that were written after their version.
+// linkSnapshots links the snapshots that were written after their version, as far
+// as the log's history can be read: what it does not say any more, nobody knows.
 func (p projection) linkSnapshots(ctx context.Context) error {
 	for e, err := range Open(p.dir, p.name).Entries(ctx) {
+		if IsLost(err) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrDiverged) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

@@ -3,39 +3,82 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"path"
+	"strconv"
+	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
 
-// log reads the whole log and returns its last fold. An entry that cannot be is
-// a problem; what the log says beyond it still counts, if it can be read.
+// log reads the whole log and returns its last fold. An entry that cannot be, or
+// is gone, is a problem; what the log says behind it still counts, if it can be
+// read.
 func (w *verifier) log() (announce.Fold, error) {
-	fold := announce.Empty()
+	damaged := int64(-1)
+	w.read = announce.Empty()
 	for e, err := range announce.Open(w.store, w.c.name).Entries(w.ctx) {
 		if err != nil && !isDamage(err) {
-			return fold, err
+			return w.read, err
 		}
 		if err != nil {
 			w.out.problem("log: %v", err)
+			damaged = w.read.Position + 1
 			break
 		}
-		next, valid := e.Fold.Apply(e)
-		if valid {
-			w.entry(e)
+		w.take(e)
+	}
+	later, err := w.later(damaged)
+	if err != nil {
+		return w.read, err
+	}
+	if err := w.beyond(later, damaged); err != nil {
+		return w.read, err
+	}
+	return w.read, w.ctx.Err()
+}
+
+// take notes what an entry says.
+func (w *verifier) take(e announce.Entry) {
+	next, valid := e.Fold.Apply(e)
+	if valid {
+		w.entry(e)
+	}
+	w.read = next
+}
+
+// beyond reads the entries behind a place where some are gone or damaged, each by
+// itself. Whether the first one follows what was read before, nobody can say.
+func (w *verifier) beyond(later []int64, damaged int64) error {
+	next := w.read.Position + 1
+	for _, pos := range later {
+		key := blob.LogKey(w.c.name, pos)
+		switch {
+		case pos == next+1:
+			w.out.problem("log: %s: position %d before it is gone", key, next)
+		case pos > next:
+			w.out.problem("log: %s: positions %d to %d before it are gone", key, next, pos-1)
 		}
-		fold = next
-		w.read = next
+		next = pos + 1
+		data, err := w.store.Get(w.ctx, key)
+		if err != nil && !isDamage(err) {
+			return err
+		}
+		var e announce.Entry
+		if err == nil {
+			e, err = announce.DecodeEntry(data)
+		}
+		if err == nil && e.Position() != pos {
+			err = fmt.Errorf("%w: the entry is of %d", announce.ErrCorrupt, e.Position())
+		}
+		if err == nil {
+			w.take(e)
+		} else if pos != damaged {
+			w.out.problem("log: position %d: %v", pos, err)
+		}
 	}
-	if err := w.gaps(fold.Position); err != nil {
-		return fold, err
-	}
-	if newest, err := announce.Open(w.store, w.c.name).Refresh(w.ctx); err == nil && len(w.out.Problems) > 0 && newest.Position > fold.Position {
-		return newest, nil
-	}
-	return fold, w.ctx.Err()
+	return nil
 }
 
 func (w *verifier) entry(e announce.Entry) {
@@ -95,31 +138,32 @@ func isDamage(err error) bool {
 	return false
 }
 
-// gaps looks for entries that no reader comes to, because one before is gone.
-func (w *verifier) gaps(last int64) error {
+// later lists the positions behind what was read, unless a writer has gone on
+// from there meanwhile. Files that are no entries are problems.
+func (w *verifier) later(damaged int64) ([]int64, error) {
 	infos, err := w.store.List(w.ctx, fmt.Sprintf("%s/log/", w.c.name))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	infos = slices.DeleteFunc(infos, func(info blob.Info) bool {
-		ours := blob.IsLogKey(w.c.name, info.Key)
-		if !ours {
-			w.out.problem("log: %s: it is no log entry: a file of somebody else's, move it away", info.Key)
-		}
-		return !ours
-	})
+	var out []int64
 	for _, info := range infos {
-		if info.Key <= blob.LogKey(w.c.name, last) {
+		if !blob.IsLogKey(w.c.name, info.Key) {
+			w.out.problem("log: %s: it is no log entry: a file of somebody else's, move it away", info.Key)
 			continue
 		}
-		_, err := w.store.Stat(w.ctx, blob.LogKey(w.c.name, last+1))
-		if errors.Is(err, blob.ErrNotFound) {
-			w.out.problem("log: %s: position %d before it is gone", info.Key, last+1)
-			return nil
+		pos, err := strconv.ParseInt(strings.TrimSuffix(path.Base(info.Key), ".json"), 10, 64)
+		if err == nil && pos > w.read.Position {
+			out = append(out, pos)
 		}
-		return err // a writer has gone on meanwhile
 	}
-	return nil
+	if len(out) == 0 || damaged >= 0 {
+		return out, nil
+	}
+	_, err = w.store.Stat(w.ctx, blob.LogKey(w.c.name, w.read.Position+1))
+	if errors.Is(err, blob.ErrNotFound) {
+		return out, nil
+	}
+	return nil, err
 }
 
 // points returns the versions whose manifests are there. Others are problems,
