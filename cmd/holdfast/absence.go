@@ -46,7 +46,7 @@ func refuseDatasetFolder(ctx context.Context, store blob.Store) error {
 		return nil // whoever uses the store says what is wrong with it
 	}
 	if dir, ok := store.(*blob.Dir); ok {
-		return fmt.Errorf("%s is the folder of one dataset: the store is the folder around it: --store %s", dir.Root(), filepath.Dir(dir.Root()))
+		return fmt.Errorf("%s is the folder of one dataset: the store is the folder around it, %s", dir.Root(), filepath.Dir(dir.Root()))
 	}
 	return errors.New("the URL is that of one dataset in a store: leave the dataset's name away at its end")
 }

@@ -28,6 +28,12 @@ func warnAbsent(ctx context.Context, declared []sidecar.DatasetConfig, log *slog
 		if err != nil {
 			continue
 		}
+		if len(names) == 0 {
+			if err := refuseDatasetFolder(ctx, store); err != nil {
+				log.Warn("dataset is not in its store", "dataset", d.Name, "error", err)
+				continue
+			}
+		}
 		if absent, args := missingFrom(d.Name, names); absent {
 			log.Warn("dataset is not in its store: it is served as soon as it is published there",
 				append([]any{"dataset", d.Name, "store", cloud.Shown(d.Store)}, args...)...)

@@ -121,6 +121,9 @@ func (e *evaluateFlags) open(c *cobra.Command, args []string) (*logic.Producer, 
 	if err != nil {
 		return nil, err
 	}
+	if err := e.absent(c, store, inputs); err != nil {
+		return nil, err
+	}
 	mapping, err := e.mapping(c.Context(), store, output)
 	if err != nil {
 		return nil, err
@@ -164,6 +167,25 @@ func (e *evaluateFlags) check(c *cobra.Command, args []string) error {
 			if err := checkText(x[0], x[1], maxWho); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// absent says which inputs are not in the store, and what may be meant. They may
+// come, so only a single run fails because of that; more often they are misspelt.
+func (e *evaluateFlags) absent(c *cobra.Command, store blob.Store, inputs []dataset.Name) error {
+	names, err := blob.Datasets(c.Context(), store)
+	if err != nil {
+		return nil // the run says what is wrong with the store
+	}
+	for _, n := range inputs {
+		absent, args := missingFrom(n, names)
+		switch {
+		case absent && (e.once || len(names) == 0 && refuseDatasetFolder(c.Context(), store) != nil):
+			return fmt.Errorf("--input: %w", noDataset(c.Context(), store, n, names))
+		case absent:
+			logger(c).Warn("input is not in the store: the logic is evaluated as soon as it is published there", append([]any{"dataset", n}, args...)...)
 		}
 	}
 	return nil

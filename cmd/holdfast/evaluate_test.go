@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,7 @@ func TestEvaluateFails(t *testing.T) {
 		"without a commit":               decision(store, "--once", "--", "true"),
 		"not in the session":             {"evaluate", "--store", store, "--output", "availability", "--input", "usage", "--once", "--", "featuregate-prod"},
 		"no version yet: name the .pro":  {"evaluate", "--store", store, "--output", "other", "--input", "usage", "--once", "--", "featuregate-prod"},
-		"input nothing: dataset has no":  {"evaluate", "--store", store, "--output", "other", "--schema", schema, "--input", "nothing", "--once", "--", "featuregate-prod"},
+		"--input: the store has no data": {"evaluate", "--store", store, "--output", "other", "--schema", schema, "--input", "nothing", "--once", "--", "featuregate-prod"},
 		"usage is input and output":      {"evaluate", "--store", store, "--output", "usage", "--input", "usage", "--once", "--", "featuregate-prod"},
 		"an input is named twice":        decision(store, "--input", "usage", "--once", "--", "featuregate-prod"),
 		"the schema breaks its readers":  decision(store, "--schema", schema, "--once", "--", "featuregate-prod"),
@@ -85,6 +86,30 @@ func TestEvaluateFails(t *testing.T) {
 	}
 	if now, err := command(t, "versions", "availability", "--lineage", "--store", store); err != nil || now != before {
 		t.Errorf("the output is\n%s\nerror %v, was\n%s", now, err, before)
+	}
+}
+
+// TestEvaluateMisspelt follows an input that is not there. It may come, so that is
+// no error, but a warning says what may be meant.
+func TestEvaluateMisspelt(t *testing.T) {
+	schema := write(t, filepath.Join(t.TempDir(), "n.proto"), itemSchema)
+	c := exec.CommandContext(t.Context(), "holdfast", "evaluate", "--store", demoStore(t), "--output", "other", "--schema", schema, "--input", "usgae", "--", "true")
+	errs, err := c.StderrPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(errs)
+	if !lines.Scan() || !strings.Contains(lines.Text(), "input is not in the store") || !strings.Contains(lines.Text(), "dataset=usgae did_you_mean=usage") {
+		t.Errorf("it says %q first", lines.Text())
+	}
+	if !lines.Scan() || !strings.Contains(lines.Text(), "trying again") {
+		t.Errorf("it says %q then", lines.Text())
+	}
+	if err := errors.Join(c.Process.Signal(os.Interrupt), c.Wait()); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -84,8 +85,10 @@ docs/configuration.md describes the configuration file.`,
 		if err != nil {
 			return err
 		}
-		if err := s.Ready(); err != nil && store != "" && len(s.Status().Datasets) == 0 {
-			log.Warn(err.Error(), "store", cloud.Shown(store))
+		if store != "" && len(s.Status().Datasets) == 0 {
+			if err := nothingServed(ctx, store, s.Ready(), log); err != nil {
+				return errors.Join(err, s.Close())
+			}
 		}
 		fmt.Fprintln(c.ErrOrStderr(), listening(s))
 		go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
@@ -103,6 +106,18 @@ docs/configuration.md describes the configuration file.`,
 		return s.Run(c.Context())
 	}
 	return c
+}
+
+// nothingServed warns that a store has nothing to serve, for the reason why. The
+// folder of a dataset will never have any, and is refused.
+func nothingServed(ctx context.Context, location string, why error, log *slog.Logger) error {
+	if store, err := cloud.Open(ctx, location); err == nil {
+		if err := refuseDatasetFolder(ctx, store); err != nil {
+			return err
+		}
+	}
+	log.Warn(why.Error(), "store", cloud.Shown(location))
+	return nil
 }
 
 // listening says where a sidecar can be asked.

@@ -23,13 +23,14 @@ func TestRunReloads(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	declare := func(names ...string) {
+	declaration := func(names ...string) string {
 		text := "listen: \"\"\nadmin: \"\"\nsocket: " + socket + "\ndatasets:\n"
 		for _, n := range names {
 			text += fmt.Sprintf("  - {name: %s, store: %s, required: false}\n", n, store)
 		}
-		write(t, config, text)
+		return text
 	}
+	declare := func(names ...string) { write(t, config, declaration(names...)) }
 	declare("items", "otters")
 	c := exec.CommandContext(t.Context(), "holdfast", "run", "--config", config)
 	errs, err := c.StderrPipe()
@@ -88,6 +89,10 @@ func TestRunReloads(t *testing.T) {
 	declare("others", "nothingofthatkind")
 	hangUp()
 	until(`store_has="items, others"`)
+
+	write(t, config, strings.Replace(declaration("others"), "store: "+store, "store: "+filepath.Join(store, "others"), 1))
+	hangUp()
+	until("is the folder of one dataset: the store is the folder around it, " + store)
 
 	declare("others, leave_out: [Item.id]") // its key
 	hangUp()
