@@ -241,6 +241,9 @@ they differ.`,
 	output := outputFlag(c)
 	examples := c.Flags().Int("examples", 3, "differing records to show of each kind; only with --store")
 	return look(c, func(ctx context.Context, s source, args []string) error {
+		if _, ok := s.(*storeSource); !ok && c.Flags().Changed("examples") {
+			return errors.New("--examples goes with --store: a sidecar only counts")
+		}
 		from, err := parseTarget(args[0])
 		if err != nil {
 			return err

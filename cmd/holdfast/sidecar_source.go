@@ -58,6 +58,9 @@ func checkAddress(address string) error {
 
 // failed words an error of a call.
 func (s *sidecarSource) failed(err error) error {
+	if status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
+		return fmt.Errorf("what answers at %s speaks HTTP, not gRPC: is it the admin server of a sidecar? Look-ups have an address of their own, %s by default", s.address, lookups)
+	}
 	if status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "connection error") {
 		return fmt.Errorf("no sidecar answers at %s: start one with \"holdfast run\", or name a store with --store", s.address)
 	}

@@ -126,8 +126,11 @@ func defaultAddress() string {
 	if a := os.Getenv("HOLDFAST_ADDRESS"); a != "" {
 		return a
 	}
-	return "127.0.0.1:7510"
+	return lookups
 }
+
+// lookups is where a sidecar answers look-ups, unless it is configured otherwise.
+const lookups = "127.0.0.1:7510"
 
 // storeSource reads a store itself.
 type storeSource struct {
