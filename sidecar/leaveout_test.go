@@ -154,7 +154,7 @@ func TestLeaveOutKey(t *testing.T) {
 	}
 	cfg.Datasets[0].Owner = OwnerHoldfast
 	for field, reason := range map[string]string{
-		"Usage.region": "the key must not be left out", "String.value": "leave these fields out instead of String.value",
+		"Usage.region": "the key must not be left out: Usage.region is part of it", "String.value": "leave these fields out instead of String.value",
 	} {
 		cfg.Datasets[0].LeaveOut = []string{field}
 		s := start(t, cfg)

@@ -36,10 +36,8 @@ func (c *Catalog) checkFilter(m *protomap.Mapping) error {
 			return fmt.Errorf("%s has the values of fields of messages: leave these fields out instead of %s.%s", name, name, all[name].Fields[0].Name)
 		}
 	}
-	for _, path := range all[m.Root()].Key {
-		if _, err := state.ResolvePath(loaded, m.Root(), path); err != nil {
-			return fmt.Errorf("the key must not be left out: %w", err)
-		}
+	if err := keepsKey(m, all, loaded); err != nil {
+		return err
 	}
 	c.warned.Do(func() {
 		if names := f.Unknown(all); len(names) > 0 {
@@ -49,5 +47,23 @@ func (c *Catalog) checkFilter(m *protomap.Mapping) error {
 			c.logger.Warn("fields are left out whose values stay, because others may have the same: declare texts inline", "dataset", c.name, "fields", names)
 		}
 	})
+	return nil
+}
+
+// keepsKey fails if a field that a key's path leads through is among all types,
+// and not among those that are loaded.
+func keepsKey(m *protomap.Mapping, all, loaded map[string]*state.Schema) error {
+	for _, path := range all[m.Root()].Key {
+		steps, err := state.ResolvePath(all, m.Root(), path)
+		if err != nil {
+			return err
+		}
+		for _, at := range steps {
+			field := all[at.Type].Fields[at.Field].Name
+			if own := loaded[at.Type]; own == nil || own.FieldIndex(field) < 0 {
+				return fmt.Errorf("the key must not be left out: %s.%s is part of it", at.Type, field)
+			}
+		}
+	}
 	return nil
 }

@@ -22,7 +22,7 @@ type Elements struct {
 func NewElements(s *state.State, typeName string) (*Elements, error) {
 	t := s.Type(typeName)
 	if t == nil {
-		return nil, fmt.Errorf("look up in %s: %w", typeName, state.ErrNotBindable)
+		return nil, fmt.Errorf("look up in %s: %w", typeName, noType(typeName))
 	}
 	schema := t.Schema()
 	if schema.Kind != state.Set && schema.Kind != state.Map || len(schema.Key) == 0 {

@@ -22,7 +22,7 @@ type inverted struct {
 func newInverted(s *state.State, typeName string, paths []string, sorted bool) (inverted, error) {
 	x := inverted{paths: slices.Clone(paths), sorted: sorted}
 	if s.Type(typeName) == nil {
-		return x, fmt.Errorf("index type %s: %w", typeName, state.ErrNotBindable)
+		return x, fmt.Errorf("index: %w", noType(typeName))
 	}
 	if len(paths) == 0 {
 		return x, fmt.Errorf("index type %s: no path is given: %w", typeName, ErrKey)

@@ -143,11 +143,16 @@ func canonical(text []byte) []byte {
 	return out
 }
 
+// noType says that a state has no type of a name that was given.
+func noType(name string) error {
+	return fmt.Errorf("the state has no type %s: %w", name, state.ErrNotBindable)
+}
+
 // resolveKey resolves the paths of a key, or the primary key if paths is nil.
 func resolveKey(s *state.State, typeName string, paths []string) ([]string, [][]state.Step, error) {
 	t := s.Type(typeName)
 	if t == nil {
-		return nil, nil, fmt.Errorf("type %s: %w", typeName, state.ErrNotBindable)
+		return nil, nil, noType(typeName)
 	}
 	if paths == nil {
 		paths = t.Schema().Key

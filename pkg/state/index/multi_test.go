@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/bench/movies"
@@ -40,8 +41,8 @@ func TestPathsThatLeadNowhere(t *testing.T) {
 	if _, err := index.NewMulti(s, "Film"); !errors.Is(err, index.ErrKey) {
 		t.Errorf("no path: %v, want ErrKey", err)
 	}
-	if _, err := index.NewMulti(s, "Nothing", "x"); !errors.Is(err, state.ErrNotBindable) {
-		t.Errorf("no type: %v, want ErrNotBindable", err)
+	if _, err := index.NewMulti(s, "Nothing", "x"); !errors.Is(err, state.ErrNotBindable) || !strings.Contains(err.Error(), "the state has no type Nothing") {
+		t.Errorf("no type: %v, want ErrNotBindable that says so", err)
 	}
 }
 

@@ -44,7 +44,7 @@ func resolveRoute(schemas map[string]*state.Schema, start, path string) ([]hop, 
 		case current == "":
 			return nil, fmt.Errorf("resolve path %s: a scalar has no fields: %w", path, ErrKey)
 		case s == nil:
-			return nil, fmt.Errorf("resolve path %s: type %s: %w", path, current, state.ErrNotBindable)
+			return nil, fmt.Errorf("resolve path %s: %w", path, noType(current))
 		}
 		h := hop{current, viaElement}
 		if s.Kind == state.Object {
@@ -85,7 +85,7 @@ func expandRoute(schemas map[string]*state.Schema, route []hop, current string, 
 	var field string
 	switch {
 	case s == nil:
-		return nil, fmt.Errorf("resolve path to %s: %w", current, state.ErrNotBindable)
+		return nil, fmt.Errorf("resolve path: %w", noType(current))
 	case plain || s.Kind != state.Object:
 		return nil, fmt.Errorf("resolve path: it ends at %v %s, not at a field: %w", s.Kind, current, ErrKey)
 	case len(s.Fields) == 1:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/bufbuild/protocompile"
 	"google.golang.org/protobuf/proto"
@@ -33,13 +34,28 @@ func Compile(ctx context.Context, filename string, source func(path string) ([]b
 
 // compileHint says what to do about what newcomers forget most.
 func compileHint(text string) string {
+	name, unknown := unknownOption(text)
 	switch {
-	case strings.Contains(text, "unknown extension holdfast.v1."):
+	case unknown && name != holdfastv1.E_Dataset.TypeDescriptor().Name() && name != holdfastv1.E_Field.TypeDescriptor().Name():
+		return fmt.Sprintf("; the options are (%s) of messages and (%s) of fields",
+			holdfastv1.E_Dataset.TypeDescriptor().FullName(), holdfastv1.E_Field.TypeDescriptor().FullName())
+	case unknown:
 		return "; the file has to import \"" + holdfastv1.OptionsPath + "\", which needs no path"
 	case strings.Contains(text, "field has no label"):
 		return "; begin the file with: syntax = \"proto3\";"
 	}
 	return ""
+}
+
+// unknownOption returns the name of the option of ours, without its package, that
+// an error of the compiler says is not known.
+func unknownOption(text string) (name protoreflect.Name, ok bool) {
+	_, rest, ok := strings.Cut(text, "unknown extension holdfast.v1.")
+	end := strings.IndexFunc(rest, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if end >= 0 {
+		rest = rest[:end]
+	}
+	return protoreflect.Name(rest), ok
 }
 
 // servable says why a dataset that is declared so could not be served.

@@ -150,6 +150,26 @@ func TestCompileImports(t *testing.T) {
 	}
 }
 
+// What the compiler says of an option that is not known comes with what to do: to
+// import the file, or another name.
+func TestUnknownOption(t *testing.T) {
+	const begin, end = `syntax = "proto3"; `, ` message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; }`
+	const imports = `import "holdfast/v1/options.proto";`
+	const names = "; the options are (holdfast.v1.dataset) of messages and (holdfast.v1.field) of fields"
+	for text, want := range map[string]string{
+		begin + end: `; the file has to import "holdfast/v1/options.proto", which needs no path`,
+		begin + imports + strings.Replace(end, "dataset", "datset", 1):                            names,
+		begin + imports + strings.Replace(end, "dataset", "dataset_", 1):                          names,
+		begin + strings.Replace(end, "dataset", "datset", 1):                                      names,
+		begin + imports + strings.Replace(end, "id = 1", "id = 1 [(holdfast.v1.fields) = {}]", 1): names,
+	} {
+		_, err := Compile(t.Context(), "r.proto", func(string) ([]byte, error) { return []byte(text), nil })
+		if err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: error %v, want one that ends with %q", text, err, want)
+		}
+	}
+}
+
 // TestRedeclareCollisions redeclares what stands apart in the owner's files in
 // one, where names could meet.
 func TestRedeclareCollisions(t *testing.T) {
