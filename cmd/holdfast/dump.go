@@ -53,7 +53,7 @@ memory: each page with its columns, then what each type takes, and all; with
 	f.StringSliceVar(&load, "load", nil, "snapshot, then deltas or reverse deltas")
 	f.StringVar(&annotated, "bytes", "", "print the bytes of this blob and what they mean")
 	f.StringSliceVar(&parts, "parts", nil, "optional parts to load, by name")
-	f.StringVar(&filter, "filter", "", "types and fields to load: rules:excludeAll,include:TYPE[.FIELD],… (also includeAll, exclude, and each with Recursive behind it) or config:EXCLUDE|TYPE[.FIELD]|…")
+	f.StringVar(&filter, "filter", "", "types and fields to load: rules:excludeAll,include:TYPE[.FIELD],… (also includeAll, exclude, and each with Recursive behind it) or config:EXCLUDE|TYPE[.FIELD]|… or config:INCLUDE|…; as in Hollow, exclude:TYPE.FIELD has no effect on a type that is included as a whole, as all are at first")
 	f.BoolVar(&checksum, "checksum", false, "print only Hollow's checksum, in hexadecimal")
 	f.BoolVar(&paged, "pages", false, "print the pages of the state that these blobs lead to, and what takes memory")
 	f.StringVar(&p.typeName, "type", "", "only this type, with --pages")
@@ -65,7 +65,7 @@ memory: each page with its columns, then what each type takes, and all; with
 	c.MarkFlagsMutuallyExclusive("summary", "ordinal")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if paged {
-			s, err := loadFiles(args, parts, filter)
+			s, err := loadFiles(c.ErrOrStderr(), args, parts, filter)
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ memory: each page with its columns, then what each type takes, and all; with
 			}
 			return nil
 		}
-		s, err := loadFiles(load, parts, filter)
+		s, err := loadFiles(c.ErrOrStderr(), load, parts, filter)
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,9 @@ func (p pageDump) writeOne(w io.Writer, types []*state.Type) error {
 	return nil
 }
 
-func loadFiles(load, parts []string, rules string) (*state.State, error) {
+// loadFiles returns the state that blobs lead to. What of the rules is without effect
+// it says on w.
+func loadFiles(w io.Writer, load, parts []string, rules string) (*state.State, error) {
 	var filter *state.Filter
 	if rules != "" {
 		var err error
@@ -175,6 +177,9 @@ func loadFiles(load, parts []string, rules string) (*state.State, error) {
 			return nil, err
 		}
 		if i == 0 {
+			if filter != nil && len(parts) == 0 { // whose types the snapshot does not name
+				dumpFilter{rules, filter}.warn(w, data)
+			}
 			s, err = state.ReadSnapshot(data, state.ReadOptions{Parts: more, Filter: filter})
 		} else {
 			s, err = s.Apply(data, more...)

@@ -33,12 +33,13 @@ type configFilter struct {
 // includeAll, excludeAll, include, exclude, includeRecursive or
 // excludeRecursive, each but the first two with ":Type" or ":Type.field",
 // applied in order to a filter that includes all; or "config:" and the lines of
-// Hollow's older filter text, joined by "|". As Hollow's, the rules load a field if
+// Hollow's older filter text, joined by "|": INCLUDE or EXCLUDE, and then types and
+// fields. As Hollow's, the rules load a field if
 // they include its type as a whole: to leave out one field, exclude the type and
 // include the others, or use [LeaveOut].
 func ParseFilter(text string) (*Filter, error) {
 	if list, ok := strings.CutPrefix(text, "config:"); ok {
-		return parseConfigFilter(list), nil
+		return parseConfigFilter(list)
 	}
 	list, ok := strings.CutPrefix(text, "rules:")
 	if !ok {
@@ -65,8 +66,11 @@ func ParseFilter(text string) (*Filter, error) {
 	return f, nil
 }
 
-func parseConfigFilter(text string) *Filter {
+func parseConfigFilter(text string) (*Filter, error) {
 	lines := strings.Split(text, "|")
+	if lines[0] != "EXCLUDE" && lines[0] != "INCLUDE" {
+		return nil, fmt.Errorf("parse filter: config: begins with %.40q: its first line is INCLUDE or EXCLUDE, the others are each TYPE or TYPE.FIELD", lines[0])
+	}
 	c := &configFilter{exclude: lines[0] == "EXCLUDE", types: map[string]bool{}, fields: map[string]map[string]bool{}}
 	for _, line := range lines[1:] {
 		typ, field, ok := strings.Cut(line, ".")
@@ -81,7 +85,7 @@ func parseConfigFilter(text string) *Filter {
 			c.fields[typ][field] = true
 		}
 	}
-	return &Filter{config: c}
+	return &Filter{config: c}, nil
 }
 
 // loadedType is what of a type is loaded.
