@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -67,6 +68,7 @@ type Sidecar struct {
 	run        func(*served)  // nil unless the sidecar runs
 	generation atomic.Int64   // of the declarations
 	cache      *replica.Cache // nil if there is none
+	cacheLock  *os.File       // of its folder; nil if there is none
 
 	callers  *callers
 	gate     *gate
@@ -87,8 +89,8 @@ type Sidecar struct {
 	close     func() error
 }
 
-// Open opens the stores and listens. It fails with ErrConfig, daemon.ErrInUse
-// and the errors of stores and gossip. Nothing is loaded or answered before
+// Open opens the stores and listens. It fails with ErrConfig, daemon.ErrInUse,
+// ErrCacheInUse and the errors of stores and gossip. Nothing is loaded or answered before
 // Run; a Sidecar that does not run must be closed.
 func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	if err := cfg.Validate(); err != nil {
@@ -113,18 +115,17 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 		Count: cfg.Sessions.MaxCount, PerOwner: cfg.Sessions.MaxPerCaller, Lease: cfg.Sessions.MaxLease, Bytes: cfg.Sessions.MaxBytes,
 	}, s.currentView, s.started)
 	s.close = sync.OnceValue(s.shutdown)
-	if dir := cfg.Cache.Dir; dir != "" {
-		var err error
-		if s.cache, err = replica.OpenCache(dir, cfg.Cache.MaxBytes); err != nil {
-			return nil, fmt.Errorf("open sidecar: %w", err)
-		}
+	if err := s.openCache(); err != nil {
+		return nil, fmt.Errorf("open sidecar: %w", err)
 	}
 	if err := s.open(ctx); err != nil {
+		s.unlockCache()
 		return nil, fmt.Errorf("open sidecar: %w", err)
 	}
 	s.server, s.health = s.newServer()
 	s.metrics = newCollector(s)
 	if err := options.Registry.Register(s.metrics); err != nil {
+		s.unlockCache()
 		return nil, fmt.Errorf("open sidecar: register metrics: %w", err)
 	}
 	if err := s.listen(); err != nil {
@@ -316,5 +317,6 @@ func (s *Sidecar) shutdown() error {
 		errs = append(errs, s.gossip.Close())
 	}
 	s.options.Registry.Unregister(s.metrics)
+	s.unlockCache()
 	return errors.Join(errs...)
 }
