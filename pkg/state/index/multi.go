@@ -71,7 +71,9 @@ func (x *Multi) Each(f func(Postings) bool) {
 }
 
 // Next returns the index of next at a cost in proportion to the changes of the
-// indexed type. It shares with x what did not change.
+// indexed type. It shares with x what did not change. The changes are those of one
+// transition: over several, an ordinal may have become another record's, which no
+// list of ordinals shows.
 func (x *Multi) Next(next *state.State, changes state.Changes) (state.Index, error) {
 	n, err := x.next(next, changes)
 	if err != nil {

@@ -339,7 +339,9 @@ func (x *Unique) sameKey(o, other state.Ordinal) bool {
 }
 
 // Next returns the index of next at a cost in proportion to the changes of the
-// indexed type. It shares with x what did not change.
+// indexed type. It shares with x what did not change. The changes are those of one
+// transition: over several, an ordinal may have become another record's, which no
+// list of ordinals shows.
 func (x *Unique) Next(next *state.State, changes state.Changes) (state.Index, error) {
 	name := x.t.Schema().Name
 	if next.Type(name) == nil || !followable(x.t.State(), next, x.through(), changes) {
