@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast-data/holdfast/internal/collector"
 	"github.com/holdfast-data/holdfast/internal/daemon"
 	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
+	"github.com/holdfast-data/holdfast/pkg/logic"
 	"github.com/holdfast-data/holdfast/sidecar"
 )
 
@@ -81,6 +82,7 @@ docs/configuration.md describes the configuration file.`,
 		defer stop()
 		go collector.Follow(ctx)
 		log := logger(c)
+		warnStrays(&cfg, os.Environ(), log)
 		s, err := sidecar.Open(c.Context(), cfg.FromStore(store), sidecar.Options{Logger: log})
 		if err != nil {
 			return err
@@ -106,6 +108,18 @@ docs/configuration.md describes the configuration file.`,
 		return s.Run(c.Context())
 	}
 	return c
+}
+
+// warnStrays warns of variables that look like settings and are none: more often
+// than not they are misspelt.
+func warnStrays(cfg *sidecar.Config, environ []string, log *slog.Logger) {
+	for _, stray := range daemon.Strays(cfg, environ, "HOLDFAST_STORE", logic.EnvAddress, logic.EnvSession) {
+		args := []any{"variable", stray.Name}
+		if stray.Near != "" {
+			args = append(args, "did_you_mean", stray.Near)
+		}
+		log.Warn("no setting has this environment variable: it is ignored", args...)
+	}
 }
 
 // nothingServed warns that a store has nothing to serve, for the reason why. The
