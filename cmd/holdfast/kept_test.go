@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -38,6 +39,60 @@ func TestKept(t *testing.T) {
 	}
 	if opened != 1 {
 		t.Errorf("opened %d times", opened)
+	}
+}
+
+// TestKeptSpills has only the beginning of a source in memory. The rest is in a
+// file that has no name, so that nothing is left of it, whatever ends the process.
+func TestKeptSpills(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	text := strings.Repeat("0123456789", 1000)
+	k := &kept{name: "x", temp: namelessFile, most: 105, open: func() (io.ReadCloser, error) {
+		return io.NopCloser(iotest.HalfReader(strings.NewReader(text))), nil
+	}}
+	for range 3 {
+		r, err := k.reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || string(got) != text {
+			t.Errorf("read %d bytes, error %v, want %d", len(got), err, len(text))
+		}
+	}
+	if len(k.read) != 105 || cap(k.read) > 1000 || k.rest == nil {
+		t.Errorf("%d bytes are in memory, of at most 105", cap(k.read))
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("there is %v, error %v", left, err)
+	}
+}
+
+// TestKeptHasNoRoom says what to do if the rest cannot be kept, and gives nothing of
+// that to anybody, who could not read it again.
+func TestKeptHasNoRoom(t *testing.T) {
+	full := func() (*os.File, error) {
+		f, err := namelessFile()
+		if err == nil {
+			err = f.Close() // so that nothing can be written
+		}
+		return f, err
+	}
+	none := func() (*os.File, error) { return nil, os.ErrPermission }
+	for want, temp := range map[error]func() (*os.File, error){os.ErrClosed: full, os.ErrPermission: none} {
+		k := &kept{name: "standard input", temp: temp, most: 10, open: func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("0123456789"), strings.NewReader("more"))), nil
+		}}
+		for range 2 {
+			r, err := k.reader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			if string(got) != "0123456789" || !errors.Is(err, want) || !strings.Contains(err.Error(), "keep standard input in ") || !strings.Contains(err.Error(), "TMPDIR") {
+				t.Errorf("read %q, error %v", got, err)
+			}
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ publish, publishes and announces it. What the files lack is removed, up to
 nothing: if another producer announces a version meanwhile, it starts over from
 that one.
 
+Standard input and pipes are kept, from 8 MiB on in a temporary file (TMPDIR),
+because a publish that loses a race reads them again.
+
 A file without any record is refused, because it is more often a mistake upstream
 than what somebody wants. So a dataset cannot be emptied; it can be brought down
 to one record with --max-removed 1.
@@ -132,8 +135,7 @@ func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
 }
 
 // sources returns what to read. What can be read once only, standard input and
-// pipes, is kept in memory as it is read, because a publish that loses a race
-// starts over.
+// pipes, is kept as it is read, because a publish that loses a race starts over.
 func sources(c *cobra.Command, paths []string) ([]producer.File, error) {
 	files := producer.Files(paths...)
 	for i, path := range paths {
