@@ -89,12 +89,6 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets = nil }, "declare at least one dataset"},
 		{func(c *Config) { c.Datasets[0].Name = "../x" }, "datasets[0].name"},
 		{func(c *Config) { c.Datasets[0].Store = "" }, "datasets[0].store"},
-		{func(c *Config) { c.Datasets[0].Store = "http://x/y" }, `datasets[0].store: store: http://x: scheme "http" is unknown`},
-		{func(c *Config) { c.Datasets[0].Store = "s3://k:s@b" }, "datasets[0].store: store: s3://…: the URL holds credentials"},
-		{func(c *Config) { *c = DefaultConfig().FromStore("http://x/y") }, `store: http://x: scheme "http" is unknown`},
-		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "0.0.0.0:0" }, "gossip: gossip configuration: bind address 0.0.0.0:0 is not loopback, so a key is required"},
-		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "host:0" }, `gossip: gossip configuration: address "host:0": use an IP address`},
-		{func(c *Config) { c.Gossip.Cluster = strings.Repeat("x", 1000) }, "gossip: gossip configuration: cluster name"},
 		{func(c *Config) { c.Datasets[0].Owner = "java" }, `"java" is not one of holdfast, hollow`},
 		{func(c *Config) { c.Datasets = append(c.Datasets, c.Datasets[0]) }, "declared twice"},
 		{func(c *Config) { c.Listen = "" }, "listen: give an address"},
@@ -132,6 +126,28 @@ func TestValidate(t *testing.T) {
 	l.validate(func(string, string, ...any) { n++ })
 	if want := reflect.TypeOf(l).NumField(); n != want {
 		t.Errorf("%d limits are validated, there are %d", n, want)
+	}
+}
+
+// What Open would refuse before it looks at a store or listens, Validate does.
+func TestValidateWithoutALook(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Datasets[0].Store = "http://x/y" }, `datasets[0].store: store: http://x: scheme "http" is unknown`},
+		{func(c *Config) { c.Datasets[0].Store = "s3://k:s@b" }, "datasets[0].store: store: s3://…: the URL holds credentials"},
+		{func(c *Config) { *c = DefaultConfig().FromStore("http://x/y") }, `store: http://x: scheme "http" is unknown`},
+		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "0.0.0.0:0" }, "gossip: gossip configuration: bind address 0.0.0.0:0 is not loopback, so a key is required"},
+		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "host:0" }, `gossip: gossip configuration: address "host:0": use an IP address`},
+		{func(c *Config) { c.Gossip.Cluster = strings.Repeat("x", 1000) }, "gossip: gossip configuration: cluster name"},
+	} {
+		cfg := DefaultConfig()
+		cfg.Datasets = []DatasetConfig{{Name: "usage", Store: "s"}}
+		c.change(&cfg)
+		if err := cfg.Validate(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
 	}
 }
 
