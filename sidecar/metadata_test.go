@@ -70,7 +70,7 @@ func TestMisnamedMetadata(t *testing.T) {
 	s := serving(t)
 	ways := lookUps(t, s)
 	for name, want := range map[string]string{
-		"holdfast-versoin":      "did you mean holdfast-version?",
+		"holdfast-versiom":      "did you mean holdfast-version?",
 		"holdfast-minversion":   "did you mean holdfast-min-version?",
 		"Holdfast-Max-Stalness": "did you mean holdfast-max-staleness?",
 		"holdfast-session-id":   "did you mean holdfast-session?",
