@@ -256,8 +256,9 @@ type Changes map[string]Change
 // at most one of the lists, both ascending.
 type Change struct{ Removed, Added []Ordinal }
 
-// ChangesBetween compares two states of one chain by ordinal. It skips what they
-// share.
+// ChangesBetween compares two states by ordinal, the second of which a delta makes of
+// the first. It skips what they share. Of versions further apart it says too little: an
+// ordinal may have gone in between and come back as another record's.
 func ChangesBetween(from, to *State) Changes {
 	out := Changes{}
 	compare := func(name string, before, now pageTable) {
