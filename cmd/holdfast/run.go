@@ -47,67 +47,88 @@ docs/configuration.md describes the configuration file.`,
 		flags[key] = f.String(key, "", usage+" (overrides the configuration)")
 	}
 	f.BoolVar(&printConfig, "print-config", false, "print the effective configuration and where each value is from, and stop; fail if run would refuse it")
-	load := func() (sidecar.Config, *daemon.Origins, error) {
-		cfg := sidecar.DefaultConfig()
-		sources := daemon.Sources{File: file, Environ: os.Environ(), Flags: map[string]string{}}
-		for key, value := range flags {
-			if c.Flags().Changed(key) {
-				sources.Flags[key] = *value
-			}
-		}
-		origins, err := daemon.Load(&cfg, sources)
-		cfg.Where = origins.Given
-		return cfg, origins, err
-	}
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	r := &runCommand{c: c, file: &file, store: &store, flags: flags}
+	c.RunE = func(*cobra.Command, []string) error {
 		if file == "" && store == "" {
 			return errors.New("name --config FILE or --store DIR\nTry: holdfast run --help")
 		}
-		cfg, origins, err := load()
+		cfg, origins, err := r.load()
 		if err != nil {
 			return err
 		}
 		if printConfig {
-			if store != "" {
-				fmt.Fprintf(c.OutOrStdout(), "# everything in the store %s (flag --store)\n", cloud.Shown(store))
-			}
-			shown := cfg.Shown()
-			// Also of what is refused: it says where the wrong value is from.
-			if err := origins.Print(c.OutOrStdout(), &shown); err != nil {
-				return err
-			}
-			return cfg.FromStore(store).Validate()
+			return r.print(cfg, origins)
 		}
-		ctx, stop := context.WithCancel(c.Context())
-		defer stop()
-		go collector.Follow(ctx)
-		log := logger(c)
-		warnStrays(&cfg, os.Environ(), log)
-		s, err := sidecar.Open(c.Context(), cfg.FromStore(store), sidecar.Options{Logger: log})
-		if err != nil {
-			return err
-		}
-		if store != "" && len(s.Status().Datasets) == 0 {
-			if err := nothingServed(ctx, store, s.Ready(), log); err != nil {
-				return errors.Join(err, s.Close())
-			}
-		}
-		fmt.Fprintln(c.ErrOrStderr(), listening(s))
-		go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
-		go daemon.OnHangup(ctx, func() {
-			cfg, _, err := load()
-			if err == nil {
-				err = s.Reload(ctx, cfg.FromStore(store))
-			}
-			if err != nil {
-				log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
-				return
-			}
-			warnAbsent(ctx, cfg.Datasets, log)
-		})
-		return s.Run(c.Context())
+		return r.run(cfg)
 	}
 	return c
+}
+
+// runCommand is what the command line of run says.
+type runCommand struct {
+	c           *cobra.Command
+	file, store *string
+	flags       map[string]*string // that override the configuration, by key
+}
+
+// load reads the configuration.
+func (r *runCommand) load() (sidecar.Config, *daemon.Origins, error) {
+	cfg := sidecar.DefaultConfig()
+	sources := daemon.Sources{File: *r.file, Environ: os.Environ(), Flags: map[string]string{}}
+	for key, value := range r.flags {
+		if r.c.Flags().Changed(key) {
+			sources.Flags[key] = *value
+		}
+	}
+	origins, err := daemon.Load(&cfg, sources)
+	cfg.Where = origins.Given
+	return cfg, origins, err
+}
+
+// print prints the configuration, also one that is refused: it says where the wrong
+// value is from.
+func (r *runCommand) print(cfg sidecar.Config, origins *daemon.Origins) error {
+	out := r.c.OutOrStdout()
+	if *r.store != "" {
+		fmt.Fprintf(out, "# everything in the store %s (flag --store)\n", cloud.Shown(*r.store))
+	}
+	shown := cfg.Shown()
+	if err := origins.Print(out, &shown); err != nil {
+		return err
+	}
+	return cfg.FromStore(*r.store).Validate()
+}
+
+// run serves until the command ends.
+func (r *runCommand) run(cfg sidecar.Config) error {
+	ctx, stop := context.WithCancel(r.c.Context())
+	defer stop()
+	go collector.Follow(ctx)
+	log := logger(r.c)
+	warnStrays(&cfg, os.Environ(), log)
+	s, err := sidecar.Open(r.c.Context(), cfg.FromStore(*r.store), sidecar.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	if *r.store != "" && len(s.Status().Datasets) == 0 {
+		if err := nothingServed(ctx, *r.store, s.Ready(), log); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
+	fmt.Fprintln(r.c.ErrOrStderr(), listening(s))
+	go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
+	go daemon.OnHangup(ctx, func() {
+		cfg, _, err := r.load()
+		if err == nil {
+			err = s.Reload(ctx, cfg.FromStore(*r.store))
+		}
+		if err != nil {
+			log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
+			return
+		}
+		warnAbsent(ctx, cfg.Datasets, log)
+	})
+	return s.Run(r.c.Context())
 }
 
 // warnStrays warns of variables that look like settings and are none: more often

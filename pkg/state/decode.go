@@ -320,10 +320,9 @@ func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64,
 		start = end
 	}
 	if passed != nil {
-		if !passed.follows(first) {
+		if !passed.extend(first, start) {
 			return 0, d.outOfOrder()
 		}
-		passed.add(first, start)
 		passed.pass(first, start)
 	}
 	return n, nil

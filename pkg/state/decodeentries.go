@@ -47,10 +47,9 @@ func (d *decoder) decodeEntrySpans() error {
 		}
 		if d.trail != nil {
 			passed := &d.trail[g.shard].items
-			if !passed.follows(first) {
+			if !passed.extend(first, start) {
 				return d.outOfOrder()
 			}
-			passed.add(first, start)
 			passed.pass((first*uint64(itemBits)+7)/8, start*uint64(itemBits)/8)
 		}
 		if itemBits == 0 && !d.f.allow.take(n) {

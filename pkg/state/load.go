@@ -158,8 +158,8 @@ func (l *typeLoad) hasRecords(p *loadPart) bool {
 
 // block decodes the records of some words of populated bits.
 func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
-	if err := l.records(d, from, to); err != nil {
-		return err
+	if err := l.records(d, from, to); err != nil || d.block.n == 0 {
+		return err // there may be very many words without a record
 	}
 	if err := d.decode(); err != nil {
 		return err

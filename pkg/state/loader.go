@@ -74,7 +74,7 @@ func (l *loader) next() *loadPart {
 		return nil
 	}
 	p := l.queue[0]
-	l.queue[0] = nil // it is long
+	l.queue[0] = nil // or it would be held as long as the queue
 	l.queue = l.queue[1:]
 	l.waiting -= p.size
 	l.changed.Broadcast()

@@ -74,17 +74,16 @@ func ReadSnapshot(data []byte, opts ReadOptions) (*State, error) {
 // while the next ones are read. Errors wrap ErrCorrupt or those of r. It may read
 // less than r has; nobody but who knows the digest of all can say that a blob is
 // not damaged. What was decoded is given back at once, so large types whose values do
-// not lie behind each other in the order of their records, as all writers lay them, are
-// refused. filter
-// leaves out types, fields and records, for its deltas too, and fails with
-// ErrNotBindable for old blobs, whose header has no schemas; nil keeps all.
+// not lie behind each other in the order of their records, as all writers lay them,
+// are refused. filter leaves out types, fields and records, for its deltas too, and
+// fails with ErrNotBindable for old blobs, whose header has no schemas; nil keeps all.
 func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	pool := new(scratch.Pool)
 	defer pool.Close()
 	types := newLoader(size)
 	defer types.close()
-	var buffers [][]byte                                             // of the frame under way
-	defer func() { (&frame{buffers: buffers, pool: pool}).free() }() // of one that was not read to its end
+	var buffers [][]byte // of the frame under way, which may not be read to its end
+	defer func() { (&frame{buffers: buffers, pool: pool}).free() }()
 	in := wire.NewStream(untilStopped{r, &types.stopped}, int(size), func(n int) []byte {
 		b := pool.Get(n)
 		buffers = append(buffers, b)

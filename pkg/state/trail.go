@@ -23,15 +23,15 @@ type values struct {
 	first, next uint64
 }
 
-// follows says whether values that begin at start lie behind those before.
-func (v *values) follows(start uint64) bool { return !v.begun || v.next == start }
-
-// add says that further values lie between first and next.
-func (v *values) add(first, next uint64) {
+// extend says that further values lie between first and next, and whether that is
+// behind those before.
+func (v *values) extend(first, next uint64) (ok bool) {
+	ok = !v.begun || v.next == first
 	if !v.begun {
 		v.first = first
 	}
 	v.next = next
+	return ok
 }
 
 // join makes v the values of the part behind it, too, and says whether they lie there.
@@ -39,8 +39,7 @@ func (v *values) join(o *values) bool {
 	if !o.begun {
 		return true
 	}
-	ok := v.follows(o.first)
-	v.add(o.first, o.next)
+	ok := v.extend(o.first, o.next)
 	v.begun = true
 	return ok
 }
@@ -75,14 +74,14 @@ var (
 	leastTrail int64 = 4 << 20
 )
 
-// mostTrailShards is for how many shards there are trails: each takes time for all of
-// them again and again.
-const mostTrailShards = 1 << 10
+// mostTrailArrays is how many arrays a frame with a trail may have: it takes time for all
+// of them again and again.
+const mostTrailArrays = 1 << 14
 
 // newTrail returns a trail for a decoder of the frame, nil if its memory is not
 // from a pool or not worth it.
 func newTrail(f *frame) trail {
-	if f.pool == nil || f.size() < leastTrail || len(f.shards) > mostTrailShards {
+	if f.pool == nil || f.size() < leastTrail || len(f.shards)*(len(f.schema.Fields)+2) > mostTrailArrays {
 		return nil
 	}
 	t := make(trail, len(f.shards))
