@@ -265,26 +265,32 @@ func (s *State) applyFrames(frames []*frame, size int) ([]*Type, Changes, error)
 	types := slices.Clone(s.types)
 	changes := Changes{}
 	var mu sync.Mutex // of changes
-	var work errgroup.Group
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	if size < smallDelta {
-		work.SetLimit(1)
-	}
-	for _, f := range frames {
+	apply := func(f *frame) error {
 		i, ok := slices.BinarySearchFunc(s.types, f.schema.Name, func(t *Type, name string) int { return compareUTF16(t.schema.Name, name) })
 		if !ok {
-			continue // filtered out, or newer than the snapshot
+			return nil // filtered out, or newer than the snapshot
 		}
-		work.Go(func() error {
-			t, c, err := f.deltaType(s.types[i])
-			if err != nil {
-				return err
+		t, c, err := f.deltaType(s.types[i])
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		types[i], changes[f.schema.Name] = t, c
+		return nil
+	}
+	if size < smallDelta {
+		for _, f := range frames {
+			if err := apply(f); err != nil {
+				return nil, nil, err
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			types[i], changes[f.schema.Name] = t, c
-			return nil
-		})
+		}
+		return types, changes, nil
+	}
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for _, f := range frames {
+		work.Go(func() error { return apply(f) })
 	}
 	return types, changes, work.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -146,7 +147,19 @@ func SortSchemas(schemas []*Schema) []*Schema {
 
 // compareUTF16 orders strings by UTF-16 code units, as Java does.
 func compareUTF16(a, b string) int {
+	if isASCII(a) && isASCII(b) { // as nearly all names are, which each version sorts
+		return strings.Compare(a, b)
+	}
 	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // SchemaHash is the value of Hollow's header tag hollow.schema.hash.

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unicode/utf16"
+
+	"pgregory.net/rapid"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
@@ -80,4 +83,23 @@ func TestDependencyOrderLong(t *testing.T) {
 			t.Fatalf("type %d is %s, want %s", i, s.Name, want.Name)
 		}
 	}
+}
+
+// TestSortSchemas orders names as Java does, by UTF-16 code units: those above
+// U+FFFF, which are surrogates there, come before U+E000.
+func TestSortSchemas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		letter := rapid.SampledFrom([]rune{'A', 'B', 'a', '\u007f', '\u0080', '\u00e9', '\ud7ff', '\ue000', '\uffff', '\U00010000', '\U0010ffff'})
+		names := rapid.SliceOfN(rapid.StringOfN(letter, 0, 3, -1), 2, 20).Draw(t, "names")
+		var schemas []*state.Schema
+		for _, name := range names {
+			schemas = append(schemas, &state.Schema{Name: name, Kind: state.Object})
+		}
+		for i, s := range state.SortSchemas(schemas) {
+			if i > 0 && slices.Compare(utf16.Encode([]rune(names[i-1])), utf16.Encode([]rune(s.Name))) > 0 {
+				t.Fatalf("%+q comes before %+q", names[i-1], s.Name)
+			}
+			names[i] = s.Name
+		}
+	})
 }
