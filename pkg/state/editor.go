@@ -135,6 +135,9 @@ func (e *Editor) drop(t *typeEditor, o Ordinal) {
 // bury takes a record away, and its references.
 func (e *Editor) bury(t *typeEditor, o Ordinal) {
 	t.unmark(o)
+	if t.base.Populated(o) {
+		t.gone = append(t.gone, o)
+	}
 	e.journal = append(e.journal, editStep{t, o, undoDead})
 	content := bytes.Clone(t.contentOf(o)) // children of its own type overwrite the scratch
 	t.eachChild(content, e.drop)
@@ -254,6 +257,7 @@ func (e *Editor) Abort() {
 		}
 	}
 	for _, t := range e.order {
+		t.free = t.free[:len(t.free)+t.filled] // nothing was written over them
 		t.forget(nil)
 	}
 	e.closed, e.changes = nil, nil

@@ -17,14 +17,18 @@ type typeEditor struct {
 	refs  []uint32        // references and holds, by ordinal
 	held  []uint64        // ordinals that are held
 	loose []Ordinal       // came to life in this version: maybe nothing refers to them
+	gone  []Ordinal       // of the base, that died in this version: some may be back
 
 	children []*typeEditor // parts
 	settled  int           // of loose, whose references are counted
 
-	free  []Ordinal // where the next records go, last first
-	tail  Ordinal   // or from here on
-	open  bool      // free and tail are those of this version
-	grown int       // records that the version before added
+	free   []Ordinal // holes in the emptiest pages, as they were when it was made; the next to be filled last
+	below  Ordinal   // they are all below it
+	filled int       // how many of them this version has taken
+	holes  int       // how many more it may
+	tail   Ordinal   // where other records go
+	open   bool      // these are of this version
+	grown  int       // records that the version before added
 }
 
 func newTypeEditor(s *Schema) *typeEditor {
@@ -143,22 +147,34 @@ const (
 // pages. An ordinal that the base has is not free, as Hollow's deltas need.
 func (t *typeEditor) vacant() Ordinal {
 	if !t.open {
-		t.open = true
-		t.tail = t.base.Max() + 1
-		t.free = t.free[:0]
-		if n := t.surplus(); n > 0 {
-			t.free = t.base.emptiest(t.free)
-			t.free = t.free[max(len(t.free)-n, 0):]
-		}
+		t.begin()
 	}
-	if n := len(t.free); n > 0 {
+	if n := len(t.free); t.holes > 0 && n > 0 {
 		o := t.free[n-1]
 		t.free = t.free[:n-1]
+		t.holes, t.filled = t.holes-1, t.filled+1
 		return o
 	}
 	t.tail++
 	return t.tail - 1
 }
+
+// begin decides where this version's records go.
+func (t *typeEditor) begin() {
+	t.open, t.tail = true, t.base.Max()+1
+	t.holes = max(t.surplus(), 0)
+	if t.tail < t.below { // the last records left: some of the holes are behind all others now
+		t.free = t.free[:0]
+	}
+	if t.holes > len(t.free) {
+		t.below = t.tail
+		t.free = t.base.emptiest(t.free[:0], max(t.holes, int(t.tail)/searchShare))
+	}
+}
+
+// searchShare is of which share of a type's ordinals the holes are looked for at
+// once, for this version and the next ones: all pages are looked at for it.
+const searchShare = 64
 
 // surplus returns how many of the base's holes to fill, so that not too many are
 // left if this version removes as many records as the one before added. What
@@ -170,25 +186,29 @@ func (t *typeEditor) surplus() int {
 	return all - t.base.Len() + t.grown - few
 }
 
-// emptiest appends the free ordinals of a type's pages, those of the emptiest
-// pages last, each page's in descending order.
-func (t *Type) emptiest(list []Ordinal) []Ordinal {
+// emptiest appends n free ordinals of a type's pages, or as many as there are: those
+// of the emptiest pages last, each page's in descending order.
+func (t *Type) emptiest(list []Ordinal, n int) []Ordinal {
 	var pages [pageSize + 1][]Ordinal // first ordinals, by number of free ones
 	last := t.Max() &^ (pageSize - 1)
 	for first := Ordinal(0); first < last; first += pageSize {
 		n := pageSize - bits.OnesCount16(t.liveBits(first))
 		pages[n] = append(pages[n], first)
 	}
-	for n := 1; n <= pageSize; n++ {
-		for _, first := range slices.Backward(pages[n]) {
+	for k := pageSize; k > 0 && len(list) < n; k-- {
+		for _, first := range pages[k] {
+			if len(list) >= n {
+				break
+			}
 			word := t.liveBits(first)
-			for i := Ordinal(pageSize - 1); i >= 0; i-- {
+			for i := range Ordinal(pageSize) {
 				if word>>uint(i)&1 == 0 {
 					list = append(list, first+i)
 				}
 			}
 		}
 	}
+	slices.Reverse(list)
 	return list
 }
 
@@ -229,18 +249,8 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 
 // removed returns the ordinals that the base has and this version has not.
 func (t *typeEditor) removed() []Ordinal {
-	var out []Ordinal
-	for i, c := range t.base.table {
-		for w := range chunkWords {
-			at := i*chunkWords + w
-			var live uint64
-			if at < len(t.live) {
-				live = t.live[at]
-			}
-			out = appendOrdinals(out, Ordinal(at*64), c.word(w)&^live)
-		}
-	}
-	return out
+	slices.Sort(t.gone)
+	return slices.DeleteFunc(slices.Clone(slices.Compact(t.gone)), t.has)
 }
 
 // forget drops the contents of records that left, and of those that were added
@@ -258,5 +268,6 @@ func (t *typeEditor) forget(removed []Ordinal) {
 	clear(t.at)
 	t.added, t.places = t.added[:0], t.places[:0]
 	t.arena.reset()
-	t.loose, t.settled, t.open = t.loose[:0], 0, false
+	t.loose, t.gone, t.settled = t.loose[:0], t.gone[:0], 0
+	t.filled, t.open = 0, false
 }
