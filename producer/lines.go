@@ -173,5 +173,5 @@ func (l *lineReader) read() ([]byte, error) {
 }
 
 func (l *lineReader) tooLong() error {
-	return fmt.Errorf("%w: more than %d bytes", ErrLineTooLong, l.max)
+	return fmt.Errorf("%w: more than %d bytes (--max-line)", ErrLineTooLong, l.max)
 }

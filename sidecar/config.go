@@ -245,13 +245,9 @@ func (c Config) Validate() error {
 	if c.Listen == "" && c.Socket == "" {
 		bad("listen", "give an address, or a socket")
 	}
-	for _, a := range []struct{ key, address string }{{"listen", c.Listen}, {"admin", c.Admin}, {"gossip.bind", c.Gossip.Bind}} {
-		if _, _, err := net.SplitHostPort(a.address); err != nil && a.address != "" {
-			bad(a.key, "%q is not host:port", a.address)
-		}
-	}
-	if c.Poll <= 0 {
-		bad("poll", "%s is not a positive duration", c.Poll)
+	c.validateAddresses(bad)
+	if c.Poll < minPoll {
+		bad("poll", "%s is less than %s", c.Poll, minPoll)
 	}
 	if c.HintJitter < 0 || c.HintJitter > maxJitter {
 		bad("hint_jitter", "%s is not from 0s to %s", c.HintJitter, maxJitter)
@@ -262,6 +258,25 @@ func (c Config) Validate() error {
 	c.Sessions.validate(bad)
 	c.Limits.validate(bad)
 	return errors.Join(errs...)
+}
+
+// minPoll keeps a sidecar from looking at its stores all the time.
+const minPoll = time.Millisecond
+
+// validateAddresses finds addresses that are none, and those that two keys have.
+func (c Config) validateAddresses(bad refusal) {
+	has := map[string]string{} // which key has an address
+	for _, a := range []struct{ key, address string }{{"admin", c.Admin}, {"listen", c.Listen}, {"gossip.bind", c.Gossip.Bind}} {
+		_, port, err := net.SplitHostPort(a.address)
+		switch other := has[a.address]; {
+		case a.address == "" || a.key == "gossip.bind" && c.Gossip.Cluster == "":
+		case err != nil:
+			bad(a.key, "%q is not host:port", a.address)
+		case other != "" && port != "0":
+			bad(a.key, "%s is the address of %s, too", a.address, other)
+		}
+		has[a.address] = a.key
+	}
 }
 
 // refusal says what is wrong with the value of a key, or with what it lacks.

@@ -114,6 +114,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets[0].LeaveOut = []string{"A.b", "A.c", "A.b"} }, "datasets[0].leave_out[2]: A.b is left out twice"},
 		{func(c *Config) { c.Limits.MaxPendingBytes = 1 }, "limits.max_pending_bytes: 1 is less than 65536"},
 		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
+		{func(c *Config) { c.Poll = 1 }, "poll: 1ns is less than 1ms"},
+		{func(c *Config) { c.Listen = c.Admin }, "listen: 127.0.0.1:7511 is the address of admin, too"},
+		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", c.Listen }, "gossip.bind: 127.0.0.1:7510 is the address of listen, too"},
 	} {
 		cfg := valid()
 		c.change(&cfg)

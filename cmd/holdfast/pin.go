@@ -59,12 +59,16 @@ func newUnpin() *cobra.Command {
 
 // changeLog makes a command that appends one entry to a dataset's log.
 func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log, announce.Author, target) (announce.Fold, error)) *cobra.Command {
+	output := outputFlag(c)
 	f := c.Flags()
 	store := f.String("store", "", "store, a folder or a URL (required)")
 	author := authorFlags(c, "why, for the log (required)")
 	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := checkOutput(*output); err != nil {
+			return err
+		}
 		t, err := parseTarget(args[0])
 		if err != nil {
 			return err
@@ -81,21 +85,39 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 			return err // no log yet: do not begin one
 		}
 		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), who, t)
-		if errors.Is(err, errNoPin) {
-			_, err := fmt.Fprintf(c.OutOrStdout(), "%s: there was no pin; consumers go to the newest, %s\n", t.name, text(fold.Head))
-			return err
-		}
-		if err != nil {
+		none := errors.Is(err, errNoPin)
+		if err != nil && !none {
 			return err
 		}
 		v, _ := fold.Effective()
+		out := heldAt{Dataset: t.name, Version: v, Newest: fold.Head, Pinned: fold.Pin != nil}
+		if none {
+			return out.print(c, *output, "%s: there was no pin; consumers go to the newest, %s\n", t.name, text(fold.Head))
+		}
 		if dir, ok := s.(*blob.Dir); ok { // only folders are read by Hollow
 			if err := announce.Project(c.Context(), dir, t.name, fold); err != nil {
 				return fmt.Errorf("%s: the log says that consumers go to %s, but the names that Hollow's consumers read are not renewed: %w", t.name, v, err)
 			}
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)
+		err = out.print(c, *output, "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)
 		return alreadyDone(err, "consumers of %s go to %s now, as the log says", t.name, v)
 	}
 	return c
+}
+
+// heldAt is where the consumers of a dataset go, as JSON shows it.
+type heldAt struct {
+	Dataset dataset.Name    `json:"dataset"`
+	Version dataset.Version `json:"version"`
+	Newest  dataset.Version `json:"newest"`
+	Pinned  bool            `json:"pinned"`
+}
+
+// print prints it, as JSON or as a sentence.
+func (h heldAt) print(c *cobra.Command, format, sentence string, args ...any) error {
+	if format == "json" {
+		return printJSON(c.OutOrStdout(), h)
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), sentence, args...)
+	return err
 }

@@ -158,8 +158,12 @@ func printResult(c *cobra.Command, r cycle.Result) error {
 		_, err := fmt.Fprintf(w, "%s: nothing changed, still at %s (%s)\n", r.Dataset, r.Version, count(r.Records, "record"))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: published %s: %s, %d added, %d removed, %d changed, %d unchanged\n",
-		r.Dataset, r.Version, count(r.Records, "record"), r.Added, r.Removed, r.Changed, r.Unchanged)
+	schema := ""
+	if r.NewSchema {
+		schema = ", with a new schema"
+	}
+	_, err := fmt.Fprintf(w, "%s: published %s: %s, %d added, %d removed, %d changed, %d unchanged%s\n",
+		r.Dataset, r.Version, count(r.Records, "record"), r.Added, r.Removed, r.Changed, r.Unchanged, schema)
 	return err
 }
 

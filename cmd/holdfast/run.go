@@ -50,7 +50,7 @@ docs/configuration.md describes the configuration file.`,
 	r := &runCommand{c: c, file: &file, store: &store, flags: flags}
 	c.RunE = func(*cobra.Command, []string) error {
 		if file == "" && store == "" {
-			return errors.New("name --config FILE or --store DIR\nTry: holdfast run --help")
+			return errors.New("name --config FILE or --store DIR; HOLDFAST_STORE is of other commands\nTry: holdfast run --help")
 		}
 		cfg, origins, err := r.load()
 		if err != nil {

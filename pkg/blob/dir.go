@@ -76,10 +76,10 @@ func CreateDir(path string) (*Dir, error) {
 	}
 	name, err := d.writeTemp(nil)
 	if err != nil {
-		return nil, fmt.Errorf("create store %s: %w", path, err)
+		return nil, fmt.Errorf("write to store %s: %w", path, err)
 	}
 	if err := os.Remove(name); err != nil {
-		return nil, fmt.Errorf("create store %s: %w", path, plain(err))
+		return nil, fmt.Errorf("write to store %s: %w", path, plain(err))
 	}
 	return d, nil
 }

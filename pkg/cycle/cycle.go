@@ -56,6 +56,8 @@ type Result struct {
 	Removed   int  `json:"removed"`
 	Changed   int  `json:"changed"`
 	Unchanged int  `json:"unchanged"`
+	// NewSchema says that the declaration is not that of the version before.
+	NewSchema bool `json:"new_schema"`
 	// Bytes is the size of all blobs, Checksum the content checksum.
 	Bytes    int64          `json:"bytes"`
 	Checksum dataset.Digest `json:"checksum"`
@@ -345,7 +347,8 @@ func (c *Cycle) judge(ctx context.Context, d *draft) error {
 		return err
 	}
 	r.Added, r.Removed, r.Changed, r.Unchanged = x.Added, x.Removed, x.Changed, x.Unchanged
-	if !d.segment && x.Same() && d.prev.Manifest.Schema == d.view.Manifest.Schema {
+	r.NewSchema = d.prev.Manifest.Schema != d.view.Manifest.Schema
+	if !d.segment && x.Same() && !r.NewSchema {
 		d.unchanged = true
 		r.Version, r.Checksum = r.Previous, d.prev.Manifest.Checksum
 	}

@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 )
 
@@ -231,4 +232,18 @@ func (a *adder[T]) find(name string) (t T, ok bool) {
 		*recent = namedType[T]{name, t}
 	}
 	return t, ok
+}
+
+// objectsFirst yields the types in the order in which they are built: hash keys of SETs
+// and MAPs lead through OBJECTs, whatever refers to what.
+func (a *adder[T]) objectsFirst() iter.Seq[T] {
+	return func(yield func(T) bool) {
+		for _, objects := range []bool{true, false} {
+			for _, t := range a.order {
+				if (t.own().schema.Kind == Object) == objects && !yield(t) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -49,7 +49,7 @@ func (b *Builder) Finish(h Header) (*State, error) {
 	changes := Changes{}
 	var tallies sync.WaitGroup
 	defer tallies.Wait()
-	for _, t := range b.order {
+	for t := range b.objectsFirst() {
 		next, c, err := t.finish(types)
 		if err != nil {
 			return nil, fmt.Errorf("build state: %w", err)

@@ -1,7 +1,7 @@
 package state
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,8 +21,15 @@ import (
 type Editor struct {
 	adder[*typeEditor]
 	base    *State
-	changes Changes    // what was built changes
-	journal []editStep // what Abort takes back
+	changes Changes        // what was built changes
+	journal []editStep     // what Abort takes back
+	dying   []editedRecord // of bury
+}
+
+// editedRecord is a record of the version that is being made.
+type editedRecord struct {
+	t *typeEditor
+	o Ordinal
 }
 
 // editStep is one step of a version that is being made.
@@ -43,7 +50,9 @@ const (
 
 // NewEditor starts from base, which is nil before the first version. The
 // schemas must be those of base, if there is one: a change of schemas takes a
-// Builder. Records of base that no other record refers to are held. It reads
+// Builder. A base with references to nothing is refused (ErrDangling): what takes the
+// free ordinal would be referred to. Records of base that no other record refers to are
+// held. It reads
 // all of base once.
 func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 	e := &Editor{base: base}
@@ -65,9 +74,14 @@ func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 		return nil, fmt.Errorf("edit state: %w", err)
 	}
 	for _, t := range e.order {
-		e.learn(t)
+		if err := e.learn(t); err != nil {
+			return nil, fmt.Errorf("edit state: %w", err)
+		}
 	}
 	for _, t := range e.order {
+		if err := t.dangling(); err != nil {
+			return nil, fmt.Errorf("edit state: %w", err)
+		}
 		for o := range t.base.Ordinals() {
 			if t.refs[o] == 0 {
 				t.setHeld(o, true)
@@ -79,8 +93,8 @@ func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 }
 
 // learn counts what the records of a type refer to, and remembers their
-// contents.
-func (e *Editor) learn(t *typeEditor) {
+// contents. It fails with ErrDangling if one refers to an ordinal that is above all.
+func (e *Editor) learn(t *typeEditor) (err error) {
 	t.table.reserve(t.base.Len())
 	t.room(t.base.Max())
 	for o := range t.base.Ordinals() {
@@ -88,10 +102,15 @@ func (e *Editor) learn(t *typeEditor) {
 		t.table.add(contentHash(t.old), int32(o))
 		t.mark(o)
 		t.eachChild(t.old, func(child *typeEditor, c Ordinal) {
-			child.room(c)
+			if c > child.base.Max() {
+				err = cmp.Or(err, child.isMissing(c))
+				return
+			}
+			child.room(child.base.Max())
 			child.refs[c]++
 		})
 	}
+	return err
 }
 
 // State returns the newest committed version, nil if there is none.
@@ -128,19 +147,24 @@ func (e *Editor) drop(t *typeEditor, o Ordinal) {
 	t.refs[o]--
 	e.journal = append(e.journal, editStep{t, o, undoDrop})
 	if t.refs[o] == 0 {
-		e.bury(t, o)
+		e.dying = append(e.dying, editedRecord{t, o})
 	}
 }
 
-// bury takes a record away, and its references.
+// bury takes a record away that nothing refers to, and what only it referred to. A chain
+// of records may be longer than a stack.
 func (e *Editor) bury(t *typeEditor, o Ordinal) {
-	t.unmark(o)
-	if t.base.Populated(o) {
-		t.gone = append(t.gone, o)
+	e.dying = append(e.dying[:0], editedRecord{t, o})
+	for n := len(e.dying); n > 0; n = len(e.dying) {
+		r := e.dying[n-1]
+		e.dying = e.dying[:n-1]
+		r.t.unmark(r.o)
+		if r.t.base.Populated(r.o) {
+			r.t.gone = append(r.t.gone, r.o)
+		}
+		e.journal = append(e.journal, editStep{r.t, r.o, undoDead})
+		r.t.eachChild(r.t.contentOf(r.o), e.drop)
 	}
-	e.journal = append(e.journal, editStep{t, o, undoDead})
-	content := bytes.Clone(t.contentOf(o)) // children of its own type overwrite the scratch
-	t.eachChild(content, e.drop)
 }
 
 // NewBatch returns an empty Batch for records of this Editor. Others may be
@@ -177,7 +201,9 @@ func (e *Editor) Release(typeName string, o Ordinal) error {
 	if t.isHeld(o) {
 		t.setHeld(o, false)
 		e.journal = append(e.journal, editStep{t, o, undoFree})
-		e.drop(t, o)
+		if e.drop(t, o); t.refs[o] == 0 {
+			e.bury(t, o)
+		}
 	}
 	return nil
 }
@@ -196,7 +222,7 @@ func (e *Editor) Build(h Header) (*State, error) {
 	e.changes = Changes{}
 	var tallies sync.WaitGroup
 	defer tallies.Wait()
-	for _, t := range e.order {
+	for t := range e.objectsFirst() {
 		next, c, err := t.build(types)
 		if err != nil {
 			return nil, fmt.Errorf("build state: %w", err)

@@ -71,9 +71,6 @@ func (t *typeBuilder) keyHash(o Ordinal, types map[string]*Type) (int32, error) 
 func followBuilt(types map[string]*Type, o Ordinal, steps []Step) (int32, error) {
 	for i, step := range steps {
 		t := types[step.Type]
-		if t == nil {
-			return 0, fmt.Errorf("its hash key leads through type %s, which refers back to it: %w", step.Type, ErrNotStorable)
-		}
 		field := t.schema.Fields[step.Field]
 		r := t.Record(o)
 		v := r.Value(step.Field)

@@ -172,8 +172,8 @@ func SchemaHash(schemas []*Schema) int32 {
 }
 
 // DependencyOrder returns the schemas so that a type comes after those that it
-// refers to, ties by name; types on cycles come last, by name. It is the order
-// in which blobs list types.
+// refers to, ties by name; types on cycles, and those from which references lead to
+// one, come last, by name. It is the order in which blobs list types.
 func DependencyOrder(schemas []*Schema) []*Schema {
 	w := newWaitingTypes(SortSchemas(schemas))
 	out := make([]*Schema, 0, len(w.sorted))

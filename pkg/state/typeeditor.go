@@ -82,6 +82,21 @@ func (t *typeEditor) insert(content []byte, hash uint32) (Ordinal, error) {
 	return o, nil
 }
 
+// isMissing is why a state cannot be edited that refers to o, which it does not have.
+func (t *typeEditor) isMissing(o Ordinal) error {
+	return fmt.Errorf("a record refers to %s %d: %w", t.schema.Name, o, ErrDangling)
+}
+
+// dangling fails with ErrDangling if a record is referred to that is not there.
+func (t *typeEditor) dangling() error {
+	for i, n := range t.refs {
+		if o := Ordinal(i); n > 0 && !t.has(o) {
+			return t.isMissing(o)
+		}
+	}
+	return nil
+}
+
 // eachChild calls f for each record that one with this content refers to.
 func (t *typeEditor) eachChild(content []byte, f func(*typeEditor, Ordinal)) {
 	less := Ordinal(0)

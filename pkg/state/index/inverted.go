@@ -80,12 +80,15 @@ func (x *inverted) through() []string {
 func (x *inverted) check(key []state.Value) error { return checkKey(x.t, x.paths, x.types, key) }
 
 func (x *inverted) fits(key []state.Value) bool {
+	if len(key) != len(x.types) {
+		return false
+	}
 	for i, v := range key {
 		if !v.IsNull() && v.Type() != x.types[i] {
 			return false
 		}
 	}
-	return len(key) == len(x.types)
+	return true
 }
 
 // code appends the tree's key for a key, or nothing if it is in no tree.

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrKey says that a key has the wrong number of values, or one of the wrong
-// type, or that a type has no key.
+// type, or that a type has no such key.
 var ErrKey = errors.New("key does not fit the index")
 
 // keyPath is one part of a key, bound to one state.
@@ -163,8 +163,12 @@ func resolveKey(s *state.State, typeName string, paths []string) ([]string, [][]
 	steps := make([][]state.Step, len(paths))
 	for i, path := range paths {
 		var err error
-		if steps[i], err = state.ResolvePath(s.Schemas(), typeName, path); err != nil {
+		steps[i], err = state.ResolvePath(s.Schemas(), typeName, path)
+		switch {
+		case errors.Is(err, state.ErrNotBindable):
 			return nil, nil, err
+		case err != nil:
+			return nil, nil, fmt.Errorf("%w: %w", err, ErrKey)
 		}
 	}
 	return paths, steps, nil

@@ -49,12 +49,15 @@ func TestPathsThatLeadNowhere(t *testing.T) {
 func TestLookUpsThatDoNotFit(t *testing.T) {
 	s := withTwins(t, buildFilms(t, nil, 1, films{1: {title: "x", studio: "MGM", year: 1}}))
 	x := s.Index("two parts").(*index.Multi)
-	for _, key := range [][]state.Value{{}, {text("MGM")}, {text("MGM"), state.IntValue(1)}, {text("MGM"), state.LongValue(1), state.Null()}} {
+	for _, key := range [][]state.Value{{}, {text("MGM")}, {text("MGM"), state.IntValue(1)}, {text("MGM"), state.LongValue(1), state.Null()}, {text("MGM"), state.LongValue(1), text("x")}} {
 		if err := x.Check(key...); !errors.Is(err, index.ErrKey) {
 			t.Errorf("Check(%v) = %v, want ErrKey", key, err)
 		}
 		if n := x.Get(key...).Len(); n != 0 {
 			t.Errorf("Get(%v) has %d records, want none", key, n)
+		}
+		if n := x.In(key, key).Len(); n != 0 {
+			t.Errorf("In(%v) has %d records, want none", key, n)
 		}
 	}
 	byYear, byTitle := s.Index("by year").(*index.Sorted), s.Index("by title").(*index.Sorted)

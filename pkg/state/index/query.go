@@ -22,7 +22,9 @@ type cursor interface {
 	Seek(o state.Ordinal) state.Ordinal
 }
 
-// In returns the records that have one of the keys, each a value for each part.
+// In returns the records that have one of the keys, each a value for each part: of a key
+// of one part In([]Value{a}, []Value{b}). None has a key that does not fit the index, and
+// so all have Not of it: Check says whether one does.
 func (x *Multi) In(keys ...[]state.Value) Query {
 	return Query{x.t, func() cursor {
 		list := make([]Postings, len(keys))
@@ -33,7 +35,7 @@ func (x *Multi) In(keys ...[]state.Value) Query {
 	}}
 }
 
-// Is returns the records that have that key.
+// Is returns the records that have that key, as In does.
 func (x *Multi) Is(key ...state.Value) Query { return x.In(key) }
 
 // Query returns the records of a range as a set.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -86,7 +87,10 @@ func expandRoute(schemas map[string]*state.Schema, route []hop, current string, 
 	switch {
 	case s == nil:
 		return nil, fmt.Errorf("resolve path: %w", noType(current))
-	case plain || s.Kind != state.Object:
+	case s.Kind != state.Object:
+		moves := slices.Sorted(maps.Keys(collectionMoves[s.Kind]))
+		return nil, fmt.Errorf("resolve path: it ends at %v %s, not at a field: go on with .%s: %w", s.Kind, current, strings.Join(moves, " or ."), ErrKey)
+	case plain:
 		return nil, fmt.Errorf("resolve path: it ends at %v %s, not at a field: %w", s.Kind, current, ErrKey)
 	case len(s.Fields) == 1:
 		field = s.Fields[0].Name

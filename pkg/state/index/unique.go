@@ -36,7 +36,7 @@ type Unique struct {
 var _ state.Index = (*Unique)(nil)
 
 // NewUnique indexes a type of s by the values at the field paths; nil stands
-// for the type's primary key. It fails with ErrKey if there is no key, with
+// for the type's primary key. It fails with ErrKey if there is no such key, with
 // state.ErrNotBindable if a type on a path is not loaded.
 func NewUnique(s *state.State, typeName string, paths []string) (*Unique, error) {
 	x, err := bindUnique(s, typeName, paths)

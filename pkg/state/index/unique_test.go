@@ -233,8 +233,10 @@ func TestKeysThatDoNotFit(t *testing.T) {
 			t.Errorf("NewUnique(%s): %v, want %v", typeName, err, want)
 		}
 	}
-	if _, err := index.NewUnique(s, "Shop", []string{"region"}); err == nil {
-		t.Error("a path that ends at a type of two fields was accepted")
+	for _, path := range []string{"region", "nothing", "region.nothing", "region.name.more", ""} { // region is of two fields
+		if _, err := index.NewUnique(s, "Shop", []string{path}); !errors.Is(err, index.ErrKey) {
+			t.Errorf("NewUnique(%q): %v, want ErrKey", path, err)
+		}
 	}
 }
 

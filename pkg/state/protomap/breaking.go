@@ -12,7 +12,7 @@ import (
 // records of the new one, sorted: another root or key, a field whose number is
 // gone, or has another type or no presence any more, or is a set in only one of
 // them, an enum value that is gone or called otherwise, or whose number means
-// another. Messages and enums are matched by their names without the package:
+// another, a number that was reserved and is not any more. Messages and enums are matched by their names without the package:
 // readers know them by one of ours, see Redeclare. Nothing means that the new
 // declaration only adds.
 func Breaking(old, next *Mapping) []string {
@@ -33,9 +33,13 @@ func Breaking(old, next *Mapping) []string {
 		if now == nil {
 			continue // the field that used it says so
 		}
+		out = append(out, freed(relativeName(plan.desc), reservedFields(plan.desc), reservedFields(now.desc))...)
 		for _, f := range plan.fields {
 			next := now.desc.Fields().ByNumber(f.desc.Number())
 			why := changedField(f.desc, next)
+			if next == nil && !reserves(reservedFields(now.desc), int64(f.desc.Number())) {
+				why += fmt.Sprintf(": put \"reserved %d;\" in its place, so that nothing else gets it", f.desc.Number())
+			}
 			if why == "" {
 				why = changedShape(f.shape, now.shapeOf(next))
 			}
@@ -110,15 +114,19 @@ func enumOf(f protoreflect.FieldDescriptor) protoreflect.EnumDescriptor {
 // enum is kept by name and answered by number, so that both have to stay, and
 // of aliases the first.
 func changedEnum(old, next protoreflect.EnumDescriptor) []string {
-	var out []string
 	name := relativeName(old)
+	out := freed("enum "+name, reservedValues(old), reservedValues(next))
 	for i := range old.Values().Len() {
 		v := old.Values().Get(i)
 		now, same := next.Values().ByName(v.Name()), next.Values().ByNumber(v.Number())
 		was := old.Values().ByNumber(v.Number()) // of aliases the first
 		switch {
 		case same == nil:
-			out = append(out, fmt.Sprintf("value %s of enum %s is gone (number %d)", v.Name(), name, v.Number()))
+			why := fmt.Sprintf("value %s of enum %s is gone (number %d)", v.Name(), name, v.Number())
+			if !reserves(reservedValues(next), int64(v.Number())) {
+				why += fmt.Sprintf(": put \"reserved %d;\" in its place, so that nothing else gets it", v.Number())
+			}
+			out = append(out, why)
 		case now != nil && now.Number() != v.Number():
 			out = append(out, fmt.Sprintf("value %s of enum %s is now number %d, it was %d", v.Name(), name, now.Number(), v.Number()))
 		case now == nil:

@@ -60,6 +60,27 @@ func TestBreakingPresence(t *testing.T) {
 	}
 }
 
+// TestBreakingReserved gives numbers away that fields had before.
+func TestBreakingReserved(t *testing.T) {
+	declare := func(fields string) *Mapping {
+		return mustCompile(t, `syntax = "proto3"; import "holdfast/v1/options.proto";
+			message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; `+fields+` }`)
+	}
+	for _, tc := range []struct{ was, now, want string }{
+		{"int32 n = 2;", "", `field n of R is gone (number 2): put "reserved 2;" in its place, so that nothing else gets it`},
+		{"int32 n = 2;", "reserved 2;", "field n of R is gone (number 2)"},
+		{"reserved 2, 7 to 9;", "reserved 9, 2; reserved 5 to 8;", ""},
+		{"reserved 2;", "int32 m = 2;", "number 2 of R is no longer reserved: what had it would be read as what has it now"},
+		{"reserved 2, 7 to 9;", "reserved 2, 7, 9;", "number 8 of R is no longer reserved: what had it would be read as what has it now"},
+		{"reserved 7 to max;", "reserved 7 to max; int32 n = 2;", ""},
+		{"reserved 7 to max;", "reserved 7 to 99;", "number 100 of R is no longer reserved: what had it would be read as what has it now"},
+	} {
+		if got := strings.Join(Breaking(declare(tc.was), declare(tc.now)), "; "); got != tc.want {
+			t.Errorf("from %q to %q: %q, want %q", tc.was, tc.now, got, tc.want)
+		}
+	}
+}
+
 // TestBreakingSet makes a list of a set, and the other way round.
 func TestBreakingSet(t *testing.T) {
 	declare := func(option string) *Mapping {
@@ -94,7 +115,11 @@ func TestBreakingEnum(t *testing.T) {
 			{was, "option allow_alias = true; X = 0; Y = 1; Z = 2; Again = 2;", ""},
 			{was, "X = 0; Z = 2; Y = 1;", ""},
 			{was, "X = 0; Z = 1; Y = 2;", "value Y of enum E is now number 2, it was 1; value Z of enum E is now number 1, it was 2"},
-			{was, "X = 0; Y = 1;", "value Z of enum E is gone (number 2)"},
+			{was, "X = 0; Y = 1;", "value Z of enum E is gone (number 2): put \"reserved 2;\" in its place, so that nothing else gets it"},
+			{was, "reserved 2; X = 0; Y = 1;", "value Z of enum E is gone (number 2)"},
+			{"reserved -3 to -1, 5; " + was, "reserved -3, -2; reserved -1, 4 to max; " + was, ""},
+			{"reserved -3 to -1, 5; " + was, "reserved 5, -3; " + was, "number -2 of enum E is no longer reserved: what had it would be read as what has it now"},
+			{"reserved 5; " + was, was + " V = 5;", "number 5 of enum E is no longer reserved: what had it would be read as what has it now"},
 			{was, "X = 0; Y = 1; Q = 2;", "value Z of enum E is gone, its number 2 now means Q"},
 			{was, "X = 0; Y = 1; Z = 3; Q = 2;", "value Z of enum E is now number 3, it was 2"},
 			{was, "option allow_alias = true; X = 0; Y = 1; Before = 2; Z = 2;", "number 2 of enum E is now Before first, it was Z"},
@@ -120,7 +145,7 @@ func TestBreakingPackage(t *testing.T) {
 	for _, tc := range []struct{ old, new, want string }{
 		{"", "", ""},
 		{"int32 n = 2;", "int32 n = 2; string more_yet = 7;", ""},
-		{"int32 n = 2;", "", "field n of R is gone (number 2)"},
+		{"int32 n = 2;", "reserved 2;", "field n of R is gone (number 2)"},
 		{"int64 x = 1;", "bytes x = 1;", "field x of N is bytes, it was int64"},
 		{"X = 0; Y = 1;", "Y = 0; X = 1;", "value X of enum E is now number 1, it was 0; value Y of enum E is now number 0, it was 1"},
 		{"A = 0; B = 1;", "A = 0; C = 1;", "value B of enum N.F is gone, its number 1 now means C"},

@@ -100,6 +100,7 @@ func compileMapping(ctx context.Context, filename string, source func(path strin
 	}
 	var files descriptorpb.FileDescriptorSet
 	appendFiles(&files, map[string]bool{}, file)
+	neutralize(&files)
 	set, err := proto.MarshalOptions{Deterministic: true}.Marshal(&files)
 	if err != nil {
 		return nil, fmt.Errorf("encode descriptors: %w", err)
@@ -142,6 +143,35 @@ func appendFiles(to *descriptorpb.FileDescriptorSet, seen map[string]bool, f pro
 	d := protodesc.ToFileDescriptorProto(f)
 	d.SourceCodeInfo = nil
 	to.File = append(to.File, d)
+}
+
+// neutralize takes out of a set what says nothing about records: what the last file,
+// which no other imports, is called, and options of code generators. A declaration
+// is the same wherever its file lies.
+func neutralize(set *descriptorpb.FileDescriptorSet) {
+	last := set.File[len(set.File)-1]
+	imported := map[string]bool{}
+	for _, f := range set.File {
+		imported[f.GetName()] = f != last
+		if f.Options == nil {
+			continue
+		}
+		own := f.Options.ProtoReflect()
+		own.Range(func(d protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+			if strings.HasPrefix(string(d.FullName()), "google.protobuf.FileOptions.") && d.Name() != "features" && d.Name() != "deprecated" {
+				own.Clear(d)
+			}
+			return true
+		})
+		if proto.Size(f.Options) == 0 {
+			f.Options = nil
+		}
+	}
+	name := "dataset.proto"
+	for imported[name] {
+		name = "the_" + name
+	}
+	last.Name = &name
 }
 
 // FromDescriptorSet maps the root message of the last file of a

@@ -1,10 +1,12 @@
 package protomap
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -242,5 +244,45 @@ message Two { optional Kind other = 1; optional Holder.Inner inner = 2; repeated
 	key, err := m.Key([]string{"R_Price", "R_Named_"})
 	if err != nil || !key[0].Equal(state.StringValue("R_Price")) {
 		t.Errorf("key %v (%v)", key, err)
+	}
+}
+
+// TestDeclarationAlone has the same declaration in files of other names and with other
+// options for code generators: it is the same.
+func TestDeclarationAlone(t *testing.T) {
+	const part = `syntax = "proto3"; message P { int32 n = 1; }`
+	const text = `syntax = "proto3"; import "holdfast/v1/options.proto"; import "part/dataset.proto"; import "google/protobuf/timestamp.proto";
+		OPTIONS message R { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; P p = 2; google.protobuf.Timestamp at = 3; }`
+	compile := func(name, options, partOptions string) *Mapping {
+		t.Helper()
+		m, err := Compile(context.Background(), name, func(path string) ([]byte, error) {
+			switch {
+			case strings.HasSuffix(path, "part/dataset.proto"):
+				return []byte(part + partOptions), nil
+			case filepath.Base(path) == filepath.Base(name):
+				return []byte(strings.Replace(text, "OPTIONS", options, 1)), nil
+			}
+			return nil, os.ErrNotExist
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	want := compile("x.proto", "", "")
+	for _, tc := range []struct{ name, options, part string }{
+		{"y.proto", "", ""},
+		{"a/b/dataset.proto", "", ""},
+		{"the_dataset.proto", "", ""},
+		{"x.proto", `option go_package = "example.com/x"; option java_package = "com.example"; option optimize_for = SPEED;`, ""},
+		{"x.proto", "", `option go_package = "example.com/part";`},
+	} {
+		m := compile(tc.name, tc.options, tc.part)
+		if !bytes.Equal(m.DescriptorSet(), want.DescriptorSet()) {
+			t.Errorf("%s with options %q and %q: another declaration", tc.name, tc.options, tc.part)
+		}
+	}
+	if bytes.Equal(compile("x.proto", "option deprecated = true;", "").DescriptorSet(), want.DescriptorSet()) {
+		t.Error("what the file says of itself is lost")
 	}
 }
