@@ -2,6 +2,7 @@ package dataset_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ func TestNextVersion(t *testing.T) {
 		{20260102150405000, 20260102150405001},
 		{20260102150405999, 20260102150406000},
 		{20991231235959000, 20991231235959001}, // a clock that went back
+		{math.MaxInt64, math.MaxInt64},
 	} {
 		if got := dataset.NextVersion(c.head, clock); got != c.want {
 			t.Errorf("on %s: %s, want %s", c.head, got, c.want)

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
@@ -26,13 +27,16 @@ func ParseVersion(s string) (Version, error) {
 
 // NextVersion returns the version to publish at the time now on top of head:
 // the greater of now's first version and head+1, so that versions grow even
-// when the clock does not.
+// when the clock does not. It is head itself if that is the greatest that there is.
 func NextVersion(head Version, now time.Time) Version {
 	n, err := strconv.ParseInt(now.UTC().Format("20060102150405")+"000", 10, 64)
 	if err != nil {
 		n = 0 // a year of five digits; head+1 still grows
 	}
-	return max(Version(n), head+1)
+	if head < math.MaxInt64 {
+		head++
+	}
+	return max(Version(n), head)
 }
 
 // String returns the decimal form, as file names and JSON use it.

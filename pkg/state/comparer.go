@@ -38,8 +38,9 @@ func NewComparer(a, b *State) *Comparer {
 }
 
 // Same says whether ordinal o of the type stands for a record in both states
-// and reads the same, down to ordinals and with all that it refers to. It is
-// false, too, where records are nested more than MaxDepth deep.
+// and reads the same, down to ordinals and with all that it refers to. It may be
+// false, too, of records that are nested more than MaxDepth deep, and of what they
+// refer to.
 func (c *Comparer) Same(typeName string, o Ordinal) bool {
 	t := c.types[typeName]
 	return t != nil && o >= 0 && t.compare(o, 1)

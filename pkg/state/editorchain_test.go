@@ -1,8 +1,10 @@
 package state_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"io"
 	"runtime"
 	"testing"
 
@@ -63,7 +65,7 @@ func TestReleaseOfLongChain(t *testing.T) {
 // is there.
 func TestEditorOfDangling(t *testing.T) {
 	schemas := mustSchemas(t, "C { int v; }\nR { C c; }")
-	for _, to := range []uint64{1, 2, 200, 1<<29 - 1} { // of C, 0 is populated
+	for _, to := range []uint64{1, 3, 200, 1<<29 - 1} { // of C, 0 and 2 are populated
 		s, err := state.ReadSnapshot(danglingSnapshot(to), state.ReadOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -79,17 +81,18 @@ func TestEditorOfDangling(t *testing.T) {
 			t.Errorf("C %d: %d bytes were allocated", to, n)
 		}
 	}
-	s, err := state.ReadSnapshot(danglingSnapshot(0), state.ReadOptions{})
-	if err == nil {
-		_, err = state.NewEditor(s, schemas)
-	}
-	if err != nil {
-		t.Errorf("C 0: %v", err)
+	for _, to := range []uint64{0, 2} {
+		s, err := state.ReadSnapshot(danglingSnapshot(to), state.ReadOptions{})
+		if err == nil {
+			_, err = state.NewEditor(s, schemas)
+		}
+		if err != nil {
+			t.Errorf("C %d: %v", to, err)
+		}
 	}
 }
 
-// danglingSnapshot returns a snapshot of a C 0 and an R that refers to a C. Three
-// ordinals of C have room.
+// danglingSnapshot returns a snapshot of C 0 and C 2 and an R that refers to a C.
 func danglingSnapshot(to uint64) []byte {
 	utf := func(b []byte, s string) []byte { return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...) }
 	b := binary.BigEndian.AppendUint32(nil, 1030)
@@ -105,7 +108,7 @@ func danglingSnapshot(to uint64) []byte {
 	b = binary.BigEndian.AppendUint64(b, 0)
 	b = append(b, 0)
 	b = binary.BigEndian.AppendUint32(b, 1)
-	b = binary.BigEndian.AppendUint64(b, 1)
+	b = binary.BigEndian.AppendUint64(b, 1<<0|1<<2)
 	b = utf(append(b, 0), "R") // R { C c; }
 	b = binary.BigEndian.AppendUint16(b, 1)
 	b = utf(utf(utf(b, "c"), "REFERENCE"), "C")
@@ -171,4 +174,42 @@ func buildBag(t *testing.T, schemas []*state.Schema, set string, editing bool) *
 		t.Fatalf("%v: %v", schemas, err)
 	}
 	return s
+}
+
+// TestChangedHashKey refuses deltas between versions in which entries of sets have other
+// places.
+func TestChangedHashKey(t *testing.T) {
+	build := func(base *state.State, text string, tag, n int64) *state.State {
+		b, err := state.NewBuilder(base, mustSchemas(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []state.Ordinal
+		for i := range n {
+			o, err := b.AddObject("M", []state.Value{state.LongValue(i * 1_000_003)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, o)
+		}
+		if _, err := b.AddSet("S", list); err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Finish(state.Header{Origin: -1, Tag: tag})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	const keyed, plain = "M { long v; }\nS Set<M> @HashKey(v);", "M { long v; }\nS Set<M>;"
+	for _, texts := range [][2]string{{keyed, plain}, {plain, keyed}} {
+		a := build(nil, texts[0], 1, 20)
+		tr := state.Transition{Prev: a, Next: build(a, texts[1], 2, 21)}
+		var b bytes.Buffer
+		for name, write := range map[string]func(io.Writer) error{"delta": tr.WriteDelta, "reverse delta": tr.WriteReverseDelta} {
+			if err := write(&b); !errors.Is(err, state.ErrIncompatible) {
+				t.Errorf("%s from %s to %s: %v, want ErrIncompatible", name, texts[0], texts[1], err)
+			}
+		}
+	}
 }

@@ -11,8 +11,9 @@ import (
 type fieldName struct{ typ, field string }
 
 // LeaveOut returns a filter that leaves out fields, each written Type.field, and
-// the types that only they lead to: what is loaded refers to nothing that is not. A
-// field that a snapshot has not leaves nothing out; see Unknown.
+// the types that only they lead to: what is loaded refers to nothing that is not. Of types
+// in a circle that no other type leads to, those with a key stay, or else the first by
+// name. A field that a snapshot has not leaves nothing out; see Unknown.
 func LeaveOut(fields ...string) (*Filter, error) {
 	f := &Filter{}
 	for _, name := range fields {
@@ -73,6 +74,7 @@ func (f *Filter) Shared(schemas map[string]*Schema) (names []string) {
 // withoutFields returns what says whether a type or a field is loaded.
 func withoutFields(out []fieldName, schemas []*Schema) func(typ, field string) bool {
 	g := typeGraph{schemas: map[string]*Schema{}, out: map[fieldName]bool{}}
+	schemas = SortSchemas(schemas) // the first type of a circle is not that of a blob's order
 	for _, s := range schemas {
 		g.schemas[s.Name] = s
 	}

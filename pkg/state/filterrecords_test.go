@@ -278,6 +278,7 @@ Other { Alone back; }
 		{"Node.image Node.label", "Alone Node Nodes Other"},
 		{"Node.label", "Alone Format Image Label Node Nodes Other"},
 		{"Node.children Alone.other", "Alone Format Image Label Node"},
+		{"Other.back", "Alone Format Image Label Node Nodes Other"},
 	} {
 		f, err := state.LeaveOut(strings.Fields(tc.out)...)
 		if err != nil {
@@ -286,6 +287,11 @@ Other { Alone back; }
 		loaded, err := f.Schemas(schemas)
 		if got := strings.Join(slices.Sorted(maps.Keys(loaded)), " "); err != nil || got != tc.want {
 			t.Errorf("without %s there are %s, error %v, want %s", tc.out, got, err, tc.want)
+		}
+		slices.Reverse(schemas)
+		again, err := f.Schemas(schemas)
+		if got := strings.Join(slices.Sorted(maps.Keys(again)), " "); err != nil || got != tc.want {
+			t.Errorf("without %s, with the types in another order, there are %s, error %v, want %s", tc.out, got, err, tc.want)
 		}
 		if got := len(loaded["Node"].Fields); got != 4-strings.Count(tc.out, "Node.") {
 			t.Errorf("without %s a Node has %d fields", tc.out, got)

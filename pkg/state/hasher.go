@@ -141,7 +141,9 @@ func (h *Hasher) Checksum() (dataset.Digest, error) {
 // changes that lead from it to to: it takes away what went and adds what came,
 // at a cost in proportion to the changes. The result is that of to.Checksum();
 // where the changes do not allow the short way, because the model is another
-// one or a record was replaced in place, it is computed in full. From then on
+// one or a record was replaced in place, it is computed in full. It is not noticed if
+// changes take away a record that another one refers to still, as no producer's should:
+// who takes foreign ones computes the checksum anew. From then on
 // the Hasher is one of to; after an error it must not be used. Errors are those
 // of Checksum.
 func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.Digest, error) {

@@ -11,8 +11,9 @@ import (
 // first difference, and remembers which records it has found to be the same. It
 // is for one goroutine.
 type Matcher struct {
-	types map[*Type]*matchedType // by the type in the first state
-	steps int                    // left for the comparison under way
+	types   map[*Type]*matchedType // by the type in the first state
+	steps   int                    // left for the comparison under way
+	deepest int                    // how deep it has come, of the record under way and what that refers to
 }
 
 // matchedType is one type of both states.
@@ -32,9 +33,12 @@ type fieldPair struct {
 	child *matchedType // nil if it is no reference, or leads to types of different names
 }
 
-// partnersChunk is which record of the other state is the same, plus one; 0 if
-// none is known.
-type partnersChunk [chunkOrdinals]Ordinal
+// partnersChunk is which record of the other state is the same, plus one, 0 if
+// none is known, and the number of records on the longest chain of references from it.
+type partnersChunk struct {
+	ordinals [chunkOrdinals]Ordinal
+	heights  [chunkOrdinals]uint8
+}
 
 const (
 	// maxSteps bounds how many pairs of records one comparison looks at: SETs in
@@ -113,7 +117,7 @@ func (m *Matcher) Same(x, y Record) (equal, known bool) {
 	if t == nil || t.b != y.t {
 		return false, false
 	}
-	m.steps = maxSteps
+	m.steps, m.deepest = maxSteps, 0
 	o := m.compare(t, x.Ordinal(), y.Ordinal(), 1)
 	return o == same, o != unknown
 }
@@ -122,13 +126,19 @@ func (m *Matcher) compare(t *matchedType, x, y Ordinal, depth int) outcome {
 	if m.steps--; m.steps < 0 || depth > MaxDepth || t == nil {
 		return unknown
 	}
-	if t.known(x, y) {
+	if height := t.known(x, y); height > 0 {
+		m.deepest = max(m.deepest, depth+height-1)
+		if m.deepest > MaxDepth {
+			return unknown
+		}
 		return same
 	}
 	if t.b == nil || t.b.schema.Kind != t.a.schema.Kind || !t.a.Populated(x) || !t.b.Populated(y) {
 		return unknown
 	}
 	var o outcome
+	before := m.deepest
+	m.deepest = depth
 	r, s := t.a.Record(x), t.b.Record(y)
 	switch t.a.schema.Kind {
 	case Object:
@@ -139,17 +149,22 @@ func (m *Matcher) compare(t *matchedType, x, y Ordinal, depth int) outcome {
 		o = m.compareTables(t, r, s, depth)
 	}
 	if o == same {
-		t.remember(x, y)
+		t.remember(x, y, m.deepest-depth+1)
 	}
+	m.deepest = max(m.deepest, before)
 	return o
 }
 
-func (t *matchedType) known(x, y Ordinal) bool {
+// known returns the height of x, 0 if it is not known that x and y are the same.
+func (t *matchedType) known(x, y Ordinal) int {
 	i := int(x >> chunkShift)
-	return x >= 0 && i < len(t.partners) && t.partners[i] != nil && t.partners[i][x%chunkOrdinals] == y+1
+	if x < 0 || i >= len(t.partners) || t.partners[i] == nil || t.partners[i].ordinals[x%chunkOrdinals] != y+1 {
+		return 0
+	}
+	return int(t.partners[i].heights[x%chunkOrdinals])
 }
 
-func (t *matchedType) remember(x, y Ordinal) {
+func (t *matchedType) remember(x, y Ordinal, height int) {
 	i := int(x >> chunkShift)
 	for i >= len(t.partners) {
 		t.partners = append(t.partners, nil)
@@ -157,7 +172,7 @@ func (t *matchedType) remember(x, y Ordinal) {
 	if t.partners[i] == nil {
 		t.partners[i] = new(partnersChunk)
 	}
-	t.partners[i][x%chunkOrdinals] = y + 1
+	t.partners[i].ordinals[x%chunkOrdinals], t.partners[i].heights[x%chunkOrdinals] = y+1, uint8(height)
 }
 
 // compareFields compares two OBJECTs, what costs least first.
@@ -226,7 +241,7 @@ func (m *Matcher) compareLists(t *matchedType, r, s Record, depth int) outcome {
 	}
 	for i := start; i < end && child.b != nil; i++ { // so that waits for memory overlap
 		x, y := Ordinal(p.entry(i, partElement)), Ordinal(q.entry(other+i-start, partElement))
-		if !child.known(x, y) {
+		if child.known(x, y) == 0 {
 			child.a.prefetch(x)
 			child.b.prefetch(y)
 		}

@@ -186,6 +186,48 @@ func TestMatcherGivesUp(t *testing.T) {
 	}
 }
 
+// TestMatcherIsNotDeeper holds that a record is too deep whatever was asked before, and
+// that one that is not is known.
+func TestMatcherIsNotDeeper(t *testing.T) {
+	const n = state.MaxDepth + 6
+	chain := func(first int32) *state.State {
+		schemas, err := state.ParseSchemas("N { int v; N next; }")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := state.NewBuilder(nil, schemas)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AddObject("N", []state.Value{state.IntValue(first), state.Null()}); err != nil { // so that ordinals differ
+			t.Fatal(err)
+		}
+		next := state.Null()
+		for i := range int32(n) {
+			o, err := b.AddObject("N", []state.Value{state.IntValue(i), next})
+			if err != nil {
+				t.Fatal(err)
+			}
+			next = state.ReferenceValue(o)
+		}
+		s, err := b.Finish(state.Header{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a, b := chain(-1), chain(-2)
+	for _, first := range []state.Ordinal{1, 40, state.MaxDepth, state.MaxDepth + 1, n} {
+		m := state.NewMatcher(a, b)
+		for _, o := range []state.Ordinal{first, 30, n, state.MaxDepth + 1, state.MaxDepth, 2} { // o is o deep
+			want := o <= state.MaxDepth
+			if same, known := m.Same(a.Type("N").Record(o), b.Type("N").Record(o)); same != want || known != want {
+				t.Errorf("after %d, a record %d deep: same is %v, known %v, want %v", first, o, same, known, want)
+			}
+		}
+	}
+}
+
 // modelCase is a model of T, which refers to E, with records of it.
 type modelCase struct {
 	text string

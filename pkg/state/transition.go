@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -150,6 +151,9 @@ func (t *Type) as(s *Schema) (*Type, error) {
 	}
 	bad := fmt.Errorf("type %s: %w", s.Name, ErrIncompatible)
 	if t.schema.Kind != s.Kind || t.schema.Element != s.Element || t.schema.Value != s.Value {
+		return newType(s, t.shards), bad
+	}
+	if s.Kind != Object && !slices.Equal(t.schema.Key, s.Key) { // entries have their places by it
 		return newType(s, t.shards), bad
 	}
 	if s.Kind != Object {

@@ -234,7 +234,6 @@ func (w *walker) child(x, y state.Record) {
 			w.differ()
 			w.changed(v, u)
 		}
-		return
 	case a.Kind == state.Object:
 		w.object(x, y)
 	default:

@@ -103,3 +103,46 @@ func (c *doneSoon) Err() error {
 	}
 	return nil
 }
+
+// TestNamesOfTypes compares records that say the same, in a field whose type has another
+// name: they differ in that field, also if another field is ignored.
+func TestNamesOfTypes(t *testing.T) {
+	make := func(name, fields string, values ...state.Value) *state.State {
+		schemas, err := state.ParseSchemas("R @PrimaryKey(id) { int id; " + name + " x; int y; }\n" + name + " { " + fields + " }")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := state.NewBuilder(nil, schemas)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := b.AddObject(name, values)
+		if err == nil {
+			_, err = b.AddObject("R", []state.Value{state.IntValue(1), state.ReferenceValue(c), state.Null()})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := b.Finish(state.Header{Origin: -1, Tag: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	same := state.StringValue("same")
+	for _, fields := range []struct {
+		text   string
+		values []state.Value
+	}{{"string value;", []state.Value{same}}, {"string value; int more;", []state.Value{same, state.Null()}}} {
+		a, b := make("A", fields.text, fields.values...), make("B", fields.text, fields.values...)
+		for _, o := range []diff.Options{{}, {Ignore: []string{"y"}}} {
+			r, err := diff.States(t.Context(), a, b, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Changed != 1 || r.Unchanged != 0 || !maps.Equal(r.Fields, map[string]int{"x": 1}) {
+				t.Errorf("%s, %v ignored: %d changed, %d unchanged, fields %v; want 1, 0 and x", fields.text, o.Ignore, r.Changed, r.Unchanged, r.Fields)
+			}
+		}
+	}
+}
