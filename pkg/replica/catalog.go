@@ -79,6 +79,10 @@ type Declared struct {
 	// Filter, if not nil, says what of a version is loaded. It is for a dataset that
 	// declares a schema, all of whose key must be loaded.
 	Filter *state.Filter
+	// Indexes, if not nil, returns the indexes, by name, that the state of a View has
+	// besides that by key. It is asked about each state that is read from a snapshot;
+	// deltas bring them up to date. What it fails with, loading fails with.
+	Indexes func(*state.State) (map[string]state.Index, error)
 }
 
 // Declare sets what is declared, before c is used, and returns c.

@@ -7,8 +7,8 @@
 // (guarantee G3); they take no lock that a refresh takes (G4). A hint only makes
 // it look earlier (G11).
 //
-// The example shows a program that follows a dataset and carries an index of its own
-// from view to view.
+// The example shows a program that follows a dataset and has an index of its own in each
+// view.
 //
 // Read view.go, plan.go, catalog.go, replica.go, refresh.go, loads.go and run.go
 // in that order; session.go is about views of several datasets.

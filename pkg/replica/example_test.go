@@ -19,28 +19,26 @@ import (
 	"github.com/holdfast-data/holdfast/producer"
 )
 
-// A program that follows a dataset in its own memory, and has an index of it
-// besides the one by key, which it carries from view to view.
+// A program that follows a dataset in its own memory, and has an index of it besides
+// the one by key.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	store := blob.NewMemory() // a program opens its own: blob.OpenDir or cloud.Open
 	publishProducts(ctx, store, `{"sku":"a","shop":"north"}`, `{"sku":"b","shop":"south"}`)
 
 	cfg := replica.DefaultConfig()
-	cfg.Dataset, cfg.Store = "products", store
+	cfg.Dataset, cfg.Store, cfg.Declared.Indexes = "products", store, byShop
 	r := replica.Open(cfg)
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()
 
-	var s shops
+	var view *replica.View
 	for range 2 { // a program goes on until it is told to stop
-		for changed := r.Changed(); r.Current() == s.view; changed = r.Changed() {
+		for changed := r.Changed(); r.Current() == view; changed = r.Changed() {
 			<-changed // it was asked for before the view, so that no change is missed
 		}
-		if err := s.follow(r.Current()); err != nil {
-			log.Fatal(err)
-		}
-		if err := s.print("north"); err != nil {
+		view = r.Current()
+		if err := printShop(view, "north"); err != nil {
 			log.Fatal(err)
 		}
 		publishProducts(ctx, store, `{"sku":"a","shop":"north"}`, `{"sku":"b","shop":"south"}`, `{"sku":"c","shop":"north"}`)
@@ -56,36 +54,21 @@ func Example() {
 	// north has {"sku":"c","shop":"north"}
 }
 
-// shops is a view of the products and an index of it by shop. One goroutine follows;
-// for others that read it goes behind an atomic pointer, as a new value for each view.
-type shops struct {
-	view   *replica.View
-	byShop *index.Multi
+// byShop returns the index of products by their shop.
+func byShop(s *state.State) (map[string]state.Index, error) {
+	x, err := index.NewMulti(s, "Product", "shop")
+	return map[string]state.Index{"by shop": x}, err
 }
 
-// follow moves to the next view. From one version to the one after it the index costs
-// what changed. It is built anew after a jump, because an ordinal may have become
-// another record's in between, and in a new segment, where all ordinals are new.
-func (s *shops) follow(next *replica.View) error {
-	m := next.Manifest
-	adjacent := s.view != nil && m.Previous == s.view.Version() && m.PreviousManifest == s.view.ManifestDigest && m.Segment == s.view.Manifest.Segment
-	if !adjacent {
-		x, err := index.NewMulti(next.State, "Product", "shop")
-		*s = shops{next, x}
-		return err
-	}
-	x, err := s.byShop.Next(next.State, state.ChangesBetween(s.view.State, next.State))
-	if err != nil {
-		return err
-	}
-	*s = shops{next, x.(*index.Multi)}
-	return nil
+// inShop returns the products of a shop. An index belongs to the view that it is of.
+func inShop(v *replica.View, shop string) index.Postings {
+	return v.State.Index("by shop").(*index.Multi).Get(state.StringValue(shop))
 }
 
-// print prints the products of a shop.
-func (s *shops) print(shop string) error {
-	for o := range s.byShop.Get(state.StringValue(shop)).All() {
-		product, err := s.view.JSON(s.view.Root().Record(o))
+// printShop prints the products of a shop.
+func printShop(v *replica.View, shop string) error {
+	for o := range inShop(v, shop).All() {
+		product, err := v.JSON(v.Root().Record(o))
 		if err != nil {
 			return err
 		}
@@ -94,23 +77,18 @@ func (s *shops) print(shop string) error {
 	return nil
 }
 
-// The example's index is right also where the program has missed a version, in which
-// an ordinal went that has become another record's.
-func TestExampleJumps(t *testing.T) {
+// TestIndexes has the declared indexes in each view, right also where the program has
+// missed a version, in which an ordinal went that has become another record's.
+func TestIndexes(t *testing.T) {
 	store := blob.NewMemory()
 	cfg := replica.DefaultConfig()
-	cfg.Dataset, cfg.Store = "products", store
+	cfg.Dataset, cfg.Store, cfg.Declared.Indexes = "products", store, byShop
 	r := replica.Open(cfg)
-	var s shops
 	for _, moves := range [][]string{{"south"}, {"west", "east"}, {"south"}} { // of b
 		for _, shop := range moves {
 			publishProducts(t.Context(), store, `{"sku":"a","shop":"north"}`, fmt.Sprintf(`{"sku":"b","shop":%q}`, shop))
 		}
-		err := r.Refresh(t.Context())
-		if err == nil {
-			err = s.follow(r.Current())
-		}
-		if err != nil {
+		if err := r.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		now := moves[len(moves)-1]
@@ -119,9 +97,30 @@ func TestExampleJumps(t *testing.T) {
 			if shop == now {
 				want = 1
 			}
-			if got := s.byShop.Get(state.StringValue(shop)).Len(); got != want {
+			if got := inShop(r.Current(), shop).Len(); got != want {
 				t.Errorf("b moved to %v: %d products are in %s, want %d", moves, got, shop, want)
 			}
+		}
+	}
+}
+
+// TestIndexesThatFail is told why an index cannot be built, and that a name is taken.
+func TestIndexesThatFail(t *testing.T) {
+	store := blob.NewMemory()
+	publishProducts(t.Context(), store, `{"sku":"a","shop":"north"}`)
+	for want, build := range map[string]func(*state.State) (map[string]state.Index, error){
+		"key does not fit the index": func(s *state.State) (map[string]state.Index, error) {
+			_, err := index.NewMulti(s, "Product", "nothing")
+			return nil, err
+		},
+		`the name "primary" is taken`: func(*state.State) (map[string]state.Index, error) {
+			return map[string]state.Index{"primary": nil}, nil
+		},
+	} {
+		cfg := replica.DefaultConfig()
+		cfg.Dataset, cfg.Store, cfg.Declared.Indexes = "products", store, build
+		if err := replica.Open(cfg).Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func NewView(m *blob.Manifest, s *state.State, mapping *protomap.Mapping) (*View
 // the manifest does.
 func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, before *View) (*View, error) {
 	if d.Root == "" && len(d.Key) == 0 {
-		d = declaredBy(at.Manifest)
+		d.Root, d.Key = at.Manifest.Root, at.Manifest.Key
 	}
 	v := &View{Manifest: at.Manifest, ManifestDigest: at.Digest, Mapping: mapping}
 	root := ""
@@ -66,14 +66,32 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 		if x, err = index.NewUnique(s, root, key); err != nil {
 			return nil, fmt.Errorf("index %s: %w", root, err)
 		}
-		s = s.WithIndex(primaryIndex, x)
+		if s, err = d.withIndexes(s.WithIndex(primaryIndex, x)); err != nil {
+			return nil, err
+		}
 		s.Settle() // it was read from a snapshot
 	}
 	v.State, v.Index = s, x
 	return v, nil
 }
 
-func declaredBy(m *blob.Manifest) Declared { return Declared{Root: m.Root, Key: m.Key} }
+// withIndexes returns s with the declared indexes.
+func (d Declared) withIndexes(s *state.State) (*state.State, error) {
+	if d.Indexes == nil {
+		return s, nil
+	}
+	list, err := d.Indexes(s)
+	if err != nil {
+		return nil, fmt.Errorf("build indexes: %w", err)
+	}
+	for name, x := range list {
+		if name == primaryIndex {
+			return nil, fmt.Errorf("build indexes: the name %q is taken", name)
+		}
+		s = s.WithIndex(name, x)
+	}
+	return s, nil
+}
 
 func sameDeclared(a, b *blob.Manifest) bool {
 	return a.Root == b.Root && slices.Equal(a.Key, b.Key)
