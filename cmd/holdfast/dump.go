@@ -46,7 +46,10 @@ memory: each page with its columns, then what each type takes, and all; with
 					return fmt.Errorf("--%s goes with --pages", name)
 				}
 			}
-			return cobra.NoArgs(c, args)
+			if len(args) > 0 {
+				return fmt.Errorf("say what to do with %s: --load it, or print its --bytes or --pages", args[0])
+			}
+			return nil
 		},
 	}
 	f := c.Flags()

@@ -110,6 +110,9 @@ func newLs() *cobra.Command {
 		for _, d := range list {
 			rows = append(rows, []string{string(d.Dataset), d.versionText(), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
 		}
+		if len(list) == 0 {
+			fmt.Fprintln(c.ErrOrStderr(), "there is no dataset")
+		}
 		return errors.Join(printTable(c.OutOrStdout(), rows), err)
 	})
 }

@@ -192,7 +192,7 @@ func (e *Editor) Hold(typeName string, o Ordinal) error {
 }
 
 // Release ends a Hold. If nothing refers to the record it leaves the state,
-// with what only it referred to.
+// with what only it referred to. To release what is not held does nothing.
 func (e *Editor) Release(typeName string, o Ordinal) error {
 	t, err := e.recordOf(typeName, o)
 	if err != nil {
