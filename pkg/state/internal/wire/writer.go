@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf16"
 )
 
@@ -64,7 +65,7 @@ func AppendUTF(b []byte, s string) ([]byte, error) {
 
 // AppendWords appends a bit array with its word count before it.
 func AppendWords(b []byte, words []uint64) []byte {
-	b = AppendVlong(b, uint64(len(words)))
+	b = slices.Grow(AppendVlong(b, uint64(len(words))), 8*len(words))
 	for _, w := range words {
 		b = binary.BigEndian.AppendUint64(b, w)
 	}
