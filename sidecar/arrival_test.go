@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding/gzip"
@@ -161,4 +162,31 @@ func TestLargeRequests(t *testing.T) {
 		fails(t, "a request to decode", err, codes.ResourceExhausted, "LIMIT", "limits.max_pending_bytes")
 	}
 	until(t, "nothing claimed", func() bool { return s.callers.backlog.bytes.Load() == 0 && s.gate.arriving.Load() == 0 })
+}
+
+// TestWindow holds that the transport keeps so much of a stream that is not read,
+// and no more for a caller that sends much: an estimate of the bandwidth, which
+// raises the window, is made only where the size is not fixed.
+func TestWindow(t *testing.T) {
+	s := paddedServing(t, func(*Limits) {})
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	client := newDeafClient(t, conn)
+	for {
+		frame, err := client.framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings, ok := frame.(*http2.SettingsFrame)
+		if !ok || settings.IsAck() {
+			continue
+		}
+		if window, ok := settings.Value(http2.SettingInitialWindowSize); !ok || window != streamBytes {
+			t.Errorf("the window of a stream has %d bytes, said: %v, want %d", window, ok, streamBytes)
+		}
+		return
+	}
 }
