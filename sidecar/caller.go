@@ -44,10 +44,13 @@ type caller struct {
 	backlog *backlog
 	waiting []*waiter // lists that wait for room in the backlog, which guards them
 
-	pending   atomic.Int64 // bytes of the backlog: answers that the transport has not written
-	receiving atomic.Int64 // requests that have begun and not arrived
-	written   atomic.Int64 // answers
-	arrived   atomic.Int64 // requests
+	pending atomic.Int64 // bytes of the backlog: answers that the transport has not written
+	claimed atomic.Int64 // bytes of the backlog: requests, and answers that are being made
+	written atomic.Int64 // answers
+	arrived atomic.Int64 // requests
+
+	mu       sync.Mutex
+	arriving []*arrival // requests that have begun and not arrived
 }
 
 var _ credentials.AuthInfo = (*caller)(nil)
@@ -86,26 +89,51 @@ func (c *caller) name() string {
 	return c.user.name
 }
 
-// begin and end are around the reading of a request.
-func (c *caller) begin() {
-	if c != nil {
-		c.receiving.Add(1)
-	}
+// begin and end are around the reading of a request. begin returns how many
+// others are read.
+func (c *caller) begin(x *arrival) (others int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x.at, x.seen = len(c.arriving), time.Time{}
+	c.arriving = append(c.arriving, x)
+	return x.at
 }
 
-func (c *caller) end() {
-	if c != nil {
-		c.receiving.Add(-1)
-		c.arrived.Add(1)
+func (c *caller) end(x *arrival) {
+	c.arrived.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(c.arriving) - 1
+	c.arriving[x.at], c.arriving[last].at = c.arriving[last], x.at
+	c.arriving[last] = nil
+	c.arriving = c.arriving[:last]
+}
+
+// hurry ends the calls whose requests take longer to arrive than stall. It does
+// so by what they read from, which fails then.
+func (c *caller) hurry(now time.Time, stall time.Duration) (ended int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, x := range c.arriving {
+		switch {
+		case x.seen.IsZero():
+			x.seen = now
+		case !x.late && now.Sub(x.seen) > stall:
+			x.late = true
+			ended++
+			_ = x.wire.WriteStatus(errLateStatus) // fails only if the call is over
+		}
 	}
+	return ended
 }
 
 // callers are the connections of a sidecar. It makes their credentials, and
-// closes those that neither read nor write what they began.
+// closes those that do not read, and ends calls whose requests do not arrive.
 type callers struct {
 	limits  Limits
 	backlog backlog
 	refused atomic.Int64 // connections
+	late    atomic.Int64 // requests
 
 	mu    sync.Mutex
 	all   map[*caller]*watched
@@ -194,22 +222,25 @@ func (a *callers) forget(c *caller) {
 }
 
 // moved says whether the caller made progress since it was last seen, or has
-// nothing to do. While it has more answers to read than it may have again,
+// nothing to read. While it has more answers to read than it may have again,
 // further requests are none: it could keep others from that memory for ever.
 func (c *caller) moved(seen *watched) bool {
 	written, arrived := c.written.Load(), c.arrived.Load()
 	moved := written != seen.written || arrived != seen.arrived && c.fits(c.pending.Load()/2)
 	seen.written, seen.arrived = written, arrived
-	return moved || c.pending.Load() == 0 && c.receiving.Load() == 0
+	return moved || c.pending.Load() == 0
 }
 
 // sweep closes the connections that made no progress for too long although
-// there was something to do. It forgets users that are gone, but not before
-// their rates are what new ones would be: who comes back gains nothing.
+// there was something to read, and ends calls whose requests take too long to
+// arrive, whatever else their connection does. It forgets users that are gone,
+// but not before their rates are what new ones would be: who comes back gains
+// nothing.
 func (a *callers) sweep(now time.Time) (closed int) {
 	a.mu.Lock()
 	var stuck []*caller
 	for c, seen := range a.all {
+		a.late.Add(c.hurry(now, a.limits.MaxStall))
 		if c.moved(seen) {
 			seen.since = now
 		} else if now.Sub(seen.since) > a.limits.MaxStall {

@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"fmt"
 	"math/bits"
 	"sync"
 
@@ -62,31 +61,8 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return c.messages.Marshal(v)
 }
 
-// received is a request that is decoded into a message, or why it cannot be:
-// gRPC would send the code of a fault of the server.
-type received struct {
-	into any
-	err  error
-}
-
-// readRequest reads a request as read does, which fills what it is given.
-func readRequest(read func(any) error, into any) error {
-	r := &received{into: into}
-	if err := read(r); err != nil {
-		return malformed(err)
-	}
-	if r.err != nil {
-		return toStatus(fmt.Errorf("%w: %w", errMalformed, r.err))
-	}
-	return nil
-}
-
 // Unmarshal implements encoding.CodecV2.
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
-	if r, ok := v.(*received); ok {
-		r.err = c.Unmarshal(data, r.into)
-		return nil
-	}
 	r, ok := v.(*raw)
 	if !ok {
 		return c.decode(data, v)

@@ -30,6 +30,7 @@ var (
 	errLimit       = errors.New("limit exceeded")
 	errRate        = errors.New("too many look-ups a second")
 	errTooSlow     = errors.New("answer is not read")
+	errUnfinished  = errors.New("request does not arrive")
 	errUnsupported = errors.New("not supported by this release")
 	errPanic       = errors.New("internal error")
 )
@@ -65,6 +66,7 @@ var failures = []struct {
 	{errLimit, codes.ResourceExhausted, "LIMIT"},
 	{errRate, codes.ResourceExhausted, "RATE"},
 	{errTooSlow, codes.ResourceExhausted, "TOO_SLOW"},
+	{errUnfinished, codes.ResourceExhausted, "TOO_SLOW"},
 	{protomap.ErrTooLarge, codes.ResourceExhausted, "RECORD_TOO_LARGE"},
 	{protomap.ErrTooDeep, codes.ResourceExhausted, "RECORD_TOO_DEEP"},
 	{state.ErrIllFormed, codes.DataLoss, "ILL_FORMED_STRING"},

@@ -168,7 +168,8 @@ type Limits struct {
 	// wait.
 	MaxStreams int `yaml:"max_streams"`
 	// MaxCalls bounds the look-ups under way on all connections, and beside them
-	// the calls that stay open: reflection and health's Watch.
+	// the calls that stay open, reflection and health's Watch, and those whose
+	// request has not arrived.
 	MaxCalls int `yaml:"max_calls"`
 	// MaxHeavyCalls bounds, of the calls under way, those that read much: Diff
 	// and Versions.
@@ -187,11 +188,12 @@ type Limits struct {
 	MaxListRecords int `yaml:"max_list_records"`
 	// MaxListTime bounds the time that a List takes.
 	MaxListTime time.Duration `yaml:"max_list_time"`
-	// MaxStall bounds the time that a caller takes in which it neither reads
-	// answers nor finishes requests.
+	// MaxStall bounds the time in which a caller does not finish a request, or
+	// does not read answers.
 	MaxStall time.Duration `yaml:"max_stall"`
-	// MaxPendingBytes bounds the memory of answers that wait to be sent, on all
-	// connections together, gRPC and HTTP. One connection has at most half.
+	// MaxPendingBytes bounds the memory of requests, and of answers that are being
+	// made or wait to be sent, on all connections together, gRPC and HTTP. One
+	// connection has at most half.
 	MaxPendingBytes int64 `yaml:"max_pending_bytes"`
 	// MaxLoads bounds the snapshots that are fetched and read at a time, of all
 	// datasets, and likewise the deltas; further ones wait.

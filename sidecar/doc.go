@@ -8,8 +8,9 @@
 //
 // Reading order: config.go for what can be said, sidecar.go for the wiring and
 // the life of a Sidecar, served.go and reconcile.go for what is served,
-// gate.go and caller.go for what every call passes and who makes it, pending.go,
-// outbox.go and loan.go for the memory of answers that wait to be sent,
+// gate.go and caller.go for what every call passes and who makes it, arrival.go
+// for how requests come, claim.go, pending.go, outbox.go and loan.go for the
+// memory of requests and of answers that are made and wait to be sent,
 // routes.go for the table that calls are dispatched by, typed.go, plan.go and
 // codec.go for the path of a look-up, freshness.go and metadata.go for request
 // metadata, generic.go for the generic service and http.go for curl, codes.go for

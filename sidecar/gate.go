@@ -28,6 +28,10 @@ import (
 type gate struct {
 	limits Limits
 
+	codec codec
+
+	arriving atomic.Int64 // requests that have begun and not arrived
+
 	calls    room // look-ups under way
 	heavy    room // of them, those of classHeavy
 	standing room // calls that stay open
@@ -89,7 +93,7 @@ func (r *room) enter() bool {
 func (r *room) leave() { r.now.Add(-1) }
 
 func newGate(l Limits) *gate {
-	g := &gate{limits: l}
+	g := &gate{limits: l, codec: newCodec().withBatch(l.MaxBatch)}
 	g.calls.most, g.heavy.most, g.standing.most = int64(l.MaxCalls), int64(l.MaxHeavyCalls), int64(l.MaxCalls)
 	return g
 }
@@ -164,23 +168,27 @@ func (g *gate) leave(c class) {
 
 // answer encodes an answer, so that it is bounded and counts as pending until
 // the caller has read it. Records of lists come encoded and counted.
-func (g *gate) answer(message any, to *caller) (*raw, error) {
+func (g *gate) answer(message any, x *claim) (*raw, error) {
 	m, ok := message.(proto.Message)
 	if !ok {
 		return message.(*raw), nil
 	}
-	if size := proto.Size(m); size > g.limits.MaxAnswerBytes {
+	size := proto.Size(m)
+	if size > g.limits.MaxAnswerBytes {
 		return nil, toStatus(fmt.Errorf("%w: the answer has %d bytes, at most %d are allowed (limits.max_answer_bytes)", errLimit, size, g.limits.MaxAnswerBytes))
 	}
-	b := buffers.Get(0)
-	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(*b, m)
+	if err := x.make(int64(size)); err != nil {
+		return nil, err
+	}
+	b := buffers.Get(size)
+	encoded, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*b)[:0], m)
 	if err != nil {
 		buffers.Put(b)
 		return nil, toStatus(fmt.Errorf("encode answer: %w", err))
 	}
 	*b = encoded
 	out := new(raw)
-	return out, g.lend(out, b, to)
+	return out, g.lend(out, b, x)
 }
 
 // uncompressed keeps gRPC from compressing the answers of a call whose request
@@ -195,8 +203,11 @@ func uncompressed(ctx context.Context) {
 // stream is the interceptor of registered methods.
 func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	uncompressed(stream.Context())
-	x := &gatedStream{ServerStream: stream, gate: g, from: callerOf(stream.Context()), class: classes[info.FullMethod]}
+	x := &gatedStream{ServerStream: stream, gate: g, from: callerOf(stream.Context()), class: classes[info.FullMethod], follows: info.IsClientStream}
+	x.claim.gate, x.claim.of = g, x.from
+	x.ctx = withClaim(stream.Context(), &x.claim)
 	defer func() {
+		x.claim.close()
 		if x.entered {
 			g.leave(x.class)
 		}
@@ -208,35 +219,37 @@ func (g *gate) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 // do, and counts each further one in the caller's rate.
 type gatedStream struct {
 	grpc.ServerStream
+	arrival
+	ctx     context.Context // with the claim
 	gate    *gate
 	from    *caller
 	class   class
+	follows bool // further requests may come
 	entered bool
 }
 
-// RecvMsg implements grpc.ServerStream. A caller that does not finish its first
-// request is noticed by its guard; it may take its time for others.
+// Context implements grpc.ServerStream.
+func (x *gatedStream) Context() context.Context { return x.ctx }
+
+// RecvMsg implements grpc.ServerStream.
 func (x *gatedStream) RecvMsg(m any) error {
 	if x.entered {
-		if err := readRequest(x.ServerStream.RecvMsg, m); err != nil {
+		if err := x.gate.next(x.ServerStream, &x.arrival, m); err != nil {
 			return err
 		}
 		return x.gate.pace(x.from, x.class, time.Now())
 	}
-	x.from.begin()
-	err := readRequest(x.ServerStream.RecvMsg, m)
-	x.from.end()
-	if err != nil {
+	if err := x.gate.read(x.ServerStream, &x.arrival, m, x.follows); err != nil {
 		return x.gate.unread(x.from, x.class, err)
 	}
-	err = x.gate.enter(x.from, x.class, time.Now())
+	err := x.gate.enter(x.from, x.class, time.Now())
 	x.entered = err == nil
 	return err
 }
 
 // SendMsg implements grpc.ServerStream.
 func (x *gatedStream) SendMsg(m any) error {
-	out, err := x.gate.answer(m, x.from)
+	out, err := x.gate.answer(m, &x.claim)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (g *generic) look(ctx context.Context, k kind, name, version string, f func
 // Get implements holdfastv1.LookupServer.
 func (g *generic) Get(ctx context.Context, in *holdfastv1.GetRequest) (out *holdfastv1.GetResponse, err error) {
 	err = g.look(ctx, kindGenericGet, in.GetDataset(), in.GetVersion(), func(r reading) error {
-		record, err := r.byText(in.GetKey(), g.s.cfg.Limits.MaxAnswerBytes)
+		record, err := r.byText(in.GetKey(), g.s.cfg.Limits.MaxAnswerBytes, claimOf(ctx))
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (g *generic) Get(ctx context.Context, in *holdfastv1.GetRequest) (out *hold
 }
 
 // byText returns the record with a key of texts, nil if there is none.
-func (r reading) byText(texts []string, most int) (*holdfastv1.Record, error) {
+func (r reading) byText(texts []string, most int, room protomap.Room) (*holdfastv1.Record, error) {
 	key, err := r.plan.mapping.Key(texts)
 	if err != nil {
 		return nil, err
@@ -82,14 +82,23 @@ func (r reading) byText(texts []string, most int) (*holdfastv1.Record, error) {
 	if !ok {
 		return nil, nil
 	}
-	return r.record(record, most)
+	return r.record(record, most, room)
 }
 
+// asText is about how many times its message a record takes while its text is
+// made: what is parsed, what is written, and copies.
+const asText = 4
+
 // record returns a record in all its forms, which have at most so many bytes.
-func (r reading) record(record state.Record, most int) (*holdfastv1.Record, error) {
-	message, err := r.plan.mapping.Append(nil, record)
+func (r reading) record(record state.Record, most int, room protomap.Room) (*holdfastv1.Record, error) {
+	message, err := r.plan.mapping.AppendWithin(nil, record, room)
 	if err != nil {
 		return nil, err
+	}
+	if n := asText * len(message); n > smallAnswer {
+		if err := room.Grow(n); err != nil {
+			return nil, err
+		}
 	}
 	text, err := r.plan.mapping.JSON(record)
 	if err != nil {
@@ -114,11 +123,15 @@ func (g *generic) BatchGet(ctx context.Context, in *holdfastv1.BatchGetRequest) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			record, err := r.byText(key.GetValues(), limits.MaxAnswerBytes)
+			record, err := r.byText(key.GetValues(), limits.MaxAnswerBytes, claimOf(ctx))
 			if err != nil {
 				return fmt.Errorf("key %d: %w", i+1, err)
 			}
-			if size += len(record.GetMessage()) + len(record.GetJson()); size > limits.MaxAnswerBytes {
+			n := len(record.GetMessage()) + len(record.GetJson())
+			if err := claimOf(ctx).keep(n); err != nil {
+				return fmt.Errorf("key %d: %w", i+1, err)
+			}
+			if size += n; size > limits.MaxAnswerBytes {
 				return fmt.Errorf("%w: the answer exceeds %d bytes (limits.max_answer_bytes)", errLimit, limits.MaxAnswerBytes)
 			}
 			out.Results = append(out.Results, &holdfastv1.BatchGetResult{Record: record})
@@ -135,7 +148,7 @@ func (g *generic) List(in *holdfastv1.ListRequest, stream grpc.ServerStreamingSe
 		defer box.close()
 		return g.s.list(r, in.GetLimit(), func(record state.Record) error {
 			return box.send(func(b []byte) ([]byte, error) {
-				out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes)
+				out, err := r.record(record, g.s.cfg.Limits.MaxAnswerBytes, box)
 				if err != nil {
 					return b, err
 				}

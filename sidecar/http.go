@@ -32,8 +32,11 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 			md[key] = values
 		}
 	}
+	from := s.callers.remote(r.RemoteAddr)
+	made := &claim{gate: s.gate, of: from}
+	defer made.close()
 	ctx := grpc.NewContextWithServerTransportStream(
-		metadata.NewIncomingContext(withMisnamed(r.Context(), r.Header), md), headers{w.Header()})
+		metadata.NewIncomingContext(withMisnamed(withClaim(r.Context(), made), r.Header), md), headers{w.Header()})
 	query, err := recordQuery(r.URL.RawQuery)
 	if err != nil {
 		writeError(w, toStatus(err))
@@ -47,7 +50,7 @@ func (s *Sidecar) record(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text := []byte(answer.GetRecord().GetJson() + "\n")
-	from := s.callers.remote(r.RemoteAddr)
+	made.made()
 	if !from.reserve(cost(&text)) {
 		writeError(w, s.gate.noRoom(from, cost(&text)))
 		return

@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -184,7 +185,7 @@ func TestStalledList(t *testing.T) {
 }
 
 // TestHalfOpen has a client that begins a call and sends no request: it is cut
-// off, and others are not.
+// off, and others are not, nor do those of the same connection excuse it.
 func TestHalfOpen(t *testing.T) {
 	for _, method := range []string{"/holdfast.data.usage.UsageService/GetUsage", holdfastv1.Lookup_Get_FullMethodName} {
 		t.Run(method[1:], func(t *testing.T) { beHalfOpen(t, method) })
@@ -212,15 +213,17 @@ func beHalfOpen(t *testing.T, method string) {
 	for done := false; !done; {
 		select {
 		case err := <-ended:
-			fails(t, "a call without a request", err, codes.Unavailable, "", "")
+			fails(t, "a call without a request", err, codes.ResourceExhausted, "TOO_SLOW", "limits.max_stall")
 			done = true
 		default:
-			if _, err := other.call(t.Context(), "GetUsage", `{"region":"R0"}`); err != nil {
-				t.Fatal(err)
+			for _, c := range []*client{other, c} {
+				if _, err := c.call(t.Context(), "GetUsage", `{"region":"R0"}`); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
-	for _, c := range []*client{other, idle} {
+	for _, c := range []*client{other, idle, c} {
 		if _, err := c.call(t.Context(), "GetUsage", `{"region":"R0"}`); err != nil {
 			t.Error(err)
 		}
@@ -281,8 +284,15 @@ func newDeafClient(t *testing.T, conn net.Conn) *deafClient {
 	return c
 }
 
-// send sends one request. Its header is not indexed, so that it needs no state.
+// send sends one request.
 func (c *deafClient) send(t *testing.T, stream uint32, path string, message []byte) {
+	t.Helper()
+	c.begin(t, stream, path)
+	c.data(t, stream, true, len(message), message)
+}
+
+// begin begins a call. Its header is not indexed, so that it needs no state.
+func (c *deafClient) begin(t *testing.T, stream uint32, path string) {
 	t.Helper()
 	var block []byte
 	for _, h := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "x"}, {"content-type", "application/grpc"}, {"te", "trailers"}} {
@@ -294,16 +304,21 @@ func (c *deafClient) send(t *testing.T, stream uint32, path string, message []by
 			block = append(append(block, byte(len(text))), text...)
 		}
 	}
-	err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true})
-	size := len(message)
-	data := append([]byte{0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size)}, message...)
-	for len(data) > 0 && err == nil {
+	if err := c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// data sends the bytes of a message that says it has size, and the end of the call
+// behind them if they are all.
+func (c *deafClient) data(t *testing.T, stream uint32, all bool, size int, bytes []byte) {
+	t.Helper()
+	for data := append(binary.BigEndian.AppendUint32([]byte{0}, uint32(size)), bytes...); len(data) > 0; {
 		part := data[:min(len(data), 16<<10)]
 		data = data[len(part):]
-		err = c.framer.WriteData(stream, len(data) == 0, part)
-	}
-	if err != nil {
-		t.Fatal(err)
+		if err := c.framer.WriteData(stream, all && len(data) == 0, part); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

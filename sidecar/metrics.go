@@ -89,7 +89,7 @@ func newCollector(s *Sidecar) *collector {
 		panics:   desc("panics_total", "Calls that panicked."),
 		refused:  desc("calls_refused_total", "Calls of all kinds, and connections, that a limit refused before they were looked at.", "limit"),
 		calls:    desc("lookups_running", "Look-ups under way."),
-		unread:   desc("answers_pending_bytes", "Memory of the answers that wait to be sent, at most limits.max_pending_bytes."),
+		unread:   desc("answers_pending_bytes", "Memory of the answers that are being made or wait to be sent, and of large requests, at most limits.max_pending_bytes."),
 		waiting:  desc("lists_waiting", "Lists that wait for room, until answers are read."),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
@@ -123,6 +123,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.gate.refusals[i].Load()), name)
 	}
 	to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.callers.refused.Load()), "max_caller_connections")
+	to <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(c.s.callers.late.Load()), "max_stall")
 	if status.Gossip != nil {
 		gauge(c.members, float64(status.Gossip.Members))
 	}

@@ -1,11 +1,14 @@
 package sidecar
 
 import (
+	"errors"
 	"math"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
+
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // streamWindow is about how much one list may have waiting, so that a few that
@@ -19,12 +22,20 @@ type outbox struct {
 	gate    *gate
 	to      *caller
 	stream  grpc.ServerStream
-	next    int64 // what the next record may take: as much as the last one
 	waiting atomic.Int64
 	room    chan struct{} // wakes the sender if it waits for waiting
+
+	next     int64 // what the next record may take: as much as the last one
+	reserved int64 // for the record that is being made
 }
 
-var _ mem.BufferPool = (*outbox)(nil)
+var (
+	_ mem.BufferPool = (*outbox)(nil)
+	_ protomap.Room  = (*outbox)(nil)
+)
+
+// errNoRoom says that a record has to wait until it is made.
+var errNoRoom = errors.New("there is no room for the record")
 
 func (g *gate) newOutbox(to *caller, stream grpc.ServerStream) *outbox {
 	if to == nil {
@@ -82,25 +93,42 @@ func (o *outbox) send(encode func([]byte) ([]byte, error)) error {
 	}
 }
 
+// Grow implements protomap.Room for the record that is being made.
+func (o *outbox) Grow(bytes int) error {
+	n := int64(bytes) + messageBytes
+	if n <= o.reserved {
+		return nil
+	}
+	if !o.to.reserve(n - o.reserved) {
+		o.next = n
+		return errNoRoom
+	}
+	o.reserved = n
+	return nil
+}
+
 // encode returns a record with what it takes reserved, or nil and nothing
 // reserved if there is no room for it, and then next says how much it takes.
 func (o *outbox) encode(encode func([]byte) ([]byte, error)) (b *[]byte, err error) {
-	reserved := o.next
+	o.reserved = o.next
 	defer func() {
 		if b == nil {
-			o.to.release(reserved)
+			o.to.release(o.reserved)
 		}
 	}()
 	room := buffers.Get(0)
 	if *room, err = encode(*room); err != nil {
 		buffers.Put(room)
+		if errors.Is(err, errNoRoom) {
+			err = nil
+		}
 		return nil, err
 	}
 	o.next = cost(room)
 	switch {
-	case o.next < reserved:
-		o.to.release(reserved - o.next)
-	case o.next > reserved && !o.to.reserve(o.next-reserved):
+	case o.next < o.reserved:
+		o.to.release(o.reserved - o.next)
+	case o.next > o.reserved && !o.to.reserve(o.next-o.reserved):
 		buffers.Put(room)
 		return nil, nil
 	}

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// backlog is the memory of the answers that wait to be sent, of all callers
-// together: whoever does not read could otherwise take it once for each of its
-// calls and connections.
+// backlog is the memory of the answers that wait to be sent, and of what calls
+// claim, of all callers together: whoever does not read could otherwise take it
+// once for each of its calls and connections.
 type backlog struct {
 	limit int64
 	bytes atomic.Int64 // never more than limit
@@ -39,8 +39,38 @@ const leastCost = 1<<minTier + messageBytes
 // fits says whether a caller may have so much more waiting. It may have as much
 // as is free: one alone has half of the limit, many share, and there is always
 // something left for the next one.
-func (c *caller) fits(n int64) bool {
-	return c.pending.Load()+c.backlog.bytes.Load()+2*n <= c.backlog.limit
+func (c *caller) fits(n int64) bool { return c.own()+c.backlog.bytes.Load()+2*n <= c.backlog.limit }
+
+// own is what a caller has of the backlog.
+func (c *caller) own() int64 { return max(c.pending.Load(), 0) + c.claimed.Load() }
+
+// take counts n bytes in the backlog, if they fit.
+func (c *caller) take(n int64) bool {
+	for {
+		all := c.backlog.bytes.Load()
+		if c.own()+all+2*n > c.backlog.limit {
+			return false
+		}
+		if c.backlog.bytes.CompareAndSwap(all, all+n) {
+			return true
+		}
+	}
+}
+
+// claim counts n bytes that a call takes, until unclaim, if they fit.
+func (c *caller) claim(n int64) bool {
+	if !c.take(n) {
+		return false
+	}
+	c.claimed.Add(n)
+	return true
+}
+
+// unclaim is the end of what claim began.
+func (c *caller) unclaim(n int64) {
+	c.claimed.Add(-n)
+	c.backlog.bytes.Add(-n)
+	c.backlog.dispatch()
 }
 
 // full says whether the caller has too many answers to read.
@@ -48,14 +78,8 @@ func (c *caller) full() bool { return c != nil && !c.fits(leastCost) }
 
 // reserve counts n bytes as waiting, until release, if they fit.
 func (c *caller) reserve(n int64) bool {
-	for {
-		all := c.backlog.bytes.Load()
-		if c.pending.Load()+all+2*n > c.backlog.limit {
-			return false
-		}
-		if c.backlog.bytes.CompareAndSwap(all, all+n) {
-			break
-		}
+	if !c.take(n) {
+		return false
 	}
 	if c.pending.Add(n) < 0 { // it is gone, and counts no more
 		c.backlog.bytes.Add(-n)
@@ -149,8 +173,10 @@ func (c *caller) leave() {
 // transport has written it, or refuses it and puts the buffer back. Many calls
 // may have begun at once, so it is not enough to look before one. What is lent is
 // sent with send.
-func (g *gate) lend(out *raw, b *[]byte, to *caller) error {
+func (g *gate) lend(out *raw, b *[]byte, x *claim) error {
+	to := x.of
 	out.answer, out.pool = b, &buffers
+	x.made()
 	if to == nil {
 		return nil
 	}
@@ -168,5 +194,5 @@ func (g *gate) noRoom(to *caller, n int64) error {
 	if 2*n > to.backlog.limit {
 		return g.refuse(refusedByPending, errLimit, "the answer takes %d bytes of memory until it is sent, more than half of limits.max_pending_bytes", n)
 	}
-	return g.refuse(refusedByPending, errLimit, "the answers that are not read take too much of %d bytes (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
+	return g.refuse(refusedByPending, errLimit, "the answers that are being made or not read take too much of %d bytes (limits.max_pending_bytes)", g.limits.MaxPendingBytes)
 }

@@ -136,7 +136,7 @@ func FuzzBatchGet(f *testing.F) {
 	f.Fuzz(func(t *testing.T, request []byte) {
 		var to, scratch []byte
 		var err error
-		requestLimit.Check(t, "batch", len(request), func() { err = s.appendBatch(r, &to, &scratch, request) })
+		requestLimit.Check(t, "batch", len(request), func() { err = s.appendBatch(r, &to, &scratch, &call{request: raw{bytes: request}}) })
 		keys := dynamicpb.NewMessage(m.Input())
 		if malformed := proto.Unmarshal(request, keys); err == nil && malformed != nil {
 			t.Fatalf("%x is answered, and is no request: %v", request, malformed)

@@ -28,6 +28,8 @@ import (
 const (
 	streamWorkers    = 64               // goroutines that keep their grown stacks
 	headerBytes      = 16 << 10         // of a request
+	streamBytes      = 64 << 10         // that are not read yet, at most; a fixed size is not raised for who sends much
+	connBytes        = 1 << 20          // between two acknowledgements, which do not wait until they are read
 	handshakeTimeout = 10 * time.Second // of a new connection
 	minPing          = 10 * time.Second // between a client's pings
 	pingAfter        = time.Minute      // of silence, to find dead clients
@@ -46,7 +48,7 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 	})
 	server := grpc.NewServer(
 		grpc.Creds(s.callers),
-		grpc.ForceServerCodecV2(newCodec().withBatch(s.cfg.Limits.MaxBatch)),
+		grpc.ForceServerCodecV2(s.gate.codec),
 		grpc.UnknownServiceHandler(s.handle),
 		grpc.InTapHandle(tapHeader),
 		grpc.NumStreamWorkers(streamWorkers),
@@ -54,6 +56,8 @@ func (s *Sidecar) newServer() (*grpc.Server, *health.Server) {
 		grpc.MaxRecvMsgSize(s.cfg.Limits.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(uint32(s.cfg.Limits.MaxStreams)),
 		grpc.MaxHeaderListSize(headerBytes),
+		grpc.InitialWindowSize(streamBytes),
+		grpc.InitialConnWindowSize(connBytes),
 		grpc.ConnectionTimeout(handshakeTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),

@@ -289,7 +289,7 @@ func sweepPause(stall time.Duration) time.Duration {
 func (s *Sidecar) sweep() {
 	s.sessions.Expire(s.options.Now())
 	if n := s.callers.sweep(time.Now()); n > 0 {
-		s.log.Warn("closed connections that neither read answers nor finished requests", "connections", n)
+		s.log.Warn("closed connections that did not read their answers", "connections", n)
 	}
 }
 

@@ -1,9 +1,8 @@
 package sidecar
 
 import (
-	"errors"
+	"encoding/binary"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func (s *Sidecar) unknown(stream grpc.ServerStream, table *routes, method string
 
 // call is what a look-up needs room for.
 type call struct {
-	from           *caller
+	arrival
 	request, reply raw
 }
 
@@ -54,22 +53,14 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 
 func (c *call) reset() {
 	c.request.free()
+	c.claim.close()
 	*c = call{}
 }
 
-// receive reads the request. A caller that does not finish one is noticed by
-// its guard.
+// receive reads the request.
 func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
-	from := callerOf(stream.Context())
-	from.begin()
-	err := stream.RecvMsg(&c.request)
-	from.end()
-	c.from = from
-	if errors.Is(err, io.EOF) {
-		err = toStatus(fmt.Errorf("%w: there is no message", errMalformed))
-	}
-	if err != nil {
-		return s.gate.unread(from, classLookup, malformed(err))
+	if err := s.gate.read(stream, &c.arrival, &c.request, false); err != nil {
+		return s.gate.unread(c.claim.of, classLookup, err)
 	}
 	return nil
 }
@@ -78,7 +69,7 @@ func (s *Sidecar) receive(stream grpc.ServerStream, c *call) error {
 // gate, recovery, counters.
 func (s *Sidecar) answer(stream grpc.ServerStream, to route, c *call) (err error) {
 	start := time.Now()
-	if err := s.gate.enter(c.from, classLookup, start); err != nil {
+	if err := s.gate.enter(c.claim.of, classLookup, start); err != nil {
 		return err
 	}
 	defer func() {
@@ -139,7 +130,7 @@ func (s *Sidecar) get(stream grpc.ServerStream, r reading, c *call) error {
 		return errAbsentStatus
 	}
 	b := buffers.Get(0)
-	if *b, err = r.plan.mapping.Append(*b, record); err != nil {
+	if *b, err = r.plan.mapping.AppendWithin(*b, record, &c.claim); err != nil {
 		buffers.Put(b)
 		return err
 	}
@@ -152,7 +143,7 @@ var errAbsentStatus = toStatus(errAbsent)
 // send sends a message in a buffer of the pool, after the header: both at once,
 // so that the transport writes once.
 func (s *Sidecar) send(stream grpc.ServerStream, r reading, c *call, b *[]byte) error {
-	if err := s.gate.lend(&c.reply, b, c.from); err != nil {
+	if err := s.gate.lend(&c.reply, b, &c.claim); err != nil {
 		return err
 	}
 	if err := stream.SendHeader(r.header); err != nil {
@@ -165,7 +156,7 @@ func (s *Sidecar) send(stream grpc.ServerStream, r reading, c *call, b *[]byte) 
 // batchGet answers many keys of one version.
 func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, c *call) error {
 	scratch, b := buffers.Get(0), buffers.Get(0)
-	err := s.appendBatch(r, b, scratch, c.request.bytes)
+	err := s.appendBatch(r, b, scratch, c)
 	buffers.Put(scratch)
 	if err != nil {
 		buffers.Put(b)
@@ -174,9 +165,9 @@ func (s *Sidecar) batchGet(stream grpc.ServerStream, r reading, c *call) error {
 	return s.send(stream, r, c, b)
 }
 
-func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) error {
+func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, c *call) error {
 	n := 0
-	for len(request) > 0 {
+	for request := c.request.bytes; len(request) > 0; {
 		number, t, size := consumeTag(request)
 		if size < 0 {
 			return fmt.Errorf("read keys: %w: %w", errMalformed, protowire.ParseError(size))
@@ -193,8 +184,7 @@ func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) er
 			return fmt.Errorf("%w: more than %d keys in a batch (limits.max_batch)", errLimit, s.cfg.Limits.MaxBatch)
 		}
 		key, _ := protowire.ConsumeBytes(value)
-		var err error
-		if *to, *scratch, err = r.appendResult(*to, (*scratch)[:0], key); err != nil {
+		if err := r.appendResult(to, scratch, key, &c.claim); err != nil {
 			return fmt.Errorf("key %d: %w", n, err)
 		}
 		if len(*to) > s.cfg.Limits.MaxAnswerBytes {
@@ -207,23 +197,34 @@ func (s *Sidecar) appendBatch(r reading, to, scratch *[]byte, request []byte) er
 // appendResult appends the result of one key, which is empty if there is no
 // record. The record is encoded in scratch first, because its length precedes
 // it.
-func (r reading) appendResult(b, scratch, key []byte) (result, grown []byte, err error) {
+func (r reading) appendResult(to, scratch *[]byte, key []byte, x *claim) error {
 	record, ok, err := r.find(key)
 	if err != nil {
-		return b, scratch, err
+		return err
 	}
-	b = protowire.AppendTag(b, r.plan.batchResult, protowire.BytesType)
+	if err := x.room(to, resultHead, cap(*scratch)); err != nil {
+		return err
+	}
 	if !ok {
-		return protowire.AppendVarint(b, 0), scratch, nil
+		*to = protowire.AppendVarint(protowire.AppendTag(*to, r.plan.batchResult, protowire.BytesType), 0)
+		return nil
 	}
-	if scratch, err = r.plan.mapping.Append(scratch, record); err != nil {
-		return b, scratch, err
+	if *scratch, err = r.plan.mapping.AppendWithin((*scratch)[:0], record, x); err != nil {
+		return err
 	}
-	size := protowire.SizeTag(r.plan.resultRecord) + protowire.SizeBytes(len(scratch))
+	size := protowire.SizeTag(r.plan.resultRecord) + protowire.SizeBytes(len(*scratch))
+	if err := x.room(to, size+resultHead, cap(*scratch)); err != nil {
+		return err
+	}
+	b := protowire.AppendTag(*to, r.plan.batchResult, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
 	b = protowire.AppendTag(b, r.plan.resultRecord, protowire.BytesType)
-	return protowire.AppendBytes(b, scratch), scratch, nil
+	*to = protowire.AppendBytes(b, *scratch)
+	return nil
 }
+
+// resultHead is what a result has before its record's own field, at most.
+const resultHead = 2 * binary.MaxVarintLen64
 
 // listTyped streams every record of a version. Its request has no field that
 // counts, but must be a message.
@@ -238,9 +239,9 @@ func (s *Sidecar) listTyped(stream grpc.ServerStream, r reading, c *call) error 
 	if err := stream.SetHeader(r.header); err != nil {
 		return err
 	}
-	box := s.gate.newOutbox(c.from, stream)
+	box := s.gate.newOutbox(c.claim.of, stream)
 	defer box.close()
 	return s.list(r, 0, func(record state.Record) error {
-		return box.send(func(b []byte) ([]byte, error) { return r.plan.mapping.Append(b, record) })
+		return box.send(func(b []byte) ([]byte, error) { return r.plan.mapping.AppendWithin(b, record, box) })
 	})
 }

@@ -37,11 +37,31 @@ func (p *typePlan) bind(s *state.Schema) (*binding, error) {
 // so that equal records have equal bytes. Fields that the record's schema lacks
 // are absent. On an error b is returned as it was.
 func (m *Mapping) Append(b []byte, r state.Record) ([]byte, error) {
+	return m.AppendWithin(b, r, nil)
+}
+
+// A Room is asked for memory before it is taken.
+type Room interface {
+	// Grow is told how many bytes a message takes from now on, together with the
+	// buffer that it is copied from. An error ends the message.
+	Grow(bytes int) error
+}
+
+// unasked is what a message may have before a Room is asked.
+const unasked = 64 << 10
+
+// AppendWithin is Append for a message that must not take all the memory that
+// Limits.Size allows, because others are made at the same time: beyond 64 KiB
+// room is asked each time that b has to grow. A nil room allows everything.
+func (m *Mapping) AppendWithin(b []byte, r state.Record, room Room) ([]byte, error) {
 	e := m.encoders.Get().(*encoder)
-	e.b, e.limits, e.depth, e.limit = b, m.limits, m.limits.Depth, len(b)+m.limits.Size
+	e.b, e.limits, e.depth, e.most, e.room = b, m.limits, m.limits.Depth, len(b)+m.limits.Size, room
+	if e.limit = e.most; room != nil {
+		e.limit = min(e.most, len(b)+unasked)
+	}
 	err := e.message(m.root, r)
 	out := e.b
-	if e.b = nil; cap(e.scratch) < 1<<20 && cap(e.ordinals) < 1<<18 { // one huge record is not kept for
+	if e.b, e.room = nil, nil; cap(e.scratch) < 1<<20 && cap(e.ordinals) < 1<<18 { // one huge record is not kept for
 		e.spans, e.scratch, e.ordinals = e.spans[:0], e.scratch[:0], e.ordinals[:0]
 		m.encoders.Put(e)
 	}
@@ -56,7 +76,9 @@ type encoder struct {
 	b       []byte
 	limits  Limits
 	depth   int // levels left
-	limit   int // of len(b)
+	most    int // of len(b)
+	limit   int // of len(b) before room is asked, or most
+	room    Room
 	spans   []span
 	scratch []byte
 
@@ -88,8 +110,8 @@ func (e *encoder) content(plan *typePlan, r state.Record) error {
 		if err := e.field(f, r, bound.columns[i]); err != nil {
 			return at(string(f.desc.Name()), err)
 		}
-		if len(e.b) > e.limit {
-			return &ValueError{Err: tooLarge(e.limits.Size)}
+		if err := e.fit(0); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -219,8 +241,8 @@ func (e *encoder) elements(f *fieldPlan, r state.Record, sorted bool) error {
 		if err != nil {
 			return at("["+strconv.Itoa(i)+"]", err)
 		}
-		if len(e.b) > e.limit {
-			return &ValueError{Err: tooLarge(e.limits.Size)}
+		if err := e.fit(0); err != nil {
+			return err
 		}
 	}
 	e.ordinals = e.ordinals[:mark]
@@ -249,6 +271,9 @@ func (e *encoder) element(x *element, n protowire.Number, r state.Record, packed
 		return &ValueError{Err: fmt.Errorf("a collection holds a null value: %w", ErrMismatch)}
 	}
 	if err := x.fits(v); err != nil {
+		return err
+	}
+	if err := e.fit(x.length(v)); err != nil {
 		return err
 	}
 	e.b, err = x.appendScalar(e.b, v)
@@ -286,8 +311,8 @@ func (e *encoder) entries(f *fieldPlan, r state.Record) error {
 			return at(entryStep(k), err)
 		}
 		e.close(start)
-		if len(e.b) > e.limit {
-			return &ValueError{Err: tooLarge(e.limits.Size)}
+		if err := e.fit(0); err != nil {
+			return err
 		}
 		ordered := keyField
 		if f.shape != mapping {
@@ -322,7 +347,35 @@ func (e *encoder) single(x *element, r state.Record, column int) error {
 	if err := x.fits(v); err != nil || !x.desc.HasPresence() && x.isDefault(v) {
 		return err
 	}
+	if err := e.fit(x.length(v)); err != nil {
+		return err
+	}
 	e.b = protowire.AppendTag(e.b, x.desc.Number(), wireType(x.desc.Kind()))
 	e.b, err = x.appendScalar(e.b, v)
 	return err
+}
+
+// fit says whether a value of n bytes may follow, whose tag does not count: one
+// of many short ones is found by the next.
+func (e *encoder) fit(n int) error {
+	if len(e.b)+n <= e.limit {
+		return nil
+	}
+	return e.grow(len(e.b) + n)
+}
+
+// grow makes room for size bytes and a quarter more, if there may be so many.
+func (e *encoder) grow(size int) error {
+	if size > e.most {
+		return &ValueError{Err: tooLarge(e.limits.Size)}
+	}
+	next := min(size+size/4, e.most)
+	if next > cap(e.b) {
+		if err := e.room.Grow(cap(e.b) + next); err != nil {
+			return err
+		}
+		e.b = append(make([]byte, 0, next), e.b...)
+	}
+	e.limit = next
+	return nil
 }

@@ -93,6 +93,16 @@ func (x *element) fits(v state.Value) error {
 	return &ValueError{Err: fmt.Errorf("value is a %v, %v needs a %v: %w", have, x.desc.Kind(), want, ErrMismatch)}
 }
 
+// length returns how many bytes a value has of a kind that does not bound them,
+// and 0 for others.
+func (x *element) length(v state.Value) int {
+	switch x.desc.Kind() {
+	case protoreflect.StringKind, protoreflect.BytesKind:
+		return len(v.Data())
+	}
+	return 0
+}
+
 // appendScalar appends a value that fits, without its tag.
 func (x *element) appendScalar(b []byte, v state.Value) ([]byte, error) {
 	switch x.desc.Kind() {
