@@ -80,7 +80,7 @@ func (r *Replica) startCold(ctx context.Context, l *look) {
 	l.fold, l.cold = f, true
 	l.err = fmt.Errorf("%w: %w", errCold, l.err)
 	r.status.Store(l)
-	r.move(view, false)
+	r.move(view, f.Position, false)
 	r.cfg.Logger.Warn("started from the cache", "dataset", r.cfg.Dataset, "version", view.Version(), "error", l.err)
 }
 
