@@ -24,6 +24,9 @@ type Config struct {
 	Folder string
 	// Cache, if not nil, keeps what is read from Store, for a start without it.
 	Cache *Cache
+	// Origin tells Store from others in the Cache, where anybody can read it: a
+	// start needs what was kept under the same one.
+	Origin string
 	// Declared says what a dataset without a declared schema does not show.
 	Declared Declared
 	// Poll is the greatest time between two looks at the store without a hint.
