@@ -36,7 +36,7 @@ type Options struct {
 	// Now returns the time that ages are measured with; nil means time.Now.
 	Now func() time.Time
 	// GossipName is the name among the members of the cluster; empty means the
-	// host's and random digits.
+	// default of announce.GossipConfig.Name.
 	GossipName string
 	// World, if not nil, takes the place of what lies around the process, for
 	// tests.
