@@ -3,6 +3,8 @@ package sidecar
 import (
 	"os"
 	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // TestColdStartOfEmptyFolder starts with a cache while the store's folder is there
@@ -43,6 +45,38 @@ func TestColdStartOfEmptyFolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			until(t, "the store", func() bool { return r.Status().State == "ready" })
+		})
+	}
+}
+
+// TestColdStartOfAnotherStore starts with a cache that another store has filled while
+// the store that is configured now is empty: nothing of the other one is served.
+func TestColdStartOfAnotherStore(t *testing.T) {
+	for name, declared := range map[string]bool{"declared": true, "all of a store": false} {
+		t.Run(name, func(t *testing.T) {
+			one, two := newStore(t), newStore(t)
+			newProducer(t, one, "usage", usageProto).publish(usage(3, 1)...)
+			config := func(store *blob.Dir) Config {
+				cfg := testConfig(store, "usage")
+				if !declared {
+					cfg = testConfig(store).FromStore(store.Root())
+				}
+				return cfg
+			}
+			cfg, other := config(one), config(two)
+			cfg.Cache.Dir = t.TempDir()
+			other.Cache = cfg.Cache
+			t.Run("fill the cache", func(t *testing.T) { untilReady(t, start(t, cfg)) })
+			s := start(t, other)
+			if declared {
+				r := s.Replica("usage")
+				until(t, "a look", func() bool { return r.Status().Error != "" || r.Current() != nil })
+			}
+			if r := s.Replica("usage"); r != nil && r.Current() != nil || s.Ready() == nil {
+				t.Errorf("the other store's dataset is served: %+v", s.Status())
+			}
+			want := newProducer(t, two, "usage", usageProto).publish(usage(3, 2)...)
+			untilVersion(t, s, "usage", want)
 		})
 	}
 }

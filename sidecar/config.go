@@ -3,6 +3,7 @@ package sidecar
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
 	"strings"
@@ -248,8 +249,8 @@ func (c Config) Validate() error {
 		bad("listen", "give an address, or a socket")
 	}
 	c.validateAddresses(bad)
-	if c.Poll < minPoll {
-		bad("poll", "%s is less than %s", c.Poll, minPoll)
+	if !inBounds(c.Poll) {
+		bad("poll", outOfBounds, c.Poll, minDuration, maxDuration)
 	}
 	if c.HintJitter < 0 || c.HintJitter > maxJitter {
 		bad("hint_jitter", "%s is not from 0s to %s", c.HintJitter, maxJitter)
@@ -262,8 +263,18 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// minPoll keeps a sidecar from looking at its stores all the time.
-const minPoll = time.Millisecond
+// minDuration keeps a sidecar from looking at its stores, or at the clock, all the
+// time, maxDuration from times that are past what a clock can tell.
+const (
+	minDuration = time.Millisecond
+	maxDuration = 365 * 24 * time.Hour
+)
+
+// inBounds says whether a duration can be waited for.
+func inBounds(d time.Duration) bool { return d >= minDuration && d <= maxDuration }
+
+// outOfBounds is what is said about a duration that is not, with both bounds.
+const outOfBounds = "%s is not from %s to %s"
 
 // validateAddresses finds addresses that are none, and those that two keys have.
 func (c Config) validateAddresses(bad refusal) {
@@ -415,8 +426,8 @@ func (c SessionConfig) validate(bad refusal) {
 	if c.MaxPerCaller < 0 {
 		bad("sessions.max_per_caller", "%d is negative", c.MaxPerCaller)
 	}
-	if c.MaxLease <= 0 {
-		bad("sessions.max_lease", "%s is not a positive duration", c.MaxLease)
+	if !inBounds(c.MaxLease) {
+		bad("sessions.max_lease", outOfBounds, c.MaxLease, minDuration, maxDuration)
 	}
 	if c.MaxBytes < 0 {
 		bad("sessions.max_bytes", "%d is negative", c.MaxBytes)
@@ -441,10 +452,13 @@ func (l Limits) validate(bad refusal) {
 	if most := protomap.DefaultLimits().Depth; l.MaxDepth > most {
 		bad("limits.max_depth", "%d is more than %d, the deepest that a record can be", l.MaxDepth, most)
 	}
-	if l.MaxListTime <= 0 {
-		bad("limits.max_list_time", "%s is not a positive duration", l.MaxListTime)
+	if most := int64(math.MaxUint32); int64(l.MaxStreams) > most {
+		bad("limits.max_streams", "%d is more than %d, the most that HTTP/2 can say", l.MaxStreams, most)
 	}
-	if l.MaxStall <= 0 {
-		bad("limits.max_stall", "%s is not a positive duration", l.MaxStall)
+	if !inBounds(l.MaxListTime) {
+		bad("limits.max_list_time", outOfBounds, l.MaxListTime, minDuration, maxDuration)
+	}
+	if !inBounds(l.MaxStall) {
+		bad("limits.max_stall", outOfBounds, l.MaxStall, minDuration, maxDuration)
 	}
 }

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"reflect"
 	"regexp"
@@ -114,7 +115,12 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets[0].LeaveOut = []string{"A.b", "A.c", "A.b"} }, "datasets[0].leave_out[2]: A.b is left out twice"},
 		{func(c *Config) { c.Limits.MaxPendingBytes = 1 }, "limits.max_pending_bytes: 1 is less than 65536"},
 		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
-		{func(c *Config) { c.Poll = 1 }, "poll: 1ns is less than 1ms"},
+		{func(c *Config) { c.Poll = 1 }, "poll: 1ns is not from 1ms to 8760h0m0s"},
+		{func(c *Config) { c.Poll = math.MaxInt64 }, "poll: 2562047h47m16.854775807s is not from 1ms to 8760h0m0s"},
+		{func(c *Config) { c.Limits.MaxStall = 3 }, "limits.max_stall: 3ns is not from 1ms to 8760h0m0s"},
+		{func(c *Config) { c.Limits.MaxListTime = math.MaxInt64 }, "limits.max_list_time: 2562047h47m16.854775807s is not from 1ms"},
+		{func(c *Config) { c.Limits.MaxStreams = 1<<32 + 1 }, "limits.max_streams: 4294967297 is more than 4294967295"},
+		{func(c *Config) { c.Sessions.MaxLease = math.MaxInt64 }, "sessions.max_lease: 2562047h47m16.854775807s is not from 1ms to 8760h0m0s"},
 		{func(c *Config) { c.Listen = c.Admin }, "listen: 127.0.0.1:7511 is the address of admin, too"},
 		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", c.Listen }, "gossip.bind: 127.0.0.1:7510 is the address of listen, too"},
 	} {

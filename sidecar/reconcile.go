@@ -70,7 +70,7 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	}
 	cfg.Jitter, cfg.StartJitter, cfg.NoFallback = s.cfg.HintJitter, s.cfg.HintJitter, d.Fallback == FallbackWait
 	cfg.Fetches, cfg.Members = s.fetches, s.members
-	cfg.Now, cfg.Logger, cfg.Cache = s.options.Now, s.log, s.cache
+	cfg.Now, cfg.Logger, cfg.Cache, cfg.Origin = s.options.Now, s.log, s.cache, cloud.Identity(d.Store)
 	cfg.Confirmed = func(h announce.Hint) {
 		if s.gossip != nil {
 			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news
@@ -105,7 +105,10 @@ func (s *Sidecar) discover(ctx context.Context, known map[dataset.Name]*served, 
 	}
 	names, err := blob.Datasets(ctx, store)
 	if s.cache != nil && (err != nil || required && len(names) == 0) {
-		names, err = s.cache.Datasets()
+		names, err = s.cache.Datasets(cloud.Identity(s.cfg.follow))
+		if required && len(names) == 0 {
+			s.log.Warn("the store has no datasets, or does not answer, and the cache has none of it", "store", cloud.Shown(s.cfg.follow))
+		}
 	}
 	if err != nil {
 		return nil, err

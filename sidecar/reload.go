@@ -8,7 +8,9 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
 )
 
 // ErrNotRunning says that a Sidecar does not run, or no longer.
@@ -148,37 +150,56 @@ func (s *Sidecar) replace(next map[dataset.Name]*served) {
 }
 
 // takeOver puts a dataset in the place of the one that is served under its name,
-// as soon as it can be asked.
+// as soon as it can be asked and takes nobody back. What came while it loaded it
+// reads at once.
 func (s *Sidecar) takeOver(ctx context.Context, d *served) error {
-	name := d.declared.Name
 	for {
-		changed := d.replica.Changed()
-		if view := d.replica.Current(); view != nil {
-			s.exchange(name, d)
+		looked := d.replica.Looked()
+		if s.exchange(d.declared.Name, d) {
 			return nil
+		}
+		if d.replica.Freshness().State == replica.StateReady {
+			d.replica.Look()
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-changed:
+		case <-looked:
 		}
 	}
 }
 
-// exchange serves d, or what it became, unless it is not declared any more.
-func (s *Sidecar) exchange(name dataset.Name, d *served) {
+// exchange serves d, or what it became, unless it is not declared any more. It
+// returns false as long as d cannot be asked, or is behind in the log that the
+// one before it follows, too. Another log has other versions, which are not
+// compared.
+func (s *Sidecar) exchange(name dataset.Name, d *served) (done bool) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	now := s.declared.get()[name]
 	old := s.routes.Load().datasets[name]
 	if now == nil || now.replica != d.replica || old != nil && old.replica == d.replica {
-		return
+		return true
 	}
-	s.reroute(func(all map[dataset.Name]*served) { all[name] = now })
+	if _, _, err := now.current(); errors.Is(err, errNotLoaded) { // else its plan is made, before others wait for it
+		return false
+	}
+	swap := func() { s.reroute(func(all map[dataset.Name]*served) { all[name] = now }) }
+	if old == nil || !sameLog(old.declared, now.declared) {
+		swap()
+	} else if !now.replica.Relieve(old.replica, swap) {
+		return false
+	}
 	if old != nil && old.end != nil {
 		old.end()
 	}
 	s.log.Info("serving a dataset by another declaration", "dataset", name)
+	return true
+}
+
+// sameLog says whether two declarations of a dataset are followed by the same log.
+func sameLog(a, b DatasetConfig) bool {
+	return cloud.Identity(a.Store) == cloud.Identity(b.Store) && (a.Owner == OwnerHollow) == (b.Owner == OwnerHollow)
 }
 
 // otherKeys returns the keys besides datasets that differ.

@@ -36,7 +36,7 @@ type Options struct {
 	// Now returns the time that ages are measured with; nil means time.Now.
 	Now func() time.Time
 	// GossipName is the name among the members of the cluster; empty means the
-	// host's and random digits.
+	// default of announce.GossipConfig.Name.
 	GossipName string
 	// World, if not nil, takes the place of what lies around the process, for
 	// tests.
@@ -66,6 +66,7 @@ type Sidecar struct {
 	reloading  sync.Mutex     // guards changes of the fields below; taken before routing
 	declared   declarations   // what the configuration declares, perhaps not loaded yet
 	run        func(*served)  // nil unless the sidecar runs
+	running    chan struct{}  // closed once it does
 	generation atomic.Int64   // of the declarations
 	cache      *replica.Cache // nil if there is none
 	cacheLock  *os.File       // of its folder; nil if there is none
@@ -108,7 +109,7 @@ func Open(ctx context.Context, cfg Config, options Options) (*Sidecar, error) {
 	if options.Registry == nil {
 		options.Registry = daemon.NewRegistry()
 	}
-	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}}
+	s := &Sidecar{cfg: cfg, options: options, log: options.Logger, started: options.Now(), stores: map[string]blob.Store{}, running: make(chan struct{})}
 	s.callers, s.gate = newCallers(cfg.Limits), newGate(cfg.Limits)
 	s.fetches = replica.NewFetches(cfg.Limits.MaxLoads)
 	s.sessions = replica.NewSessions(replica.SessionLimits{
@@ -216,6 +217,10 @@ func (s *Sidecar) Replica(name dataset.Name) *replica.Replica {
 	return nil
 }
 
+// Running returns a channel that is closed once Run was called: Reload is of use
+// from then on.
+func (s *Sidecar) Running() <-chan struct{} { return s.running }
+
 // Run loads and serves until ctx ends, waits for the calls under way, and
 // returns nil; or it returns why it cannot serve. The Sidecar is closed then.
 func (s *Sidecar) Run(ctx context.Context) error {
@@ -242,6 +247,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 		run(d)
 	}
 	s.runWith(run)
+	close(s.running)
 	if s.cfg.follow != "" {
 		quiet(func() error { return s.follow(follow, run) })
 	}

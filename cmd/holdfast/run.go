@@ -101,6 +101,7 @@ func (r *runCommand) print(cfg sidecar.Config, origins *daemon.Origins) error {
 
 // run serves until the command ends.
 func (r *runCommand) run(cfg sidecar.Config) error {
+	onHangup := daemon.CatchHangups() // before anything that a store keeps waiting
 	ctx, stop := context.WithCancel(r.c.Context())
 	defer stop()
 	go collector.Follow(ctx)
@@ -117,18 +118,27 @@ func (r *runCommand) run(cfg sidecar.Config) error {
 	}
 	fmt.Fprintln(r.c.ErrOrStderr(), listening(s))
 	go warnAbsent(ctx, cfg.Datasets, log) // a store may take its time to answer
-	go daemon.OnHangup(ctx, func() {
-		cfg, _, err := r.load()
-		if err == nil {
-			err = s.Reload(ctx, cfg.FromStore(*r.store))
+	go func() {
+		select {
+		case <-s.Running():
+			onHangup(ctx, func() { r.reload(ctx, s, log) })
+		case <-ctx.Done():
 		}
-		if err != nil {
-			log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
-			return
-		}
-		warnAbsent(ctx, cfg.Datasets, log)
-	})
+	}()
 	return s.Run(r.c.Context())
+}
+
+// reload reads the configuration again and declares what it says.
+func (r *runCommand) reload(ctx context.Context, s *sidecar.Sidecar, log *slog.Logger) {
+	cfg, _, err := r.load()
+	if err == nil {
+		err = s.Reload(ctx, cfg.FromStore(*r.store))
+	}
+	if err != nil {
+		log.Error("declarations are not reloaded: what was declared before is served on", "error", err)
+		return
+	}
+	warnAbsent(ctx, cfg.Datasets, log)
 }
 
 // warnStrays warns of variables that look like settings and are none: more often

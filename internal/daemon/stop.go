@@ -37,17 +37,21 @@ func EndAnyway(ctx context.Context, patience time.Duration, end func()) (ended f
 	return func() { close(done) }
 }
 
-// OnHangup calls f for each SIGHUP, one at a time, until ctx ends.
-func OnHangup(ctx context.Context, f func()) {
+// CatchHangups keeps SIGHUP from ending the process from now on. What it returns
+// calls f for each, one at a time, until ctx ends: for those that came before it
+// was called, too, once for all of them.
+func CatchHangups() (follow func(ctx context.Context, f func())) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangups:
-			f()
+	return func(ctx context.Context, f func()) {
+		defer signal.Stop(hangups)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+				f()
+			}
 		}
 	}
 }

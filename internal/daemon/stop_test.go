@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"context"
+	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,4 +41,17 @@ func TestEndAnyway(t *testing.T) {
 			cancel()
 		})
 	}
+}
+
+// TestCatchHangups hangs up before anybody follows: it ends nobody, and is seen.
+func TestCatchHangups(t *testing.T) {
+	follow := CatchHangups()
+	for range 3 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	follow(ctx, stop)
 }

@@ -45,7 +45,9 @@ const (
 type GossipConfig struct {
 	// Cluster names the cluster; required. Members of others are not heard.
 	Cluster string
-	// Name is unique in the cluster; by default the host's and random digits.
+	// Name is unique in the cluster; by default the address that others reach it
+	// at, or the host's name and random digits if the port is 0, or Bind any
+	// address of the host and Advertise empty.
 	Name string
 	// Bind is the address to listen on, host:port with an IP address; by
 	// default 127.0.0.1:7512. Port 0 takes a free one. Beyond loopback a key
@@ -282,12 +284,6 @@ func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 	}
 	conf.Label = c.Cluster
 	conf.Name = c.Name
-	if conf.Name == "" {
-		var id [4]byte
-		_, _ = rand.Read(id[:]) // never fails
-		host, _ := os.Hostname()
-		conf.Name = host + "-" + hex.EncodeToString(id[:])
-	}
 	var err error
 	if conf.SecretKey, err = c.key(); err != nil {
 		return nil, err
@@ -295,7 +291,24 @@ func (c GossipConfig) memberlist() (*memberlist.Config, error) {
 	if err := c.addresses(conf); err != nil {
 		return nil, err
 	}
+	if conf.Name == "" {
+		conf.Name = defaultName(conf)
+	}
 	return conf, nil
+}
+
+// defaultName returns the address that a member is reached at, if that is known:
+// whoever starts again there is the one that was killed, and not one more until
+// the others have found that dead, which takes seconds for each.
+func defaultName(conf *memberlist.Config) string {
+	address := cmp.Or(conf.AdvertiseAddr, conf.BindAddr)
+	if ip := net.ParseIP(address); ip != nil && !ip.IsUnspecified() && conf.AdvertisePort != 0 {
+		return net.JoinHostPort(address, strconv.Itoa(conf.AdvertisePort))
+	}
+	var id [4]byte
+	_, _ = rand.Read(id[:]) // never fails
+	host, _ := os.Hostname()
+	return host + "-" + hex.EncodeToString(id[:])
 }
 
 // addresses sets where to listen and what to advertise.

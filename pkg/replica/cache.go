@@ -30,6 +30,10 @@ import (
 // does not fit into the cache.
 var ErrCacheTooSmall = errors.New("cache is too small")
 
+// errOrigin says that what a cache remembers of a dataset is of another store,
+// maybe: the caches of before did not say of which. Its log names other versions.
+var errOrigin = errors.New("the cache has the dataset of another store")
+
 // errPaused says that something was not written to the cache, because another
 // write failed a short while ago, which was said then.
 var errPaused = errors.New("a write to the cache failed a short while ago")
@@ -366,23 +370,25 @@ func (c *Cache) hold(n dataset.Name, keys []string) {
 	c.held[n] = set
 }
 
-// remembered is the content of foldFile.
+// remembered is the content of foldFile. Those of before have no Origin.
 type remembered struct {
 	Format int           `json:"format"`
+	Origin *string       `json:"origin"`
 	Fold   announce.Fold `json:"fold"`
 }
 
-// remember keeps what a dataset's log says.
-func (c *Cache) remember(n dataset.Name, f announce.Fold) error {
-	b, err := json.Marshal(remembered{1, f})
+// remember keeps what a dataset's log says in the store of that origin.
+func (c *Cache) remember(n dataset.Name, origin string, f announce.Fold) error {
+	b, err := json.Marshal(remembered{1, &origin, f})
 	if err != nil {
 		return fmt.Errorf("write to cache: %w", err)
 	}
 	return c.write(path.Join(string(n), foldFile), b)
 }
 
-// recall returns what remember has kept.
-func (c *Cache) recall(n dataset.Name) (announce.Fold, error) {
+// recall returns what remember has kept. It fails with errOrigin if that is not of
+// the store of that origin.
+func (c *Cache) recall(n dataset.Name, origin string) (announce.Fold, error) {
 	b, err := blob.ReadFile(c.path(path.Join(string(n), foldFile)), blob.MaxFile)
 	if err != nil {
 		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
@@ -391,11 +397,18 @@ func (c *Cache) recall(n dataset.Name) (announce.Fold, error) {
 	if err := blob.DecodeJSON(b, &r); err != nil {
 		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
 	}
+	if r.Origin == nil {
+		return announce.Fold{}, fmt.Errorf("read from cache: %w, maybe: it does not say of which", errOrigin)
+	}
+	if *r.Origin != origin {
+		return announce.Fold{}, fmt.Errorf("read from cache: %w: %s", errOrigin, *r.Origin)
+	}
 	return r.Fold, nil
 }
 
-// Datasets returns the datasets that can start from the cache, sorted.
-func (c *Cache) Datasets() ([]dataset.Name, error) {
+// Datasets returns the datasets of the store of that origin that can start from
+// the cache, sorted.
+func (c *Cache) Datasets(origin string) ([]dataset.Name, error) {
 	folders, err := os.ReadDir(c.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read cache: %w", err)
@@ -406,7 +419,7 @@ func (c *Cache) Datasets() ([]dataset.Name, error) {
 		if err != nil {
 			continue
 		}
-		if _, err := c.recall(n); err == nil {
+		if _, err := c.recall(n, origin); err == nil {
 			out = append(out, n)
 		}
 	}

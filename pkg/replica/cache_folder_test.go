@@ -87,7 +87,7 @@ func TestCacheFolderAgain(t *testing.T) {
 		if err != nil {
 			t.Fatalf("unmarked %v: %v", old, err)
 		}
-		if names, err := c.Datasets(); err != nil || len(names) != 1 {
+		if names, err := c.Datasets(""); err != nil || len(names) != 1 {
 			t.Errorf("Datasets = %v, %v", names, err)
 		}
 		if left, _ := os.ReadDir(filepath.Join(dir, ".temp")); len(left) > 0 {

@@ -19,6 +19,7 @@ import (
 type network struct {
 	blob.Store
 	cut  atomic.Bool
+	lose atomic.Bool  // blobs only
 	gets atomic.Int64 // of blobs
 }
 
@@ -28,7 +29,7 @@ func newNetwork(store blob.Store) *network {
 		if op.Verb == blobtest.Get && strings.Contains(op.Key, "/blobs/") {
 			n.gets.Add(1)
 		}
-		if n.cut.Load() {
+		if n.cut.Load() || n.lose.Load() && strings.Contains(op.Key, "/blobs/") {
 			return blobtest.Fail
 		}
 		return blobtest.None

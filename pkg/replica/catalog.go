@@ -348,13 +348,13 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 		return nil, err
 	}
 	defer leave()
-	if step.Kind == Snapshot {
-		if err := readMemory().room(c.need(step.Blob)); err != nil {
-			return nil, err
-		}
-	}
 	key := blob.BlobKey(c.name, step.Of, step.Blob.Digest)
 	if step.Kind == Snapshot {
+		free, err := c.fetches.reserve(c.need(step.Blob))
+		if err != nil {
+			return nil, err
+		}
+		defer free()
 		return c.readSnapshot(ctx, key, step.Blob)
 	}
 	data, err := blob.Get(ctx, c.store, key, step.Blob)

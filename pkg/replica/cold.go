@@ -62,7 +62,7 @@ func (r *Replica) startCold(ctx context.Context, l *look) {
 		return
 	}
 	r.warmed = true
-	f, err := r.cfg.Cache.recall(r.cfg.Dataset)
+	f, err := r.cfg.Cache.recall(r.cfg.Dataset, r.cfg.Origin)
 	if empty && errors.Is(err, fs.ErrNotExist) {
 		return // a new dataset
 	}
@@ -80,7 +80,7 @@ func (r *Replica) startCold(ctx context.Context, l *look) {
 	l.fold, l.cold = f, true
 	l.err = fmt.Errorf("%w: %w", errCold, l.err)
 	r.status.Store(l)
-	r.move(view, false)
+	r.move(view, f.Position, false)
 	r.cfg.Logger.Warn("started from the cache", "dataset", r.cfg.Dataset, "version", view.Version(), "error", l.err)
 }
 
@@ -143,7 +143,7 @@ func (r *Replica) retain(ctx context.Context, f announce.Fold) {
 		return
 	}
 	if err == nil {
-		err = r.cfg.Cache.retain(ctx, c, f)
+		err = r.cfg.Cache.retain(ctx, c, f, r.cfg.Origin)
 	}
 	switch {
 	case err == nil:
@@ -168,7 +168,7 @@ func (r *Replica) notRetained(err error) {
 
 // retain brings the shortest addition to the cache that will do: what lacks
 // after a snapshot that is there, else, or if that is too much, the newest one.
-func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold) error {
+func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold, origin string) error {
 	v, digest := f.Effective()
 	m, err := catalog.Manifest(ctx, v, digest)
 	if err != nil {
@@ -176,7 +176,7 @@ func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold) e
 	}
 	for _, there := range []bool{true, false} {
 		if err = c.bring(ctx, catalog, Point{m, digest}, there); err == nil {
-			return c.remember(catalog.name, f)
+			return c.remember(catalog.name, origin, f)
 		}
 		if !errors.Is(err, ErrNoPath) && !errors.Is(err, ErrCacheTooSmall) {
 			break

@@ -31,7 +31,7 @@ func FuzzRecall(f *testing.F) {
 		Pin: &announce.Pin{Version: 10, Manifest: dataset.DigestOf([]byte("m"))}, Snapshot: &announce.Snapshot{Version: 20},
 	}
 	for _, fold := range []announce.Fold{announce.Empty(), pinned} {
-		if err := c.remember("usage", fold); err != nil {
+		if err := c.remember("usage", "", fold); err != nil {
 			f.Fatal(err)
 		}
 		b, err := os.ReadFile(filepath.Join(folder, foldFile))
@@ -46,12 +46,12 @@ func FuzzRecall(f *testing.F) {
 		}
 		var fold, again announce.Fold
 		var err error
-		fileLimit.Check(t, foldFile, len(b), func() { fold, err = c.recall("usage") })
+		fileLimit.Check(t, foldFile, len(b), func() { fold, err = c.recall("usage", "") })
 		if err != nil {
 			return
 		}
-		if err = c.remember("usage", fold); err == nil {
-			again, err = c.recall("usage")
+		if err = c.remember("usage", "", fold); err == nil {
+			again, err = c.recall("usage", "")
 		}
 		if err != nil || !reflect.DeepEqual(again, fold) {
 			t.Errorf("%s is read as %+v, then as %+v, error %v", b, fold, again, err)

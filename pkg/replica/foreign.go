@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -134,7 +135,7 @@ func (x *foreign) Load(ctx context.Context, current *View, at Point) (*View, err
 		s, err = folder.follow(current.State, current.Version(), v)
 	}
 	if err != nil || changedSchemas(s) && slices.Contains(folder.Snapshots, v) {
-		if s, err = folder.load(v); err != nil {
+		if s, err = folder.load(v, x.fetches); err != nil {
 			return nil, fmt.Errorf("load %s@%s: %w", x.name, v, err)
 		}
 	}
@@ -164,17 +165,13 @@ func changedSchemas(s *state.State) bool {
 }
 
 // load reads a version by the newest snapshot from which deltas lead to it.
-func (f *Folder) load(v dataset.Version) (*state.State, error) {
+func (f *Folder) load(v dataset.Version, fetches *Fetches) (*state.State, error) {
 	var first error // of the newest one
 	for _, from := range slices.Backward(f.Snapshots) {
 		if from > v || f.path(from, v) == nil {
 			continue
 		}
-		var s *state.State
-		data, err := f.read(dataset.Transition{To: from})
-		if err == nil {
-			s, err = state.ReadSnapshot(data, state.ReadOptions{})
-		}
+		s, err := f.loadSnapshot(from, fetches)
 		if err == nil {
 			s, err = f.follow(s, from, v)
 		}
@@ -184,6 +181,25 @@ func (f *Folder) load(v dataset.Version) (*state.State, error) {
 		first = cmp.Or(first, err)
 	}
 	return nil, cmp.Or(first, ErrNoPath)
+}
+
+// loadSnapshot reads a snapshot, unless it does not fit into memory.
+func (f *Folder) loadSnapshot(v dataset.Version, fetches *Fetches) (*state.State, error) {
+	t := dataset.Transition{To: v}
+	info, err := os.Stat(filepath.Join(f.Path, blobName(t)))
+	if err != nil {
+		return nil, err
+	}
+	free, err := fetches.reserve(2 * info.Size())
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	data, err := f.read(t)
+	if err != nil {
+		return nil, err
+	}
+	return state.ReadSnapshot(data, state.ReadOptions{})
 }
 
 // follow applies the deltas, or the reverse deltas, from one version to

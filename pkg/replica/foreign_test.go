@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +27,7 @@ func TestForeign(t *testing.T) {
 		}
 		dir := c.Extract(t)
 		versions := c.Index.Versions
-		first, err := (&Folder{Path: dir, Snapshots: []dataset.Version{versions[0].Version}}).load(versions[0].Version)
+		first, err := (&Folder{Path: dir, Snapshots: []dataset.Version{versions[0].Version}}).load(versions[0].Version, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,5 +159,19 @@ func TestForeignRefuses(t *testing.T) {
 	announceForeign(t, dir, last.String())
 	if err := r.Refresh(t.Context()); err != nil || r.Status().State != StateReady {
 		t.Errorf("announced %s again: error %v, state %s", last, err, r.Status().State)
+	}
+}
+
+// TestForeignMemory loads no snapshot that does not fit into memory.
+func TestForeignMemory(t *testing.T) {
+	c := golden.Cases(t)[0]
+	cfg := DefaultConfig()
+	cfg.Dataset, cfg.Folder = "foreign", c.Extract(t)
+	announceForeign(t, cfg.Folder, c.Index.Versions[0].Version.String())
+	runtime.GC()                            // what is live is what a collection has found
+	before := debug.SetMemoryLimit(1 << 20) // less than any process takes
+	defer debug.SetMemoryLimit(before)
+	if err := Open(cfg).Refresh(t.Context()); !errors.Is(err, ErrMemory) {
+		t.Errorf("Refresh = %v, want ErrMemory", err)
 	}
 }

@@ -43,9 +43,9 @@ func (c *Catalog) need(snapshot blob.Ref) int64 {
 }
 
 // room fails with ErrMemory if a snapshot that needs so much does not fit beside what
-// is live.
+// is live, or will be soon.
 func (m memory) room(need int64) error {
-	if m.limit == math.MaxInt64 || m.live+need <= m.limit {
+	if m.limit == math.MaxInt64 || need <= m.limit-m.live {
 		return nil
 	}
 	const mib = 1 << 20

@@ -29,12 +29,13 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	if next.err != nil && next.cold && !errors.Is(next.err, errCold) {
 		next.err = fmt.Errorf("%w: %w", errCold, next.err)
 	}
-	r.status.Store(&next)
 	if next.err == nil {
 		defer r.retain(ctx, next.fold)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.status.Store(&next)
+	r.place(&next)
 	close(r.looked)
 	r.looked = make(chan struct{})
 	return next.err
@@ -69,7 +70,7 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	}
 	set := r.live.Load()
 	for set.current == nil || set.current.ManifestDigest != digest || l.diverged {
-		err := r.approach(ctx, set, Point{Digest: digest}, v, l.diverged, patient)
+		err := r.approach(ctx, l, set, Point{Digest: digest}, v, patient)
 		if err == nil {
 			break
 		}
@@ -145,12 +146,13 @@ func (r *Replica) diverged(l *look, err error) {
 	}
 }
 
-// approach moves to a version, unless it failed a short while ago.
-func (r *Replica) approach(ctx context.Context, set *liveSet, at Point, v dataset.Version, anew, patient bool) error {
+// approach moves to the version that l has found, unless it failed a short while
+// ago.
+func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point, v dataset.Version, patient bool) error {
 	if err := r.backoff.wait(at.Digest, r.cfg.Now()); err != nil && patient {
 		return err
 	}
-	view, err := r.effective(ctx, set, at, v, anew)
+	view, err := r.effective(ctx, set, at, v, l.diverged)
 	if err != nil {
 		if ctx.Err() == nil {
 			r.backoff.failed(at.Digest, err, r.cfg.Now(), r.cfg.Poll)
@@ -158,7 +160,7 @@ func (r *Replica) approach(ctx context.Context, set *liveSet, at Point, v datase
 		return err
 	}
 	r.backoff = backoff{}
-	r.move(view, anew)
+	r.move(view, l.fold.Position, l.diverged)
 	return nil
 }
 

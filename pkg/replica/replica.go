@@ -24,6 +24,9 @@ type Config struct {
 	Folder string
 	// Cache, if not nil, keeps what is read from Store, for a start without it.
 	Cache *Cache
+	// Origin tells Store from others in the Cache, where anybody can read it: a
+	// start needs what was kept under the same one.
+	Origin string
 	// Declared says what a dataset without a declared schema does not show.
 	Declared Declared
 	// Poll is the greatest time between two looks at the store without a hint.
@@ -85,16 +88,17 @@ type Replica struct {
 	retaining  pause     // after a failure to bring it there
 	whole      time.Time // when the log was last found without a gap
 
-	mu      sync.Mutex    // guards changes of live, changed and looked; taken last
+	mu      sync.Mutex    // guards changes of live, changed and looked; taken last, but by Relieve
 	changed chan struct{} // closed and replaced when the current view moves
 	looked  chan struct{} // closed and replaced after each look at the store
 }
 
 // liveSet is the versions in memory. It is immutable.
 type liveSet struct {
-	store   int // how many stores came before that all views are of
-	current *View
-	views   []*View // the most recently added last; current is among them
+	store    int   // how many stores came before that all views are of
+	position int64 // in the log, as far as current is known to be effective
+	current  *View
+	views    []*View // the most recently added last; current is among them
 }
 
 // detours counts the broken blobs that were gone round, and keeps the last one.
@@ -292,9 +296,9 @@ func (r *Replica) keep(store int, view *View) bool {
 	return true
 }
 
-// move makes a view the current one. If the store is another one, all others
-// are of no use.
-func (r *Replica) move(view *View, anew bool) {
+// move makes a view the current one, which is effective at a position of the
+// log. If the store is another one, all others are of no use.
+func (r *Replica) move(view *View, position int64, anew bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.live.Load()
@@ -302,7 +306,9 @@ func (r *Replica) move(view *View, anew bool) {
 	if anew {
 		from = &liveSet{store: old.store + 1}
 	}
-	r.live.Store(from.with(view, view, r.cfg.Keep))
+	next := from.with(view, view, r.cfg.Keep)
+	next.position = position
+	r.live.Store(next)
 	if view != old.current {
 		close(r.changed)
 		r.changed = make(chan struct{})
@@ -319,7 +325,7 @@ func (s *liveSet) with(view, current *View, keep int) *liveSet {
 		i := slices.IndexFunc(views, func(v *View) bool { return v != current && v != view })
 		views = slices.Delete(views, i, i+1)
 	}
-	return &liveSet{store: s.store, current: current, views: views}
+	return &liveSet{store: s.store, position: s.position, current: current, views: views}
 }
 
 // detour counts a broken blob that is gone round.

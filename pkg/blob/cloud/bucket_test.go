@@ -9,6 +9,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -330,6 +332,24 @@ func TestShown(t *testing.T) {
 	} {
 		if got := cloud.Shown(location); got != want {
 			t.Errorf("Shown(%q) = %q, want %q", location, got, want)
+		}
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]string{
+		"/a/b":          "/a/b",
+		"/a/./b/":       "/a/b",
+		"file:///a//b/": "/a/b",
+		"./a":           filepath.Join(here, "a"),
+		"s3://b/c?region=r&secret_key=" + secretKey: "s3://b/c?region=r&secret_key=********",
+	} {
+		if got := cloud.Identity(location); got != want {
+			t.Errorf("Identity(%q) = %q, want %q", location, got, want)
 		}
 	}
 }

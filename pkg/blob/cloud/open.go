@@ -185,6 +185,16 @@ func IsURL(location string) bool {
 	return scheme.MatchString(location) && !strings.HasPrefix(strings.ToLower(location), schemeFile+"://")
 }
 
+// Identity returns what tells the store at a location from others, to be compared
+// and kept: of a folder its whole path, however it is written, else what Shown
+// returns.
+func Identity(location string) string {
+	if path, ok := Folder(location); ok {
+		return filepath.Clean(path)
+	}
+	return Shown(location)
+}
+
 // Folder returns the folder that a location names, as Open takes it; false if
 // it is that of a bucket, or none.
 func Folder(location string) (path string, ok bool) {
