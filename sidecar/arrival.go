@@ -99,7 +99,7 @@ func (g *gate) begin(from *caller, x *arrival) error {
 		return nil
 	}
 	if others := from.begin(x); g.arriving.Add(1)+int64(others) > int64(g.limits.MaxCalls) {
-		g.end(from, x, nil)
+		_ = g.end(from, x, nil) // why it is not read is said here
 		return g.refuse(refusedByCalls, errLimit, "more than %d requests that have begun and not arrived (limits.max_calls)", g.limits.MaxCalls)
 	}
 	return nil
