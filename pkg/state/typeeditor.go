@@ -189,7 +189,7 @@ func (t *typeEditor) begin() {
 
 // searchShare is of which share of a type's ordinals the holes are looked for at
 // once, for this version and the next ones: all pages are looked at for it.
-const searchShare = 64
+const searchShare = 1024
 
 // surplus returns how many of the base's holes to fill, so that not too many are
 // left if this version removes as many records as the one before added. What
