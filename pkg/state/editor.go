@@ -52,8 +52,7 @@ const (
 // schemas must be those of base, if there is one: a change of schemas takes a
 // Builder. A base with references to nothing is refused (ErrDangling): what takes the
 // free ordinal would be referred to. Records of base that no other record refers to are
-// held. It reads
-// all of base once.
+// held. It reads all of base once.
 func NewEditor(base *State, schemas []*Schema) (*Editor, error) {
 	e := &Editor{base: base}
 	e.added = e.settle

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
@@ -211,5 +212,49 @@ func TestChangedHashKey(t *testing.T) {
 				t.Errorf("%s from %s to %s: %v, want ErrIncompatible", name, texts[0], texts[1], err)
 			}
 		}
+	}
+}
+
+// TestBuildAgain builds a version after a Build that failed, with a record that went, came
+// back and went again: nothing else goes with it.
+func TestBuildAgain(t *testing.T) {
+	e, err := state.NewEditor(nil, mustSchemas(t, "N { int v; }\nK { string v; }\nS Set<K> @HashKey(v);"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(o state.Ordinal, err error) state.Ordinal {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	add := func(v int32) state.Ordinal { return must(e.AddObject("N", []state.Value{state.IntValue(v)})) }
+	done := func(err error) { must(0, err) }
+	version := func(tag int64) {
+		s, err := e.Build(state.Header{Origin: -1, Tag: tag})
+		done(err)
+		e.Commit(s)
+	}
+	first, second := add(1), add(2)
+	done(e.Hold("N", first))
+	done(e.Hold("N", second))
+	version(1)
+	done(e.Release("N", first)) // nothing has its ordinal, 0, from now on
+	version(2)
+	done(e.Release("N", second))
+	done(e.Hold("N", add(2)))
+	done(e.Release("N", second))
+	bad := must(e.AddSet("S", []state.Ordinal{must(e.AddObject("K", []state.Value{state.Null()}))}))
+	done(e.Hold("S", bad))
+	if _, err := e.Build(state.Header{Origin: -1, Tag: 3}); !errors.Is(err, state.ErrNotStorable) {
+		t.Fatalf("a null in a hash key: %v", err)
+	}
+	done(e.Release("S", bad))
+	if _, err := e.Build(state.Header{Origin: -1, Tag: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Changes()["N"].Removed; !slices.Equal(got, []state.Ordinal{second}) {
+		t.Errorf("%v were removed, want %d", got, second)
 	}
 }

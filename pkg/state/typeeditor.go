@@ -207,8 +207,8 @@ func (t *Type) emptiest(list []Ordinal, n int) []Ordinal {
 	var pages [pageSize + 1][]Ordinal // first ordinals, by number of free ones
 	last := t.Max() &^ (pageSize - 1)
 	for first := Ordinal(0); first < last; first += pageSize {
-		n := pageSize - bits.OnesCount16(t.liveBits(first))
-		pages[n] = append(pages[n], first)
+		k := pageSize - bits.OnesCount16(t.liveBits(first))
+		pages[k] = append(pages[k], first)
 	}
 	for k := pageSize; k > 0 && len(list) < n; k-- {
 		for _, first := range pages[k] {
@@ -265,7 +265,8 @@ func (t *typeEditor) build(types map[string]*Type) (*Type, Change, error) {
 // removed returns the ordinals that the base has and this version has not.
 func (t *typeEditor) removed() []Ordinal {
 	slices.Sort(t.gone)
-	return slices.DeleteFunc(slices.Clone(slices.Compact(t.gone)), t.has)
+	t.gone = slices.Compact(t.gone)
+	return slices.DeleteFunc(slices.Clone(t.gone), t.has)
 }
 
 // forget drops the contents of records that left, and of those that were added

@@ -12,9 +12,9 @@ import (
 // records of the new one, sorted: another root or key, a field whose number is
 // gone, or has another type or no presence any more, or is a set in only one of
 // them, an enum value that is gone or called otherwise, or whose number means
-// another, a number that was reserved and is not any more. Messages and enums are matched by their names without the package:
-// readers know them by one of ours, see Redeclare. Nothing means that the new
-// declaration only adds.
+// another, a number that was reserved and is not any more. Messages and enums are
+// matched by their names without the package: readers know them by one of ours, see
+// Redeclare. Nothing means that the new declaration only adds.
 func Breaking(old, next *Mapping) []string {
 	var out []string
 	if old.Root() != next.Root() {
