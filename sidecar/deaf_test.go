@@ -127,7 +127,9 @@ func TestSlowLists(t *testing.T) {
 	cfg.Limits.MaxPendingBytes = 5 * streamWindow // of which a connection has half
 	s := start(t, cfg)
 	untilReady(t, s)
-	conn := dial(t, s.Addr())
+	// Windows that do not grow, as a client's do by how fast its machine is: else
+	// it may take all lists in before they are read.
+	conn := dial(t, s.Addr(), grpc.WithStaticStreamWindowSize(64<<10))
 	var streams []grpc.ServerStreamingClient[holdfastv1.Record]
 	for range lists {
 		stream, err := holdfastv1.NewLookupClient(conn).List(t.Context(), &holdfastv1.ListRequest{Dataset: "usage"})

@@ -248,9 +248,9 @@ func untilVersion(t testing.TB, s *Sidecar, name dataset.Name, v dataset.Version
 	})
 }
 
-func dial(t testing.TB, address string) *grpc.ClientConn {
+func dial(t testing.TB, address string, options ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	c, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	c, err := grpc.NewClient(address, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
