@@ -16,9 +16,9 @@ import (
 const (
 	// leastReserve is by how many bytes a heap may grow between two collections,
 	// unless less lives: so much are some thousand requests.
-	leastReserve = 16 << 20
+	leastReserve = 12 << 20
 	// reserveShare is what part of what lives the reserve is, if that is more.
-	reserveShare = 16
+	reserveShare = 24
 
 	interval = time.Second
 )
@@ -30,7 +30,7 @@ func percent(live int64) int {
 }
 
 // Follow keeps the collector's reserve in proportion to what lives until ctx
-// ends, a sixteenth of it in a large process. It does nothing if the environment
+// ends, a twenty-fourth of it in a large process. It does nothing if the environment
 // sets GOGC, and leaves GOMEMLIMIT alone, which has the last word in any case.
 //
 // A process whose data was dropped collects every few milliseconds, as long as

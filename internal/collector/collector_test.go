@@ -18,7 +18,7 @@ func TestPercent(t *testing.T) {
 		live int64
 		want int
 	}{
-		{0, 100}, {1 << 20, 100}, {16 << 20, 100}, {64 << 20, 25}, {128 << 20, 12}, {256 << 20, 6}, {1 << 40, 6},
+		{0, 100}, {1 << 20, 100}, {12 << 20, 100}, {48 << 20, 25}, {128 << 20, 9}, {288 << 20, 4}, {1 << 40, 4},
 	} {
 		if got := percent(tc.live); got != tc.want {
 			t.Errorf("%d bytes: %d per cent, want %d", tc.live, got, tc.want)
@@ -65,7 +65,7 @@ func TestFollow(t *testing.T) {
 	go func() { Follow(ctx); close(done) }()
 	func() {
 		data := make([]byte, 256<<20)
-		await(t, 5, 7)
+		await(t, 3, 5)
 		runtime.KeepAlive(data)
 	}()
 	await(t, 50, 100)
