@@ -166,9 +166,9 @@ func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.user = a.user(name)
-	if c.user.conns >= a.limits.MaxCallerConnections {
+	if c.user.conns >= a.limits.callerConnections() {
 		a.refused.Add(1)
-		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller (limits.max_caller_connections)", errLimit, a.limits.MaxCallerConnections)
+		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller (limits.max_caller_connections)", errLimit, a.limits.callerConnections())
 	}
 	c.user.conns++
 	a.all[c] = &watched{since: time.Now()}

@@ -78,6 +78,10 @@ var failures = []struct {
 	{errPanic, codes.Internal, "INTERNAL"},
 }
 
+// limitOf says which limit an error of pkg/state/protomap is about, which does not
+// know where it is set.
+var limitOf = map[string]string{"RECORD_TOO_LARGE": "limits.max_answer_bytes", "RECORD_TOO_DEEP": "limits.max_depth"}
+
 // toStatus gives an error its gRPC code, with an ErrorInfo for programs. Errors
 // that have one, such as the transport's, keep it.
 func toStatus(err error) error {
@@ -94,7 +98,11 @@ func toStatus(err error) error {
 			break
 		}
 	}
-	s := status.New(code, err.Error())
+	text := err.Error()
+	if key := limitOf[reason]; key != "" {
+		text += " (" + key + ")"
+	}
+	s := status.New(code, text)
 	if detailed, err := s.WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: errorDomain}); err == nil {
 		s = detailed
 	}

@@ -179,7 +179,7 @@ type Limits struct {
 	// wait.
 	MaxConnections int `yaml:"max_connections"`
 	// MaxCallerConnections bounds the gRPC connections of one caller, as MaxRate
-	// has callers; further ones are closed.
+	// has callers; further ones are closed. 0 means nine tenths of MaxConnections.
 	MaxCallerConnections int `yaml:"max_caller_connections"`
 	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
 	// socket, else of one host; 0 means no bound. A Diff or Versions counts as a
@@ -203,6 +203,14 @@ type Limits struct {
 	MaxVersions int `yaml:"max_versions"`
 }
 
+// callerConnections returns MaxCallerConnections or, if that is 0, what it means.
+func (l Limits) callerConnections() int {
+	if l.MaxCallerConnections > 0 {
+		return l.MaxCallerConnections
+	}
+	return max(1, l.MaxConnections-l.MaxConnections/10)
+}
+
 // DefaultConfig returns a Config that serves nothing yet.
 func DefaultConfig() Config {
 	return Config{
@@ -214,7 +222,7 @@ func DefaultConfig() Config {
 		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: protomap.DefaultLimits().Depth, MaxBatch: 10000,
-			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxCallerConnections: 900, MaxLoads: 4, MaxVersions: 4,
+			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxLoads: 4, MaxVersions: 4,
 			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
@@ -442,12 +450,15 @@ func (l Limits) validate(bad refusal) {
 	}{
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
 		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_loads", l.MaxLoads, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
-		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_caller_connections", l.MaxCallerConnections, 1}, {"max_versions", l.MaxVersions, 2},
+		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_caller_connections", l.MaxCallerConnections, 0}, {"max_versions", l.MaxVersions, 2},
 		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 64 << 10},
 	} {
 		if v.n < v.least {
 			bad("limits."+v.key, "%d is less than %d", v.n, v.least)
 		}
+	}
+	if l.MaxCallerConnections > l.MaxConnections {
+		bad("limits.max_caller_connections", "%d is more than limits.max_connections, which is %d: one caller could have all of them", l.MaxCallerConnections, l.MaxConnections)
 	}
 	if most := protomap.DefaultLimits().Depth; l.MaxDepth > most {
 		bad("limits.max_depth", "%d is more than %d, the deepest that a record can be", l.MaxDepth, most)

@@ -97,6 +97,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Poll = 0 }, "poll: 0s"},
 		{func(c *Config) { c.Limits.MaxBatch = 0 }, "limits.max_batch: 0 is less than 1"},
 		{func(c *Config) { c.Cache.Dir = c.Datasets[0].Store }, "overlap: give the cache a folder of its own"},
+		{func(c *Config) { c.Limits.MaxConnections, c.Limits.MaxCallerConnections = 5, 6 }, "limits.max_caller_connections: 6 is more than limits.max_connections, which is 5: one caller could have all of them"},
 		{func(c *Config) { c.Limits.MaxDepth = 65 }, "limits.max_depth: 65 is more than 64, the deepest that a record can be"},
 		{func(c *Config) { c.Sessions.MaxPerCaller = -1 }, "sessions.max_per_caller: -1"},
 		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},
@@ -130,7 +131,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
-	l := Limits{MaxRate: -1}
+	l := Limits{MaxRate: -1, MaxCallerConnections: -1}
 	n := 0
 	l.validate(func(string, string, ...any) { n++ })
 	if want := reflect.TypeOf(l).NumField(); n != want {
@@ -147,9 +148,9 @@ func TestValidateWithoutALook(t *testing.T) {
 		{func(c *Config) { c.Datasets[0].Store = "http://x/y" }, `datasets[0].store: store: http://x: scheme "http" is unknown`},
 		{func(c *Config) { c.Datasets[0].Store = "s3://k:s@b" }, "datasets[0].store: store: s3://…: the URL holds credentials"},
 		{func(c *Config) { *c = DefaultConfig().FromStore("http://x/y") }, `store: http://x: scheme "http" is unknown`},
-		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "0.0.0.0:0" }, "gossip: gossip configuration: bind address 0.0.0.0:0 is not loopback, so a key is required"},
-		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "host:0" }, `gossip: gossip configuration: address "host:0": use an IP address`},
-		{func(c *Config) { c.Gossip.Cluster = strings.Repeat("x", 1000) }, "gossip: gossip configuration: cluster name"},
+		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "0.0.0.0:0" }, "gossip: it cannot be used: bind address 0.0.0.0:0 is not loopback, so a key is required"},
+		{func(c *Config) { c.Gossip.Cluster, c.Gossip.Bind = "x", "host:0" }, `gossip: it cannot be used: address "host:0": use an IP address`},
+		{func(c *Config) { c.Gossip.Cluster = strings.Repeat("x", 1000) }, "gossip: it cannot be used: cluster name"},
 	} {
 		cfg := DefaultConfig()
 		cfg.Datasets = []DatasetConfig{{Name: "usage", Store: "s"}}

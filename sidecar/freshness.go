@@ -256,8 +256,17 @@ func reachPatience(ctx context.Context) time.Duration {
 	return patience
 }
 
-// reach waits until the current version is v or a later one, or until end.
+// reach waits until the current version is v or a later one, or until end. Those who
+// wait are no more than half of all calls, so that they leave room for those who do not.
 func (s *served) reach(ctx context.Context, v dataset.Version, end time.Time) error {
+	if view := s.replica.Current(); view != nil && view.Version() >= v {
+		return nil
+	}
+	waits := &s.gate.waits
+	if !waits.enter() {
+		return s.gate.refuse(refusedByCalls, errLimit, "more than %d calls that wait for a version (half of limits.max_calls)", waits.most)
+	}
+	defer waits.leave()
 	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
 	for {

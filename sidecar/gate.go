@@ -34,6 +34,7 @@ type gate struct {
 
 	calls    room // look-ups under way
 	heavy    room // of them, those of classHeavy
+	waits    room // of them, those that wait for a version
 	standing room // calls that stay open
 
 	refusals [refusalCount]atomic.Uint64
@@ -95,6 +96,7 @@ func (r *room) leave() { r.now.Add(-1) }
 func newGate(l Limits) *gate {
 	g := &gate{limits: l, codec: newCodec().withBatch(l.MaxBatch)}
 	g.calls.most, g.heavy.most, g.standing.most = int64(l.MaxCalls), int64(l.MaxHeavyCalls), int64(l.MaxCalls)
+	g.waits.most = max(1, int64(l.MaxCalls)/2)
 	return g
 }
 

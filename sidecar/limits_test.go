@@ -342,9 +342,9 @@ func TestSharedSubRecords(t *testing.T) {
 	began := time.Now()
 	lookup := holdfastv1.NewLookupClient(dial(t, s.Addr()))
 	_, err := lookup.Get(t.Context(), &holdfastv1.GetRequest{Dataset: "bomb", Key: []string{"x"}})
-	fails(t, "generic", err, codes.ResourceExhausted, "RECORD_TOO_LARGE", "")
+	fails(t, "generic", err, codes.ResourceExhausted, "RECORD_TOO_LARGE", "limits.max_answer_bytes")
 	_, err = newClient(t, s, "bomb").call(t.Context(), "GetRoot", `{"id":"x"}`)
-	fails(t, "typed", err, codes.ResourceExhausted, "RECORD_TOO_LARGE", "")
+	fails(t, "typed", err, codes.ResourceExhausted, "RECORD_TOO_LARGE", "limits.max_answer_bytes")
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %s", took)
 	}

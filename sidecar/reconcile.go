@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -71,7 +72,12 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	cfg.Jitter, cfg.StartJitter, cfg.NoFallback = s.cfg.HintJitter, s.cfg.HintJitter, d.Fallback == FallbackWait
 	cfg.Fetches, cfg.Members = s.fetches, s.members
 	cfg.Now, cfg.Logger, cfg.Cache, cfg.Origin = s.options.Now, s.log, s.cache, cloud.Identity(d.Store)
+	var out *served
+	var first sync.Once
 	cfg.Confirmed = func(h announce.Hint) {
+		first.Do(func() {
+			s.log.Info("a dataset is served", "dataset", d.Name, "version", h.Version, "records", out.replica.Current().Root().Len())
+		})
 		if s.gossip != nil {
 			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news
 		}
@@ -82,7 +88,7 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 		}
 	}
 	limits := protomap.Limits{Depth: s.cfg.Limits.MaxDepth, Size: s.cfg.Limits.MaxAnswerBytes}
-	out := newServed(d, replica.Open(cfg), limits)
+	out = newServed(d, replica.Open(cfg), limits, s.gate)
 	out.sessions, out.now = s.sessions, s.options.Now
 	return out
 }

@@ -20,6 +20,7 @@ type served struct {
 	sessions *replica.Sessions
 	now      func() time.Time
 	limits   protomap.Limits
+	gate     *gate // that calls came through
 	stats    *callStats
 
 	mu    sync.Mutex // one plan is made at a time; readers do not take it
@@ -41,8 +42,8 @@ type planned struct {
 	err  error
 }
 
-func newServed(d DatasetConfig, r *replica.Replica, limits protomap.Limits) *served {
-	s := &served{declared: d, replica: r, limits: limits, stats: new(callStats)}
+func newServed(d DatasetConfig, r *replica.Replica, limits protomap.Limits, g *gate) *served {
+	s := &served{declared: d, replica: r, limits: limits, gate: g, stats: new(callStats)}
 	s.plans.Store(&map[schemaID]planned{})
 	s.lastHeader.Store(&headerText{})
 	return s

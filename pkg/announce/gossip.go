@@ -24,7 +24,7 @@ import (
 )
 
 // ErrGossipConfig says that a GossipConfig cannot be used.
-var ErrGossipConfig = errors.New("gossip configuration")
+var ErrGossipConfig = errors.New("it cannot be used")
 
 const (
 	// defaultBind is loopback, where no key is needed.

@@ -178,7 +178,7 @@ func (c *Catalog) Find(ctx context.Context, f announce.Fold, v dataset.Version) 
 		}
 	}
 	if v < f.Horizon && v < oldest {
-		return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, prunedBelow(f))
+		return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, maybePruned(f))
 	}
 	return Point{}, fmt.Errorf("dataset %s, version %s: %w", c.name, v, ErrNoVersion)
 }

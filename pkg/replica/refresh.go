@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -152,6 +153,7 @@ func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point,
 	if err := r.backoff.wait(at.Digest, r.cfg.Now()); err != nil && patient {
 		return err
 	}
+	started := r.cfg.Now()
 	view, err := r.effective(ctx, set, at, v, l.diverged)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -161,6 +163,8 @@ func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point,
 	}
 	r.backoff = backoff{}
 	r.move(view, l.fold.Position, l.diverged)
+	r.cfg.Logger.Debug("a version is applied", "dataset", r.cfg.Dataset, "version", v,
+		"records", view.Root().Len(), "took", r.cfg.Now().Sub(started).Round(time.Millisecond))
 	return nil
 }
 
