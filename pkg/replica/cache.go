@@ -206,26 +206,29 @@ func (c *Cache) get(key string) ([]byte, bool) {
 	return b, true
 }
 
-// open is get for a file that is too large to be in memory as a whole.
+// open is get for a file that is too large to be in memory as a whole. Whoever reads it
+// sees whether it is damaged, and asks damaged then.
 func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
-	want, ok := digestOf(key)
-	if !ok || !c.use(key) {
+	if _, ok := digestOf(key); !ok || !c.use(key) {
 		return nil, 0, false
 	}
 	f, size, err := blob.OpenFile(c.path(key))
-	if err != nil {
-		return nil, 0, c.found(key, false)
+	return f, size, c.found(key, err == nil)
+}
+
+// damaged says whether the cache has the file of a key, but not as it was; it goes then.
+func (c *Cache) damaged(key string) bool {
+	want, ok := digestOf(key)
+	if !ok || !c.use(key) {
+		return false
 	}
 	h := sha256.New()
-	_, err = io.Copy(h, f)
+	f, _, err := blob.OpenFile(c.path(key))
 	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if !c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:])) {
+		_, err = io.Copy(h, f)
 		_ = f.Close() // it was only read
-		return nil, 0, false
 	}
-	return f, size, true
+	return !c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
 }
 
 // found notes for the next process that a file was used, or removes it if it is
@@ -440,7 +443,7 @@ func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
 		return b, nil
 	}
 	if s.Store == nil {
-		return nil, fmt.Errorf("get %s from cache: %w", key, blob.ErrNotFound)
+		return nil, fmt.Errorf("get %s: it is not in the cache, or was damaged there: %w", key, blob.ErrNotFound)
 	}
 	b, err := s.Store.Get(ctx, key)
 	if err != nil {
@@ -452,8 +455,7 @@ func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
 	return b, nil
 }
 
-// Stream implements blob.Streamer. A file of the cache is read twice, first to see
-// that it is not damaged.
+// Stream implements blob.Streamer. A file of the cache may be damaged.
 func (s cachedStore) Stream(ctx context.Context, key string) (io.ReadCloser, int64, error) {
 	if f, size, ok := s.cache.open(key); ok {
 		return f, size, nil

@@ -43,5 +43,8 @@ func TestCacheDamaged(t *testing.T) {
 		if store.gets.Load() == before {
 			t.Errorf("%s: nothing was fetched again", name)
 		}
+		if s := r.Status(); s.Detours > 0 { // the store's own are whole
+			t.Errorf("%s: %d blobs were gone round: %s", name, s.Detours, s.Detour)
+		}
 	}
 }

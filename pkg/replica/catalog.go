@@ -364,17 +364,15 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 	return s.Apply(data)
 }
 
-// readSnapshot reads a snapshot without holding all of it in memory.
-func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s *state.State, err error) {
-	r, err := blob.Stream(ctx, c.store, key, ref)
-	if err := c.count(ctx, ref, err); err != nil {
-		return nil, err
+// readSnapshot reads a snapshot without holding all of it in memory; what is damaged in
+// the cache, once more from the store.
+func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (*state.State, error) {
+	s, unread, err := c.decodeSnapshot(ctx, key, ref)
+	if of, ok := c.store.(cachedStore); ok && unread != nil && ctx.Err() == nil && of.cache.damaged(key) && of.Store != nil {
+		s, unread, err = c.decodeSnapshot(ctx, key, ref)
 	}
-	defer r.Close()
-	s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
-	_, rest := io.Copy(io.Discard, r) // to its end, which says whether all of it is right
-	if rest := c.count(ctx, ref, rest); rest != nil {
-		return nil, rest
+	if unread := c.count(ctx, ref, unread); unread != nil {
+		return nil, unread
 	}
 	if err == nil && ref.Size > 0 && c.declared.Filter != nil {
 		c.mu.Lock()
@@ -382,6 +380,19 @@ func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (s
 		c.share = float64(s.Size()) / float64(ref.Size)
 	}
 	return s, err
+}
+
+// decodeSnapshot decodes a snapshot. unread is why not all of it could be read, or is
+// what it should be.
+func (c *Catalog) decodeSnapshot(ctx context.Context, key string, ref blob.Ref) (s *state.State, unread, err error) {
+	r, err := blob.Stream(ctx, c.store, key, ref)
+	if err != nil {
+		return nil, err, nil
+	}
+	defer r.Close()
+	s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
+	_, unread = io.Copy(io.Discard, r) // to its end, which says whether all of it is right
+	return s, unread, err
 }
 
 // count counts a failure to read a blob, or its end, and returns the error: with
