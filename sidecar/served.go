@@ -21,6 +21,7 @@ type served struct {
 	now      func() time.Time
 	limits   protomap.Limits
 	stats    *callStats
+	listed   *listed
 
 	mu    sync.Mutex // one plan is made at a time; readers do not take it
 	plans atomic.Pointer[map[schemaID]planned]
