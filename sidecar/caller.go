@@ -19,7 +19,8 @@ type user struct {
 	name    string
 	lookups *rate // nil if there is no bound
 	others  *rate // health, reflection and pages for operators
-	conns   int   // guarded by the mutex of callers
+	conns   int   // of gRPC; guarded by the mutex of callers, as is pages
+	pages   int   // connections to the admin address
 }
 
 // otherRate is the least rate of what is no look-up, so that a low rate of
@@ -166,13 +167,37 @@ func (a *callers) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c.user = a.user(name)
-	if c.user.conns >= a.limits.callerConnections() {
-		a.refused.Add(1)
+	if !a.count(&c.user.conns) {
 		return nil, nil, fmt.Errorf("%w: more than %d connections of one caller (limits.max_caller_connections)", errLimit, a.limits.callerConnections())
 	}
-	c.user.conns++
 	a.all[c] = &watched{since: time.Now()}
 	return &callerConn{Conn: conn, forget: sync.OnceFunc(func() { a.forget(c) })}, c, nil
+}
+
+// count counts a connection in, if there is room. The mutex is held.
+func (a *callers) count(conns *int) bool {
+	if *conns >= a.limits.callerConnections() {
+		a.refused.Add(1)
+		return false
+	}
+	*conns++
+	return true
+}
+
+// admit counts a connection to the admin address in until it is closed. It
+// returns nil if its host has too many of them.
+func (a *callers) admit(conn net.Conn) net.Conn {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := a.user(hostOf(conn.RemoteAddr().String()))
+	if !a.count(&u.pages) {
+		return nil
+	}
+	return &callerConn{Conn: conn, forget: sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		u.pages--
+	})}
 }
 
 // user returns the user of a name. The mutex is held.
@@ -248,7 +273,7 @@ func (a *callers) sweep(now time.Time) (closed int) {
 		}
 	}
 	for name, u := range a.users {
-		if u.conns == 0 && u.lookups.idle(now) && u.others.idle(now) {
+		if u.conns == 0 && u.pages == 0 && u.lookups.idle(now) && u.others.idle(now) {
 			delete(a.users, name)
 		}
 	}

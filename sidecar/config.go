@@ -179,7 +179,8 @@ type Limits struct {
 	// wait.
 	MaxConnections int `yaml:"max_connections"`
 	// MaxCallerConnections bounds the gRPC connections of one caller, as MaxRate
-	// has callers; further ones are closed. 0 means nine tenths of MaxConnections.
+	// has callers, and likewise those to the admin address; further ones are closed.
+	// 0 means nine tenths of MaxConnections.
 	MaxCallerConnections int `yaml:"max_caller_connections"`
 	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
 	// socket, else of one host; 0 means no bound. A Diff or Versions counts as a
@@ -201,6 +202,10 @@ type Limits struct {
 	MaxLoads int `yaml:"max_loads"`
 	// MaxVersions bounds the versions of a dataset in memory.
 	MaxVersions int `yaml:"max_versions"`
+	// MaxListedVersions bounds the versions of a dataset that lists under way
+	// read, also those that are no longer among MaxVersions; beyond that the lists
+	// of the oldest ones end.
+	MaxListedVersions int `yaml:"max_listed_versions"`
 }
 
 // callerConnections returns MaxCallerConnections or, if that is 0, what it means.
@@ -222,7 +227,7 @@ func DefaultConfig() Config {
 		Cache:    CacheConfig{MaxBytes: 10 << 30},
 		Limits: Limits{
 			MaxMessageBytes: 4 << 20, MaxAnswerBytes: 64 << 20, MaxDepth: protomap.DefaultLimits().Depth, MaxBatch: 10000,
-			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxLoads: 4, MaxVersions: 4,
+			MaxStreams: 1000, MaxCalls: 10000, MaxHeavyCalls: 4, MaxConnections: 1000, MaxLoads: 4, MaxVersions: 4, MaxListedVersions: 64,
 			MaxListRecords: 100_000_000, MaxListTime: time.Hour, MaxStall: 30 * time.Second, MaxPendingBytes: 256 << 20,
 		},
 	}
@@ -451,7 +456,7 @@ func (l Limits) validate(bad refusal) {
 		{"max_message_bytes", l.MaxMessageBytes, 1}, {"max_answer_bytes", l.MaxAnswerBytes, 1},
 		{"max_depth", l.MaxDepth, 1}, {"max_heavy_calls", l.MaxHeavyCalls, 1}, {"max_loads", l.MaxLoads, 1}, {"max_batch", l.MaxBatch, 1}, {"max_streams", l.MaxStreams, 1},
 		{"max_calls", l.MaxCalls, 1}, {"max_connections", l.MaxConnections, 1}, {"max_caller_connections", l.MaxCallerConnections, 0}, {"max_versions", l.MaxVersions, 2},
-		{"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 64 << 10},
+		{"max_listed_versions", l.MaxListedVersions, 1}, {"max_rate", l.MaxRate, 0}, {"max_list_records", l.MaxListRecords, 1}, {"max_pending_bytes", int(l.MaxPendingBytes), 64 << 10},
 	} {
 		if v.n < v.least {
 			bad("limits."+v.key, "%d is less than %d", v.n, v.least)

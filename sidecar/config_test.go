@@ -116,6 +116,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Datasets[0].LeaveOut = []string{"A.b", "A.c", "A.b"} }, "datasets[0].leave_out[2]: A.b is left out twice"},
 		{func(c *Config) { c.Limits.MaxPendingBytes = 1 }, "limits.max_pending_bytes: 1 is less than 65536"},
 		{func(c *Config) { c.Limits.MaxVersions = 1 }, "limits.max_versions: 1 is less than 2"},
+		{func(c *Config) { c.Limits.MaxListedVersions = 0 }, "limits.max_listed_versions: 0 is less than 1"},
 		{func(c *Config) { c.Poll = 1 }, "poll: 1ns is not from 1ms to 8760h0m0s"},
 		{func(c *Config) { c.Poll = math.MaxInt64 }, "poll: 2562047h47m16.854775807s is not from 1ms to 8760h0m0s"},
 		{func(c *Config) { c.Limits.MaxStall = 3 }, "limits.max_stall: 3ns is not from 1ms to 8760h0m0s"},

@@ -13,9 +13,9 @@
 // memory of requests and of answers that are made and wait to be sent,
 // routes.go for the table that calls are dispatched by, typed.go, plan.go and
 // codec.go for the path of a look-up, freshness.go and metadata.go for request
-// metadata, generic.go for the generic service and http.go for curl, codes.go for
-// errors, server.go for the gRPC server, status.go and metrics.go for what is
-// seen from outside.
+// metadata, list.go and listed.go for lists, generic.go for the generic service
+// and http.go for curl, codes.go for errors, server.go for the gRPC server,
+// status.go and metrics.go for what is seen from outside.
 //
 // Invariants:
 //

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
@@ -246,6 +248,26 @@ func untilVersion(t testing.TB, s *Sidecar, name dataset.Name, v dataset.Version
 		r := s.Replica(name)
 		return r != nil && r.Current() != nil && r.Current().Version() == v && s.Ready() == nil
 	})
+}
+
+// watchView returns what waits until nobody keeps the version in memory that is
+// current now.
+func watchView(t testing.TB, r *replica.Replica) (letGo func()) {
+	t.Helper()
+	gone := make(chan struct{})
+	runtime.SetFinalizer(r.Current(), func(*replica.View) { close(gone) })
+	return func() {
+		t.Helper()
+		until(t, "the old version to be let go", func() bool {
+			runtime.GC()
+			select {
+			case <-gone:
+				return true
+			default:
+				return false
+			}
+		})
+	}
 }
 
 func dial(t testing.TB, address string, options ...grpc.DialOption) *grpc.ClientConn {

@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/types/dynamicpb"
 
-	"github.com/holdfast-data/holdfast/pkg/replica"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
@@ -130,11 +129,7 @@ func TestStalledList(t *testing.T) {
 	cfg.Limits.MaxStall, cfg.Limits.MaxVersions = 2*time.Second, 2
 	s := start(t, cfg)
 	untilReady(t, s)
-	gone := make(chan struct{})
-	func() {
-		view := s.Replica("usage").Current()
-		runtime.SetFinalizer(view, func(*replica.View) { close(gone) })
-	}()
+	letGo := watchView(t, s.Replica("usage"))
 	c := newClient(t, s, "usage")
 	stream, err := c.conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, "/"+string(c.service.FullName())+"/ListUsage")
 	if err != nil {
@@ -173,15 +168,7 @@ func TestStalledList(t *testing.T) {
 	if n < 2 || n > 20_000 {
 		t.Errorf("%d records before the error", n)
 	}
-	until(t, "the old version to be let go", func() bool {
-		runtime.GC()
-		select {
-		case <-gone:
-			return true
-		default:
-			return false
-		}
-	})
+	letGo()
 }
 
 // TestHalfOpen has a client that begins a call and sends no request: it is cut

@@ -11,7 +11,8 @@ import (
 // list gives each record of what is read to send, at most limit of them unless
 // it is 0. A send that blocks for too long, because the caller does not read,
 // ends the call, and with it the stream; so a caller that stalls does not keep a
-// version in memory.
+// version in memory. Nor do those that are slow keep many: the list ends, too,
+// when too many newer versions are being listed.
 func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) error {
 	limits := s.cfg.Limits
 	records := uint64(r.view.Root().Len())
@@ -21,6 +22,11 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 	if records > uint64(limits.MaxListRecords) {
 		return fmt.Errorf("%w: the list has %d records, at most %d are allowed (limits.max_list_records)", errLimit, records, limits.MaxListRecords)
 	}
+	at, err := r.listed.enter(r.view)
+	if err != nil {
+		return err
+	}
+	defer r.listed.leave(at)
 	var sent atomic.Uint64
 	ended := make(chan error, 1)
 	// The stream outlives this function only as far as a send that is stuck in
@@ -38,7 +44,7 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 			return send(record)
 		})
 	}()
-	return awaitList(ended, &sent, limits)
+	return awaitList(ended, at, &sent, limits)
 }
 
 // each calls f with the first n records.
@@ -56,7 +62,7 @@ func (r reading) each(n uint64, f func(state.Record) error) error {
 }
 
 // awaitList waits for the end of a list that makes progress.
-func awaitList(ended <-chan error, sent *atomic.Uint64, limits Limits) error {
+func awaitList(ended <-chan error, at *listing, sent *atomic.Uint64, limits Limits) error {
 	tick := time.NewTicker(limits.MaxStall / 4)
 	defer tick.Stop()
 	end := time.NewTimer(limits.MaxListTime)
@@ -68,6 +74,8 @@ func awaitList(ended <-chan error, sent *atomic.Uint64, limits Limits) error {
 			return err
 		case <-end.C:
 			return fmt.Errorf("%w: the list takes longer than %s", errTooSlow, limits.MaxListTime)
+		case <-at.over:
+			return at.tooOld()
 		case <-tick.C:
 		}
 		now := sent.Load()

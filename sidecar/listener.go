@@ -38,6 +38,27 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
+// callerListener has at most so many connections of one host at a time, so that
+// it does not leave others without; further ones are closed.
+type callerListener struct {
+	net.Listener
+	callers *callers
+}
+
+// Accept waits for a connection that may stay.
+func (l callerListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if admitted := l.callers.admit(c); admitted != nil {
+			return admitted, nil
+		}
+		c.Close()
+	}
+}
+
 // limitedConn makes room when it is closed.
 type limitedConn struct {
 	net.Conn

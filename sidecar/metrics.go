@@ -75,7 +75,7 @@ type collector struct {
 	s                                              *Sidecar
 	lookups, seconds, panics, calls, refused       *prometheus.Desc
 	ready, age, records, versions, behind, members *prometheus.Desc
-	pending, unread, waiting                       *prometheus.Desc
+	pending, unread, waiting, listed               *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -91,6 +91,7 @@ func newCollector(s *Sidecar) *collector {
 		calls:    desc("lookups_running", "Look-ups under way."),
 		unread:   desc("answers_pending_bytes", "Memory of the answers that are being made or wait to be sent, and of large requests, at most limits.max_pending_bytes."),
 		waiting:  desc("lists_waiting", "Lists that wait for room, until answers are read."),
+		listed:   desc("listed_versions", "Versions that lists under way read.", "dataset"),
 		ready:    desc("dataset_ready", "1 if the dataset is applied and can be asked.", "dataset"),
 		age:      desc("dataset_age_seconds", "Time since a look at the store last confirmed the applied version.", "dataset"),
 		records:  desc("dataset_records", "Records of the root type.", "dataset"),
@@ -103,7 +104,7 @@ func newCollector(s *Sidecar) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.unread, c.waiting, c.members} {
+	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.unread, c.waiting, c.listed, c.members} {
 		to <- d
 	}
 }
@@ -139,6 +140,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	for name, d := range c.s.routes.Load().datasets {
+		gauge(c.listed, float64(d.listed.count()), string(name))
 		c.collectCalls(to, string(name), d.stats)
 	}
 }

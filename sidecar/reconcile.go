@@ -89,7 +89,7 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	}
 	limits := protomap.Limits{Depth: s.cfg.Limits.MaxDepth, Size: s.cfg.Limits.MaxAnswerBytes}
 	out = newServed(d, replica.Open(cfg), limits, s.gate)
-	out.sessions, out.now = s.sessions, s.options.Now
+	out.sessions, out.now, out.listed = s.sessions, s.options.Now, newListed(s.cfg.Limits.MaxListedVersions)
 	return out
 }
 

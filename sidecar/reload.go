@@ -108,7 +108,7 @@ func sameDeclaration(a, b DatasetConfig) bool {
 // with returns s by another declaration of the same replica.
 func (s *served) with(d DatasetConfig) *served {
 	n := newServed(d, s.replica, s.limits, s.gate)
-	n.sessions, n.now, n.stats, n.end = s.sessions, s.now, s.stats, s.end
+	n.sessions, n.now, n.stats, n.listed, n.end = s.sessions, s.now, s.stats, s.listed, s.end
 	n.plans.Store(s.plans.Load())
 	return n
 }

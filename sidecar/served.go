@@ -22,6 +22,7 @@ type served struct {
 	limits   protomap.Limits
 	gate     *gate // that calls came through
 	stats    *callStats
+	listed   *listed
 
 	mu    sync.Mutex // one plan is made at a time; readers do not take it
 	plans atomic.Pointer[map[schemaID]planned]

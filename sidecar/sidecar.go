@@ -164,7 +164,7 @@ func (s *Sidecar) listen() error {
 		if err != nil {
 			return err
 		}
-		s.adminAddr = limitListener(l, s.cfg.Limits.MaxConnections)
+		s.adminAddr = limitListener(callerListener{l, s.callers}, s.cfg.Limits.MaxConnections)
 	}
 	if s.cfg.Gossip.Cluster == "" {
 		return nil
