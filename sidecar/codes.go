@@ -30,6 +30,7 @@ var (
 	errLimit       = errors.New("limit exceeded")
 	errRate        = errors.New("too many look-ups a second")
 	errTooSlow     = errors.New("answer is not read")
+	errListed      = errors.New("too many versions are being listed")
 	errUnfinished  = errors.New("request does not arrive")
 	errUnsupported = errors.New("not supported by this release")
 	errPanic       = errors.New("internal error")
@@ -66,6 +67,7 @@ var failures = []struct {
 	{errLimit, codes.ResourceExhausted, "LIMIT"},
 	{errRate, codes.ResourceExhausted, "RATE"},
 	{errTooSlow, codes.ResourceExhausted, "TOO_SLOW"},
+	{errListed, codes.ResourceExhausted, "TOO_SLOW"},
 	{errUnfinished, codes.ResourceExhausted, "TOO_SLOW"},
 	{protomap.ErrTooLarge, codes.ResourceExhausted, "RECORD_TOO_LARGE"},
 	{protomap.ErrTooDeep, codes.ResourceExhausted, "RECORD_TOO_DEEP"},

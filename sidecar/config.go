@@ -213,7 +213,7 @@ func (l Limits) callerConnections() int {
 	if l.MaxCallerConnections > 0 {
 		return l.MaxCallerConnections
 	}
-	return max(1, l.MaxConnections-l.MaxConnections/10)
+	return max(1, l.MaxConnections-max(1, l.MaxConnections/10))
 }
 
 // DefaultConfig returns a Config that serves nothing yet.
@@ -463,7 +463,7 @@ func (l Limits) validate(bad refusal) {
 		}
 	}
 	if l.MaxCallerConnections > l.MaxConnections {
-		bad("limits.max_caller_connections", "%d is more than limits.max_connections, which is %d: one caller could have all of them", l.MaxCallerConnections, l.MaxConnections)
+		bad("limits.max_caller_connections", "%d is more than limits.max_connections, which is %d", l.MaxCallerConnections, l.MaxConnections)
 	}
 	if most := protomap.DefaultLimits().Depth; l.MaxDepth > most {
 		bad("limits.max_depth", "%d is more than %d, the deepest that a record can be", l.MaxDepth, most)

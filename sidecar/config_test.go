@@ -97,7 +97,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Poll = 0 }, "poll: 0s"},
 		{func(c *Config) { c.Limits.MaxBatch = 0 }, "limits.max_batch: 0 is less than 1"},
 		{func(c *Config) { c.Cache.Dir = c.Datasets[0].Store }, "overlap: give the cache a folder of its own"},
-		{func(c *Config) { c.Limits.MaxConnections, c.Limits.MaxCallerConnections = 5, 6 }, "limits.max_caller_connections: 6 is more than limits.max_connections, which is 5: one caller could have all of them"},
+		{func(c *Config) { c.Limits.MaxConnections, c.Limits.MaxCallerConnections = 5, 6 }, "limits.max_caller_connections: 6 is more than limits.max_connections, which is 5"},
 		{func(c *Config) { c.Limits.MaxDepth = 65 }, "limits.max_depth: 65 is more than 64, the deepest that a record can be"},
 		{func(c *Config) { c.Sessions.MaxPerCaller = -1 }, "sessions.max_per_caller: -1"},
 		{func(c *Config) { c.HintJitter = -1 }, "hint_jitter: -1ns"},

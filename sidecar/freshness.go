@@ -102,8 +102,8 @@ func single(ctx context.Context, key string) (string, error) {
 type reading struct {
 	view *replica.View
 	plan *plan
-	// listed counts the lists of the dataset.
-	listed *listed
+	// of is the dataset.
+	of *served
 	// header says how fresh that is. Calls share it, so it must not be changed.
 	// It may be there when the call fails.
 	header metadata.MD
@@ -209,7 +209,7 @@ func (s *served) reading(view *replica.View, fresh replica.Freshness) (reading, 
 	if err != nil {
 		return reading{header: s.header(view.Version(), fresh, "")}, err
 	}
-	return reading{view, p, s.listed, s.header(view.Version(), fresh, p.leftOut)}, nil
+	return reading{view, p, s, s.header(view.Version(), fresh, p.leftOut)}, nil
 }
 
 // fresh says how fresh the dataset is, and fails if that is not what is wanted.

@@ -22,16 +22,18 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 	if records > uint64(limits.MaxListRecords) {
 		return fmt.Errorf("%w: the list has %d records, at most %d are allowed (limits.max_list_records)", errLimit, records, limits.MaxListRecords)
 	}
-	at, err := r.listed.enter(r.view)
+	at, err := r.of.listed.enter(r.view, r.of.replica.Current())
 	if err != nil {
 		return err
 	}
-	defer r.listed.leave(at)
+	defer r.of.listed.leave(at)
 	var sent atomic.Uint64
-	ended := make(chan error, 1)
+	var stopped atomic.Bool
+	ended, done := make(chan error, 1), make(chan struct{})
 	// The stream outlives this function only as far as a send that is stuck in
 	// it: that fails as soon as the call has ended.
 	go func() {
+		defer close(done)
 		err := errPanic // unless it returns
 		defer func() {
 			if p := recover(); p != nil {
@@ -40,12 +42,25 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 			ended <- err
 		}()
 		err = r.each(records, func(record state.Record) error {
+			if stopped.Load() {
+				return errTooSlow
+			}
 			defer sent.Add(1)
 			return send(record)
 		})
 	}()
-	return awaitList(ended, at, &sent, limits)
+	err = awaitList(ended, at, &sent, limits)
+	stopped.Store(true)
+	select { // what is sent behind the end of a call gets lost, and would count for ever as waiting
+	case <-done:
+	case <-time.After(lastSend):
+	}
+	return err
 }
+
+// lastSend is how long a list that is cut off waits for what it sends just then: no
+// more, if the caller does not read.
+const lastSend = 100 * time.Millisecond
 
 // each calls f with the first n records.
 func (r reading) each(n uint64, f func(state.Record) error) error {

@@ -12,8 +12,9 @@ import (
 // listed are the versions of a dataset that lists under way read. Each stays in
 // memory for as long as the callers take to read it, so that those who are slow,
 // each at another version, could keep any number of them. There are at most so
-// many: where one more is listed, the lists of the oldest one end. One that was
-// let go and loaded again is in memory twice, and counts so.
+// many, the newest one apart, which is in memory anyway: where one more is listed,
+// the lists of the oldest one end. One that was let go and loaded again is in memory
+// twice, and counts so.
 type listed struct {
 	most int
 
@@ -32,17 +33,19 @@ type listing struct {
 func newListed(most int) *listed { return &listed{most: most} }
 
 // enter counts a list in, until leave, and ends those of the oldest version if
-// there is one too many. It fails if that is this one.
-func (l *listed) enter(view *replica.View) (*listing, error) {
+// there is one too many. It fails if that is this one. Those of the current version,
+// which a pin may have made an old one, are not ended.
+func (l *listed) enter(view, current *replica.View) (*listing, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.at(view)
 	x.lists++
-	if len(l.versions) <= l.most {
+	at := slices.IndexFunc(l.versions, func(x *listing) bool { return x.view != current })
+	if len(l.versions) <= l.most || at < 0 {
 		return x, nil
 	}
-	oldest := l.versions[0]
-	l.versions = slices.Delete(l.versions, 0, 1)
+	oldest := l.versions[at]
+	l.versions = slices.Delete(l.versions, at, at+1)
 	close(oldest.over)
 	if oldest == x {
 		return nil, x.tooOld()
@@ -85,6 +88,5 @@ func (l *listed) count() int {
 
 // tooOld is why the lists of a version have to end.
 func (x *listing) tooOld() error {
-	return fmt.Errorf("%w: %d versions of the dataset are being listed, at most %d may be, and %s is the oldest (limits.max_listed_versions)",
-		errTooSlow, x.most+1, x.most, x.view.Version())
+	return fmt.Errorf("%w: more than %d of the dataset, of which %s is the oldest (limits.max_listed_versions)", errListed, x.most, x.view.Version())
 }

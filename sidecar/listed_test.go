@@ -71,7 +71,7 @@ func listVersions(t *testing.T, k kind, method string) {
 	})
 	letGo()
 	n, err := oldest()
-	fails(t, "the oldest", err, codes.ResourceExhausted, "TOO_SLOW", "3 versions of the dataset are being listed, at most 2 may be")
+	fails(t, "the oldest", err, codes.ResourceExhausted, "TOO_SLOW", "too many versions are being listed: more than 2 of the dataset")
 	fails(t, "the oldest", err, codes.ResourceExhausted, "TOO_SLOW", "limits.max_listed_versions")
 	if n == 0 || n >= records {
 		t.Errorf("%d records before the error", n)
@@ -147,7 +147,7 @@ func TestListedOrder(t *testing.T) {
 	l := newListed(3)
 	enter := func(view *replica.View) *listing {
 		t.Helper()
-		x, err := l.enter(view)
+		x, err := l.enter(view, nil)
 		if err != nil {
 			t.Fatalf("version %s: %v", view.Version(), err)
 		}
@@ -158,7 +158,7 @@ func TestListedOrder(t *testing.T) {
 	if x7 != again || x5 == x5loaded || l.count() != 3 {
 		t.Fatalf("%d versions", l.count())
 	}
-	if _, err := l.enter(viewAt(4)); !errors.Is(err, errTooSlow) || x5.isOver() {
+	if _, err := l.enter(viewAt(4), nil); !errors.Is(err, errListed) || x5.isOver() {
 		t.Errorf("an older one than all: %v", err)
 	}
 	x6 := enter(viewAt(6))
@@ -183,6 +183,29 @@ func TestListedOrder(t *testing.T) {
 	}
 }
 
+// TestListedCurrent has the current version be an old one, as a pin makes it: its
+// lists go on, and those of the oldest of the others end.
+func TestListedCurrent(t *testing.T) {
+	l, current := newListed(2), viewAt(3)
+	var all []*listing
+	for _, view := range []*replica.View{viewAt(7), viewAt(8), current} {
+		x, err := l.enter(view, current)
+		if err != nil {
+			t.Fatalf("version %s: %v", view.Version(), err)
+		}
+		all = append(all, x)
+	}
+	if !all[0].isOver() || all[1].isOver() || all[2].isOver() || l.count() != 2 {
+		t.Errorf("over are %v, %v and %v of %d versions", all[0].isOver(), all[1].isOver(), all[2].isOver(), l.count())
+	}
+	if x, err := newListed(1).enter(current, current); err != nil || x.isOver() {
+		t.Errorf("alone: %v", err)
+	}
+	if _, err := l.enter(viewAt(5), current); !errors.Is(err, errListed) {
+		t.Errorf("older than all but the current one: %v", err)
+	}
+}
+
 // TestListedAtOnce has many lists come and go at once.
 func TestListedAtOnce(t *testing.T) {
 	const most = 4
@@ -195,7 +218,7 @@ func TestListedAtOnce(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for n := range 1000 {
-				x, err := l.enter(views[(n*(i+1))%len(views)])
+				x, err := l.enter(views[(n*(i+1))%len(views)], nil)
 				if l.count() > most {
 					t.Errorf("%d versions", l.count())
 				}

@@ -95,7 +95,11 @@ func (s *Sidecar) redeclare(ctx context.Context, d DatasetConfig) (*served, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.serve(d, store), nil
+	n := s.serve(d, store)
+	if old != nil {
+		n.listed = old.listed // its lists go on, and keep what they read
+	}
+	return n, nil
 }
 
 // sameDeclaration compares declarations; a list that is empty is like none.

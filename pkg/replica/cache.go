@@ -207,7 +207,7 @@ func (c *Cache) get(key string) ([]byte, bool) {
 }
 
 // open is get for a file that is too large to be in memory as a whole. Whoever reads it
-// sees whether it is damaged, and asks damaged then.
+// sees whether it is damaged, and calls check then.
 func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
 	if _, ok := digestOf(key); !ok || !c.use(key) {
 		return nil, 0, false
@@ -216,11 +216,11 @@ func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
 	return f, size, c.found(key, err == nil)
 }
 
-// damaged says whether the cache has the file of a key, but not as it was; it goes then.
-func (c *Cache) damaged(key string) bool {
+// check removes the file of a key if it is damaged.
+func (c *Cache) check(key string) {
 	want, ok := digestOf(key)
 	if !ok || !c.use(key) {
-		return false
+		return
 	}
 	h := sha256.New()
 	f, _, err := blob.OpenFile(c.path(key))
@@ -228,7 +228,7 @@ func (c *Cache) damaged(key string) bool {
 		_, err = io.Copy(h, f)
 		_ = f.Close() // it was only read
 	}
-	return !c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
+	c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
 }
 
 // found notes for the next process that a file was used, or removes it if it is

@@ -367,9 +367,14 @@ func (c *Catalog) apply(ctx context.Context, s *state.State, step Step) (*state.
 // readSnapshot reads a snapshot without holding all of it in memory; what is damaged in
 // the cache, once more from the store.
 func (c *Catalog) readSnapshot(ctx context.Context, key string, ref blob.Ref) (*state.State, error) {
+	of, ok := c.store.(cachedStore)
+	cached := ok && of.cache.has(key)
 	s, unread, err := c.decodeSnapshot(ctx, key, ref)
-	if of, ok := c.store.(cachedStore); ok && unread != nil && ctx.Err() == nil && of.cache.damaged(key) && of.Store != nil {
-		s, unread, err = c.decodeSnapshot(ctx, key, ref)
+	if cached && unread != nil && ctx.Err() == nil {
+		of.cache.check(key)
+		if of.Store != nil { // others may have checked before, so that it is gone, or whole again
+			s, unread, err = c.decodeSnapshot(ctx, key, ref)
+		}
 	}
 	if unread := c.count(ctx, ref, unread); unread != nil {
 		return nil, unread

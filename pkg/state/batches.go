@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"iter"
 	"runtime"
 )
@@ -52,6 +53,8 @@ type partAdder[P any] struct {
 	idle        []*Batch
 }
 
+var errNotFilled = errors.New("fill batch: its goroutine has ended")
+
 // filling is a Batch that is being filled.
 type filling[P any] struct {
 	batch *Batch
@@ -72,6 +75,7 @@ func (a *partAdder[P]) start(part P) {
 	a.waiting = append(a.waiting, f)
 	go func() {
 		defer close(f.done)
+		f.err = errNotFilled // unless fill returns
 		f.err = a.fill(f.batch, f.part)
 	}()
 }

@@ -146,3 +146,26 @@ func (s swapped) AddBatch(b *state.Batch) error {
 	}
 	return s.Builder.AddBatch(b)
 }
+
+// TestAddPartsEnds has fill end its goroutine, as a test's FailNow does: that is an
+// error, not half a part.
+func TestAddPartsEnds(t *testing.T) {
+	b, err := state.NewBuilder(nil, mustSchemas(t, "Num { int i; }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = state.AddParts(b, count(3), func(batch *state.Batch, part int) error {
+		if part == 1 {
+			runtime.Goexit()
+		}
+		return nil
+	}, func(_ *state.Batch, part int) error {
+		if part > 0 {
+			t.Errorf("part %d is added", part)
+		}
+		return nil
+	})
+	if err == nil {
+		t.Error("no error")
+	}
+}
