@@ -1,6 +1,8 @@
 package sidecar
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -72,4 +74,55 @@ func TestListedAfterReload(t *testing.T) {
 		until(t, "the new declaration", func() bool { return s.Replica("usage") != before })
 	}
 	until(t, "the end of the first lists", func() bool { return s.gate.calls.now.Load() == 2 })
+}
+
+// keptStream keeps what it is given, and ends while it is given a second message.
+type keptStream struct {
+	grpc.ServerStream
+	ctx    context.Context
+	end    func()
+	kept   []*[]byte
+	second func(b *[]byte)
+}
+
+func (s *keptStream) Context() context.Context { return s.ctx }
+
+func (s *keptStream) SendMsg(m any) error {
+	b := m.(*raw).answer
+	if s.kept = append(s.kept, b); len(s.kept) == 2 {
+		s.second(b)
+		s.end()
+	}
+	return nil
+}
+
+// TestDoubtedRecord sends a record while its call ends: it counts as waiting no more,
+// once, whenever the transport is done with it, if ever.
+func TestDoubtedRecord(t *testing.T) {
+	encode := func(b []byte) ([]byte, error) { return append(b, make([]byte, 1000)...), nil }
+	for _, when := range []string{"before", "after", "never"} {
+		ctx, end := context.WithCancel(t.Context())
+		s := &keptStream{ctx: ctx, end: end, second: func(*[]byte) {}}
+		o := newGate(DefaultConfig().Limits).newOutbox(nil, s)
+		if when == "before" {
+			s.second = o.Put
+		}
+		if err := o.send(encode); err != nil {
+			t.Fatal(err)
+		}
+		one := o.waiting.Load()
+		if err := o.send(encode); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v", when, err)
+		}
+		if when == "after" {
+			o.Put(s.kept[1])
+		}
+		if n, all := o.waiting.Load(), o.to.backlog.bytes.Load(); n != one || all != one {
+			t.Errorf("%s: %d bytes wait, %d in all, want %d", when, n, all, one)
+		}
+		o.Put(s.kept[0])
+		if n, all := o.waiting.Load(), o.to.backlog.bytes.Load(); n != 0 || all != 0 {
+			t.Errorf("%s: %d bytes wait in the end, %d in all", when, n, all)
+		}
+	}
 }

@@ -28,12 +28,10 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 	}
 	defer r.of.listed.leave(at)
 	var sent atomic.Uint64
-	var stopped atomic.Bool
-	ended, done := make(chan error, 1), make(chan struct{})
+	ended := make(chan error, 1)
 	// The stream outlives this function only as far as a send that is stuck in
 	// it: that fails as soon as the call has ended.
 	go func() {
-		defer close(done)
 		err := errPanic // unless it returns
 		defer func() {
 			if p := recover(); p != nil {
@@ -42,25 +40,12 @@ func (s *Sidecar) list(r reading, limit uint64, send func(state.Record) error) e
 			ended <- err
 		}()
 		err = r.each(records, func(record state.Record) error {
-			if stopped.Load() {
-				return errTooSlow
-			}
 			defer sent.Add(1)
 			return send(record)
 		})
 	}()
-	err = awaitList(ended, at, &sent, limits)
-	stopped.Store(true)
-	select { // what is sent behind the end of a call gets lost, and would count for ever as waiting
-	case <-done:
-	case <-time.After(lastSend):
-	}
-	return err
+	return awaitList(ended, at, &sent, limits)
 }
-
-// lastSend is how long a list that is cut off waits for what it sends just then: no
-// more, if the caller does not read.
-const lastSend = 100 * time.Millisecond
 
 // each calls f with the first n records.
 func (r reading) each(n uint64, f func(state.Record) error) error {

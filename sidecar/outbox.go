@@ -25,6 +25,10 @@ type outbox struct {
 	waiting atomic.Int64
 	room    chan struct{} // wakes the sender if it waits for waiting
 
+	// The record that was sent last. Who takes it from there counts it out; if that
+	// is not Put, it is doubted.
+	last, doubted atomic.Pointer[[]byte]
+
 	next     int64 // what the next record may take: as much as the last one
 	reserved int64 // for the record that is being made
 }
@@ -49,10 +53,16 @@ func (o *outbox) Get(n int) *[]byte { return buffers.Get(n) }
 
 // Put implements mem.BufferPool: the transport is done with b.
 func (o *outbox) Put(b *[]byte) {
-	n := cost(b)
+	if o.last.CompareAndSwap(b, nil) || o.doubted.Load() != b {
+		o.leave(cost(b))
+	}
+	buffers.Put(b)
+}
+
+// leave counts a record out that no longer waits.
+func (o *outbox) leave(n int64) {
 	left := o.waiting.Add(-n)
 	if left < 0 { // the list was cut off, and counts no more
-		buffers.Put(b)
 		return
 	}
 	if left < streamWindow && left+n >= streamWindow {
@@ -63,7 +73,6 @@ func (o *outbox) Put(b *[]byte) {
 	}
 	o.to.written.Add(1)
 	o.to.release(n)
-	buffers.Put(b)
 }
 
 // close is the end of the list. If its stream was cut off, the transport forgets
@@ -87,10 +96,30 @@ func (o *outbox) send(encode func([]byte) ([]byte, error)) error {
 			return err
 		}
 		if b != nil {
-			o.waiting.Add(cost(b))
-			return o.stream.SendMsg(&raw{answer: b, pool: o})
+			return o.hand(b)
 		}
 	}
+}
+
+// hand hands a record to the transport. If the call ends meanwhile, because the list
+// takes too long, the record may come behind that, and the transport forgets it then
+// without a word: it is counted out here, unless Put has done so.
+func (o *outbox) hand(b *[]byte) error {
+	n := cost(b)
+	o.waiting.Add(n)
+	o.last.Store(b)
+	if err := o.stream.SendMsg(&raw{answer: b, pool: o}); err != nil {
+		return err
+	}
+	err := o.stream.Context().Err()
+	if err == nil {
+		return nil
+	}
+	o.doubted.Store(b)
+	if o.last.CompareAndSwap(b, nil) {
+		o.leave(n)
+	}
+	return err
 }
 
 // Grow implements protomap.Room for the record that is being made.
