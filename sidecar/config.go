@@ -180,7 +180,7 @@ type Limits struct {
 	MaxConnections int `yaml:"max_connections"`
 	// MaxCallerConnections bounds the gRPC connections of one caller, as MaxRate
 	// has callers, and likewise those to the admin address; further ones are closed.
-	// 0 means nine tenths of MaxConnections.
+	// 0 means a tenth less than MaxConnections, at least one less.
 	MaxCallerConnections int `yaml:"max_caller_connections"`
 	// MaxRate bounds the look-ups a second of one caller: of one user on the Unix
 	// socket, else of one host; 0 means no bound. A Diff or Versions counts as a

@@ -400,3 +400,19 @@ func TestStopUnderLoad(t *testing.T) {
 	stop()
 	all.Wait()
 }
+
+// TestLimitsAreNamed holds that errors of records name the limit that they exceed.
+func TestLimitsAreNamed(t *testing.T) {
+	deep, large := fmt.Errorf("record 1: %w", protomap.ErrTooDeep), fmt.Errorf("record 1: %w", protomap.ErrTooLarge)
+	fails(t, "deep", toStatus(deep), codes.ResourceExhausted, "RECORD_TOO_DEEP", "limits.max_depth")
+	fails(t, "large", toStatus(large), codes.ResourceExhausted, "RECORD_TOO_LARGE", "limits.max_answer_bytes")
+}
+
+// TestDefaultCallerConnections says what the default of a caller's connections is.
+func TestDefaultCallerConnections(t *testing.T) {
+	for _, c := range []struct{ all, one, want int }{{1000, 0, 900}, {1, 0, 1}, {9, 0, 8}, {10, 0, 9}, {1000, 7, 7}} {
+		if got := (Limits{MaxConnections: c.all, MaxCallerConnections: c.one}).callerConnections(); got != c.want {
+			t.Errorf("%d of %d: %d, want %d", c.one, c.all, got, c.want)
+		}
+	}
+}

@@ -12,9 +12,9 @@ import (
 // listed are the versions of a dataset that lists under way read. Each stays in
 // memory for as long as the callers take to read it, so that those who are slow,
 // each at another version, could keep any number of them. There are at most so
-// many, the newest one apart, which is in memory anyway: where one more is listed,
-// the lists of the oldest one end. One that was let go and loaded again is in memory
-// twice, and counts so.
+// many: where one more is listed, the lists of the oldest one end, but not those of
+// the version that is served, which is in memory anyway. One that was let go and
+// loaded again is in memory twice, and counts so.
 type listed struct {
 	most int
 

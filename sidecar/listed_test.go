@@ -233,3 +233,32 @@ func TestListedAtOnce(t *testing.T) {
 		t.Errorf("%d versions in the end", l.count())
 	}
 }
+
+// TestListedAfterReload reloads by declarations that make a new replica, again and
+// again, each with a list of the one before that is not read: they count together.
+func TestListedAfterReload(t *testing.T) {
+	store := newStore(t)
+	p := newProducer(t, store, "usage", usageProto)
+	at := p.publish(usage(20_000, 1)...)
+	cfg := testConfig(store, "usage")
+	cfg.Limits.MaxListedVersions = 2
+	s := start(t, cfg)
+	untilVersion(t, s, "usage", at)
+	lookup := holdfastv1.NewLookupClient(dial(t, s.Addr(), grpc.WithStaticStreamWindowSize(64<<10)))
+	for i := range 4 {
+		if _, err := lookup.List(t.Context(), &holdfastv1.ListRequest{Dataset: "usage"}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "a list more", func() bool {
+			_, text := fetch(t, s, "/metrics")
+			return metric(t, text, `holdfast_listed_versions{dataset="usage"}`) == float64(min(i+1, 2))
+		})
+		before := s.Replica("usage")
+		cfg.Datasets[0].Fallback = []string{FallbackWait, FallbackSnapshot}[i%2]
+		if err := s.Reload(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the new declaration", func() bool { return s.Replica("usage") != before })
+	}
+	until(t, "the end of the first lists", func() bool { return s.gate.calls.now.Load() == 2 })
+}

@@ -76,7 +76,7 @@ func (s *Sidecar) serve(d DatasetConfig, store blob.Store) *served {
 	var first sync.Once
 	cfg.Confirmed = func(h announce.Hint) {
 		first.Do(func() {
-			s.log.Info("a dataset is served", "dataset", d.Name, "version", h.Version, "records", out.replica.Current().Root().Len())
+			s.log.Info("a dataset is loaded", "dataset", d.Name, "version", h.Version, "records", out.replica.Current().Root().Len())
 		})
 		if s.gossip != nil {
 			s.gossip.Confirm(h) // whoever said it; it is passed on if it is news

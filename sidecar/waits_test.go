@@ -45,12 +45,3 @@ func TestWaits(t *testing.T) {
 	waiting.Wait()
 	until(t, "the end of the waiting calls", func() bool { return s.gate.waits.now.Load() == 0 })
 }
-
-// TestDefaultCallerConnections says what the default of a caller's connections is.
-func TestDefaultCallerConnections(t *testing.T) {
-	for _, c := range []struct{ all, one, want int }{{1000, 0, 900}, {1, 0, 1}, {9, 0, 8}, {10, 0, 9}, {1000, 7, 7}} {
-		if got := (Limits{MaxConnections: c.all, MaxCallerConnections: c.one}).callerConnections(); got != c.want {
-			t.Errorf("%d of %d: %d, want %d", c.one, c.all, got, c.want)
-		}
-	}
-}

@@ -222,7 +222,9 @@ func TestGossipAfterRestore(t *testing.T) {
 		f.grow(2)
 		backup := restored(t, store)
 		f.grow(10)
-		for range 12 { // of ten and more each passes news on eight times, of fewer four times: one of five misses some now and then
+		// Of ten and more each passes news on eight times, of fewer four times: one of
+		// five would miss some now and then.
+		for range 12 {
 			f.join(f.key, "fleet")
 		}
 		defer func() {

@@ -162,8 +162,8 @@ func prunedBelow(f announce.Fold) error {
 	return fmt.Errorf("%w: it is below the horizon %s, and blobs of it are gone; the list of versions has what can be read", ErrPruned, f.Horizon)
 }
 
-// maybePruned is an ErrPruned for a version that nothing is left of, as there is of one
-// that never was.
+// maybePruned is an ErrPruned for a version of which nothing is left, as nothing is of
+// one that never was.
 func maybePruned(f announce.Fold) error {
 	return fmt.Errorf("%w, or never announced: it is below the horizon %s; the list of versions has what can be read", ErrPruned, f.Horizon)
 }

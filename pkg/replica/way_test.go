@@ -103,6 +103,10 @@ func TestNoWayBackToWhatWasPruned(t *testing.T) {
 	if _, err := open(w.store, nil).At(t.Context(), w.versions[1]); !errors.Is(err, replica.ErrPruned) {
 		t.Errorf("%v, want ErrPruned", err)
 	}
+	never := w.versions[0] - 1
+	if _, err := open(w.store, nil).At(t.Context(), never); !errors.Is(err, replica.ErrPruned) || !strings.Contains(err.Error(), "or never announced") {
+		t.Errorf("a version that never was: %v", err)
+	}
 }
 
 // TestOvertakenReader lets a reader stand still in front of each of its
