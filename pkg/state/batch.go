@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Batch takes records as a Builder and an Editor do, to be added to one of
@@ -251,27 +253,29 @@ const smallBatch = 256
 // those that they refer to, else at the same time.
 func (b *Batch) eachType(f func(place int)) {
 	n := 0
-	for _, t := range b.order[:b.loops] {
-		n += len(t.ends)
-	}
-	if n <= smallBatch {
-		for i := range b.loops {
-			f(i)
-		}
-		return
-	}
-	done := make([]sync.WaitGroup, b.loops)
+	done := make([]chan struct{}, b.loops)
 	for i, t := range b.order[:b.loops] {
-		done[i].Go(func() {
-			for _, child := range t.children {
-				done[child.place].Wait()
+		n += len(t.ends)
+		done[i] = make(chan struct{})
+	}
+	var next atomic.Int32
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < b.loops; i = int(next.Add(1)) - 1 {
+			for _, child := range b.order[i].children {
+				<-done[child.place]
 			}
 			f(i)
-		})
+			close(done[i])
+		}
 	}
-	for i := range done {
-		done[i].Wait()
+	var others sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) - 1 {
+		if n > smallBatch {
+			others.Go(work)
+		}
 	}
+	work()
+	others.Wait()
 }
 
 // blockLen is how many contents are looked for at a time.

@@ -18,39 +18,48 @@ type Batcher interface {
 // called, by the caller's goroutine. The first error in that order ends it.
 // Whatever happens, fill is not running any more when AddParts returns.
 func AddParts[P any](to Batcher, parts iter.Seq[P], fill func(*Batch, P) error, added func(*Batch, P) error) error {
-	a := &partAdder[P]{to: to, fill: fill, added: added}
-	defer a.wait()
+	var waiting []*filling[P] // in the order of the parts
+	var idle []*Batch
+	defer func() {
+		for _, f := range waiting {
+			<-f.done
+		}
+	}()
+	first := func() error {
+		f := waiting[0]
+		<-f.done
+		waiting = waiting[1:]
+		idle = append(idle, f.batch)
+		if f.err != nil {
+			return f.err
+		}
+		if err := to.AddBatch(f.batch); err != nil {
+			return err
+		}
+		return added(f.batch, f.part)
+	}
 	for part := range parts {
-		var first *filling[P]
-		if len(a.waiting) > runtime.GOMAXPROCS(0) {
-			var err error
-			if first, err = a.add(); err != nil {
+		if len(waiting) > runtime.GOMAXPROCS(0) {
+			if err := first(); err != nil {
 				return err
 			}
 		}
-		a.start(part)
-		if err := a.end(first); err != nil { // only now: it leaves the other processors to what was started
-			return err
+		f := &filling[P]{part: part, done: make(chan struct{})}
+		if n := len(idle); n > 0 {
+			f.batch, idle = idle[n-1], idle[:n-1]
+			f.batch.Reset()
+		} else {
+			f.batch = to.NewBatch()
 		}
+		waiting = append(waiting, f)
+		go f.run(fill)
 	}
-	for len(a.waiting) > 0 {
-		first, err := a.add()
-		if err != nil {
-			return err
-		}
-		if err := a.end(first); err != nil {
+	for len(waiting) > 0 {
+		if err := first(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// partAdder is AddParts under way.
-type partAdder[P any] struct {
-	to          Batcher
-	fill, added func(*Batch, P) error
-	waiting     []*filling[P] // in the order of the parts
-	idle        []*Batch
 }
 
 var errNotFilled = errors.New("fill batch: its goroutine has ended")
@@ -63,46 +72,8 @@ type filling[P any] struct {
 	done  chan struct{}
 }
 
-// start begins to fill a Batch with a part.
-func (a *partAdder[P]) start(part P) {
-	f := &filling[P]{part: part, done: make(chan struct{})}
-	if n := len(a.idle); n > 0 {
-		f.batch, a.idle = a.idle[n-1], a.idle[:n-1]
-		f.batch.Reset()
-	} else {
-		f.batch = a.to.NewBatch()
-	}
-	a.waiting = append(a.waiting, f)
-	go func() {
-		defer close(f.done)
-		f.err = errNotFilled // unless fill returns
-		f.err = a.fill(f.batch, f.part)
-	}()
-}
-
-// add adds the first of what waits, once it is filled.
-func (a *partAdder[P]) add() (*filling[P], error) {
-	f := a.waiting[0]
-	<-f.done
-	a.waiting = a.waiting[1:]
-	if f.err != nil {
-		return nil, f.err
-	}
-	return f, a.to.AddBatch(f.batch)
-}
-
-// end is called with what was added, or nil.
-func (a *partAdder[P]) end(f *filling[P]) error {
-	if f == nil {
-		return nil
-	}
-	a.idle = append(a.idle, f.batch)
-	return a.added(f.batch, f.part)
-}
-
-// wait waits until nothing is being filled.
-func (a *partAdder[P]) wait() {
-	for _, f := range a.waiting {
-		<-f.done
-	}
+func (f *filling[P]) run(fill func(*Batch, P) error) {
+	defer close(f.done)
+	f.err = errNotFilled // unless fill returns
+	f.err = fill(f.batch, f.part)
 }
