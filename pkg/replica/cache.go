@@ -7,21 +7,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
-	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
 )
@@ -29,10 +27,6 @@ import (
 // ErrCacheTooSmall says that what a start without a store needs of a dataset
 // does not fit into the cache.
 var ErrCacheTooSmall = errors.New("cache is too small")
-
-// errOrigin says that what a cache remembers of a dataset is of another store,
-// maybe: the caches of before did not say of which. Its log names other versions.
-var errOrigin = errors.New("the cache has the dataset of another store")
 
 // errPaused says that something was not written to the cache, because another
 // write failed a short while ago, which was said then.
@@ -42,9 +36,8 @@ var errPaused = errors.New("a write to the cache failed a short while ago")
 const writePause = time.Minute
 
 const (
-	cacheTemp  = ".temp"     // folder of files that are being written
-	foldFile   = "fold.json" // in a dataset's folder: what the log said last
-	tempIDSize = 8           // bytes of the names in cacheTemp
+	cacheTemp  = ".temp" // folder of files that are being written
+	tempIDSize = 8       // bytes of the names in cacheTemp
 )
 
 // A Cache keeps files of stores on the local disk: blobs, manifests and schemas
@@ -89,7 +82,12 @@ func OpenCache(dir string, max int64) (*Cache, error) {
 	if err := c.scan(); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
-	c.room(0)
+	if c.size > max { // it was larger, or another process has written to it
+		if err := c.prefer(); err != nil {
+			return nil, fmt.Errorf("open cache: %w", err)
+		}
+		c.room(0)
+	}
 	return c, nil
 }
 
@@ -200,10 +198,17 @@ func (c *Cache) get(key string) ([]byte, bool) {
 		return nil, false
 	}
 	b, err := blob.ReadFile(c.path(key), math.MaxInt64)
-	if ok := err == nil && dataset.DigestOf(b) == want; !c.found(key, ok) {
-		return nil, false
+	ok = err == nil && dataset.DigestOf(b) == want
+	if !exhausted(err) {
+		c.found(key, ok)
 	}
-	return b, true
+	return b, ok
+}
+
+// exhausted says whether a file could not be read because the process, or the machine,
+// has no more of what that takes for now. The file may be as good as before.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 // open is get for a file that is too large to be in memory as a whole. Whoever reads it
@@ -213,7 +218,10 @@ func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
 		return nil, 0, false
 	}
 	f, size, err := blob.OpenFile(c.path(key))
-	return f, size, c.found(key, err == nil)
+	if !exhausted(err) {
+		c.found(key, err == nil)
+	}
+	return f, size, err == nil
 }
 
 // check removes the file of a key if it is damaged.
@@ -228,21 +236,22 @@ func (c *Cache) check(key string) {
 		_, err = io.Copy(h, f)
 		_ = f.Close() // it was only read
 	}
-	c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
+	if !exhausted(err) {
+		c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
+	}
 }
 
 // found notes for the next process that a file was used, or removes it if it is
-// not what it was. It returns ok.
-func (c *Cache) found(key string, ok bool) bool {
+// not what it was.
+func (c *Cache) found(key string, ok bool) {
 	if ok {
 		now := time.Now()
 		_ = os.Chtimes(c.path(key), now, now)
-		return true
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(key)
-	return false
 }
 
 // use notes the use of a key, and says whether it is there.
@@ -373,62 +382,6 @@ func (c *Cache) hold(n dataset.Name, keys []string) {
 	c.held[n] = set
 }
 
-// remembered is the content of foldFile. Those of before have no Origin.
-type remembered struct {
-	Format int           `json:"format"`
-	Origin *string       `json:"origin"`
-	Fold   announce.Fold `json:"fold"`
-}
-
-// remember keeps what a dataset's log says in the store of that origin.
-func (c *Cache) remember(n dataset.Name, origin string, f announce.Fold) error {
-	b, err := json.Marshal(remembered{1, &origin, f})
-	if err != nil {
-		return fmt.Errorf("write to cache: %w", err)
-	}
-	return c.write(path.Join(string(n), foldFile), b)
-}
-
-// recall returns what remember has kept. It fails with errOrigin if that is not of
-// the store of that origin.
-func (c *Cache) recall(n dataset.Name, origin string) (announce.Fold, error) {
-	b, err := blob.ReadFile(c.path(path.Join(string(n), foldFile)), blob.MaxFile)
-	if err != nil {
-		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
-	}
-	r := remembered{Fold: announce.Empty()}
-	if err := blob.DecodeJSON(b, &r); err != nil {
-		return announce.Fold{}, fmt.Errorf("read from cache: %w", err)
-	}
-	if r.Origin == nil {
-		return announce.Fold{}, fmt.Errorf("read from cache: %w, maybe: it does not say of which", errOrigin)
-	}
-	if *r.Origin != origin {
-		return announce.Fold{}, fmt.Errorf("read from cache: %w: %s", errOrigin, *r.Origin)
-	}
-	return r.Fold, nil
-}
-
-// Datasets returns the datasets of the store of that origin that can start from
-// the cache, sorted.
-func (c *Cache) Datasets(origin string) ([]dataset.Name, error) {
-	folders, err := os.ReadDir(c.dir)
-	if err != nil {
-		return nil, fmt.Errorf("read cache: %w", err)
-	}
-	var out []dataset.Name
-	for _, e := range folders {
-		n, err := dataset.ParseName(e.Name())
-		if err != nil {
-			continue
-		}
-		if _, err := c.recall(n, origin); err == nil {
-			out = append(out, n)
-		}
-	}
-	return out, nil
-}
-
 // cachedStore is a store whose immutable files are kept in a cache. Without a
 // store it has what the cache has.
 type cachedStore struct {
@@ -443,7 +396,7 @@ func (s cachedStore) Get(ctx context.Context, key string) ([]byte, error) {
 		return b, nil
 	}
 	if s.Store == nil {
-		return nil, fmt.Errorf("get %s: it is not in the cache, or was damaged there: %w", key, blob.ErrNotFound)
+		return nil, fmt.Errorf("get %s: it is not in the cache, or cannot be read there: %w", key, blob.ErrNotFound)
 	}
 	b, err := s.Store.Get(ctx, key)
 	if err != nil {
