@@ -27,7 +27,9 @@ func newPrune() *cobra.Command {
 		Long: `Prune deletes blobs and manifests of old versions of a dataset. It keeps the
 newest --keep versions, all that were in use within --keep-for, the pinned
 version, the inputs of every output that is kept in this store and in those of
---inputs-of, and what is needed to load any of these. While a version is pinned,
+--inputs-of, and what is needed to load any of these. The inputs of an output are
+what it was made from, and, of the evaluations after that did not change it, what
+the newest --keep and those within --keep-for read. While a version is pinned,
 all after it stay, too: consumers go on by them after unpin. What goes is made
 known in the announcement log first. Producers and consumers may go on meanwhile.
 With --dry-run and in JSON there is a reason for each version that stays.

@@ -36,7 +36,7 @@ func (p Pruner) Plan(ctx context.Context) (blob.PrunePlan, error) {
 	if err != nil {
 		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
 	}
-	return p.plan(ctx, f, sound{})
+	return p.plan(ctx, f, newKnowledge())
 }
 
 // Run makes known in the log what goes, and then deletes exactly that; again
@@ -44,7 +44,7 @@ func (p Pruner) Plan(ctx context.Context) (blob.PrunePlan, error) {
 // interrupted, the next run deletes the rest. On a full file system it spends
 // the store's reserve on the entries of the log, and keeps a new one at the end.
 func (p Pruner) Run(ctx context.Context, who Author) (blob.PrunePlan, error) {
-	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}, sound: sound{}}
+	r := pruning{Pruner: p, log: Open(p.Store, p.Dataset), who: who, deleted: map[string]bool{}, known: newKnowledge()}
 	for {
 		more, err := r.step(ctx)
 		if err != nil && r.makeRoom(ctx, err) {
@@ -64,22 +64,26 @@ type pruning struct {
 	Pruner
 	log     *Log
 	who     Author
-	sound   sound
+	known   *knowledge
 	fold    Fold // after the last entry
 	named   int  // how many of done's files may still have Hollow's names
 	done    blob.PrunePlan
 	deleted map[string]bool // keys of done; a listing may still show them
 }
 
-// sound remembers which blobs were read, and whether they are what their
-// digests say.
-type sound map[string]bool
+// knowledge is what was read for the plans of one run.
+type knowledge struct {
+	sound map[string]bool // blobs that were read: whether they are what their digests say
+	runs  map[outputLog]*runs
+}
+
+func newKnowledge() *knowledge { return &knowledge{map[string]bool{}, map[outputLog]*runs{}} }
 
 // step deletes what one entry names; more is false if nothing was left.
 func (r *pruning) step(ctx context.Context) (more bool, err error) {
 	var files []blob.Info
 	fold, err := r.log.intend(ctx, r.who, func(f Fold) (Body, error) {
-		plan, err := r.plan(ctx, f, r.sound)
+		plan, err := r.plan(ctx, f, r.known)
 		if err != nil {
 			return nil, err
 		}
@@ -131,18 +135,18 @@ func (r *pruning) makeRoom(ctx context.Context, err error) bool {
 
 // plan returns what can go after fold f. What goes could stand in for what
 // stays, so that is read first.
-func (p Pruner) plan(ctx context.Context, f Fold, known sound) (blob.PrunePlan, error) {
-	in, err := p.prunable(ctx, f)
-	if err != nil {
-		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
-	}
+func (p Pruner) plan(ctx context.Context, f Fold, known *knowledge) (blob.PrunePlan, error) {
 	policy := p.Policy
 	policy.Now = time.Now()
 	if p.Now != nil {
 		policy.Now = p.Now()
 	}
+	in, err := p.prunable(ctx, f, policy, known)
+	if err != nil {
+		return blob.PrunePlan{}, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
+	}
 	in.Damaged = map[string]bool{}
-	for key, whole := range known {
+	for key, whole := range known.sound {
 		if !whole {
 			in.Damaged[key] = true
 		}
@@ -157,7 +161,7 @@ func (p Pruner) plan(ctx context.Context, f Fold, known sound) (blob.PrunePlan, 
 			if err := p.examine(ctx, n, known); err != nil {
 				return plan, fmt.Errorf("plan prune of %s: %w", p.Dataset, err)
 			}
-			if !known[n.Key] {
+			if !known.sound[n.Key] {
 				in.Damaged[n.Key] = true
 			}
 		}
@@ -168,19 +172,19 @@ func (p Pruner) plan(ctx context.Context, f Fold, known sound) (blob.PrunePlan, 
 }
 
 // examine reads a blob unless that was done before.
-func (p Pruner) examine(ctx context.Context, n blob.Needed, known sound) error {
-	if _, ok := known[n.Key]; ok {
+func (p Pruner) examine(ctx context.Context, n blob.Needed, known *knowledge) error {
+	if _, ok := known.sound[n.Key]; ok {
 		return nil
 	}
 	_, err := blob.Get(ctx, p.Store, n.Key, n.Ref)
 	if err != nil && !IsLost(err) {
 		return err
 	}
-	known[n.Key] = err == nil
+	known.sound[n.Key] = err == nil
 	return nil
 }
 
-func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err error) {
+func (p Pruner) prunable(ctx context.Context, f Fold, policy blob.PrunePolicy, known *knowledge) (in blob.Prunable, err error) {
 	in.Horizon = f.Horizon
 	if f.Pin != nil {
 		in.Pin = f.Pin.Version
@@ -200,16 +204,13 @@ func (p Pruner) prunable(ctx context.Context, f Fold) (in blob.Prunable, err err
 	if in.Chain, in.Lost, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
 		return in, err
 	}
-	in.Inputs = map[dataset.Version][]string{}
-	for _, store := range append([]blob.Store{p.Store}, p.InputsOf...) {
-		inputs, err := inputsOf(ctx, store, p.Dataset)
-		if err != nil {
+	of := inputs{p.Dataset, policy, known, map[dataset.Version][]string{}}
+	for i, store := range append([]blob.Store{p.Store}, p.InputsOf...) {
+		if err := of.add(ctx, i, store); err != nil {
 			return in, err
 		}
-		for v, outputs := range inputs {
-			in.Inputs[v] = append(in.Inputs[v], outputs...)
-		}
 	}
+	in.Inputs = of.versions
 	return in, nil
 }
 
@@ -230,38 +231,6 @@ func chain(ctx context.Context, store blob.Store, n dataset.Name, f Fold) (out [
 	slices.Reverse(out)
 	slices.Reverse(lost)
 	return out, lost, nil
-}
-
-// inputsOf returns the versions of dataset n that outputs in store were made
-// from, with those outputs, as far as they are not below the horizon of their
-// own log.
-func inputsOf(ctx context.Context, store blob.Store, n dataset.Name) (map[dataset.Version][]string, error) {
-	names, err := blob.Datasets(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	out := map[dataset.Version][]string{}
-	for _, name := range names {
-		f, err := Open(store, name).Refresh(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
-		}
-		outputs, _, err := chain(ctx, store, name, f)
-		if err != nil {
-			return nil, fmt.Errorf("read lineages of %s: %w", name, err)
-		}
-		for _, o := range outputs {
-			if o.Version < f.Horizon || o.Lineage.Evaluation == nil {
-				continue
-			}
-			for _, in := range o.Lineage.Evaluation.Inputs {
-				if in.Dataset == n {
-					out[in.Version] = append(out[in.Version], fmt.Sprintf("%s@%s", name, o.Version))
-				}
-			}
-		}
-	}
-	return out, nil
 }
 
 // project removes the names by which Hollow's consumers read what is gone.

@@ -1,0 +1,130 @@
+package announce
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// inputs gathers the versions of a dataset that kept outputs were made from.
+type inputs struct {
+	dataset  dataset.Name
+	policy   blob.PrunePolicy
+	known    *knowledge
+	versions map[dataset.Version][]string // with those outputs, as DATASET@VERSION
+}
+
+// add adds the inputs of the outputs in a store, the i'th of a Pruner, as far as
+// they are not below the horizon of their own log: what each was made from, and of
+// the runs that changed nothing the newest ones that the policy keeps, and all
+// that are too young.
+func (in inputs) add(ctx context.Context, i int, store blob.Store) error {
+	names, err := blob.Datasets(ctx, store)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := in.addOutput(ctx, outputLog{i, name}, store); err != nil {
+			return fmt.Errorf("read lineages of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (in inputs) addOutput(ctx context.Context, at outputLog, store blob.Store) error {
+	log := Open(store, at.name)
+	f, err := log.Refresh(ctx)
+	if err != nil {
+		return err
+	}
+	outputs, _, err := chain(ctx, store, at.name, f)
+	if err != nil {
+		return err
+	}
+	made := false // by a logic
+	for _, o := range outputs {
+		if v := o.Lineage.Evaluation; v != nil {
+			made = true
+			in.addRun(at.name, o.Version, f.Horizon, *v)
+		}
+	}
+	if !made {
+		return nil
+	}
+	unchanged, err := in.unchanged(ctx, at, log, f)
+	for _, v := range unchanged {
+		in.addRun(at.name, v.Output, f.Horizon, v)
+	}
+	return err
+}
+
+// addRun adds the inputs of a run, unless its output was pruned.
+func (in inputs) addRun(name dataset.Name, output, horizon dataset.Version, v dataset.Evaluation) {
+	if output < horizon {
+		return
+	}
+	for _, from := range v.Inputs {
+		if from.Dataset == in.dataset {
+			in.versions[from.Version] = append(in.versions[from.Version], fmt.Sprintf("%s@%s", name, output))
+		}
+	}
+}
+
+// outputLog is the log of a dataset in one of the stores of a Pruner.
+type outputLog struct {
+	store int
+	name  dataset.Name
+}
+
+// runs are those of a logic that changed nothing, as far as they are kept.
+type runs struct {
+	read int64 // up to which position of the log
+	list []dataset.Evaluation
+}
+
+// unchanged returns the runs whose output was the version before. It reads the log
+// backwards, and not further than it has to: a log is never pruned, and has an entry
+// for each run. An entry that is lost says nothing.
+func (in inputs) unchanged(ctx context.Context, at outputLog, log *Log, f Fold) ([]dataset.Evaluation, error) {
+	r := in.known.runs[at]
+	if r == nil {
+		r = &runs{read: -1}
+		in.known.runs[at] = r
+	}
+	n := 0
+	for pos := f.Position; pos > r.read; pos-- {
+		e, err := log.entry(ctx, pos)
+		if IsLost(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n >= max(in.policy.Keep, 1) && in.policy.Now.Sub(e.When) >= in.policy.KeepFor {
+			break
+		}
+		if _, valid := e.Fold.Apply(e); !valid {
+			continue
+		}
+		switch body := e.Body.(type) {
+		case Announcement:
+			n++
+		case Evaluated:
+			n++
+			r.list = append(r.list, body.Evaluation)
+		}
+	}
+	r.read = f.Position
+	return r.list, nil
+}
+
+// entry reads the entry at a position by itself.
+func (l *Log) entry(ctx context.Context, pos int64) (Entry, error) {
+	data, err := l.store.Get(ctx, blob.LogKey(l.name, pos))
+	if err != nil {
+		return Entry{}, err
+	}
+	return DecodeEntry(data)
+}
