@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 func newPin() *cobra.Command {
@@ -20,6 +23,10 @@ func newPin() *cobra.Command {
 		Long: `Pin holds every consumer of a dataset at an announced version, whatever is
 announced later, until unpin. That is how bad content is taken out of service:
 pin the good version, publish the old content as a new version, unpin.
+
+A schema that was published with --breaking breaks the way back, too:
+applications built with the newer one may misread versions of the older one.
+Pin and unpin warn of that, and say which fields it is.
 
 Versions below the horizon, up to which prune has come, cannot be pinned, not
 even one that was kept because an output was made from it. Export such a version
@@ -84,7 +91,12 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 		if _, err := (&storeSource{s}).replica(c.Context(), t.name); err != nil {
 			return err // no log yet: do not begin one
 		}
-		fold, err := appendEntry(c.Context(), announce.Open(s, t.name), who, t)
+		log := announce.Open(s, t.name)
+		before, err := log.Refresh(c.Context())
+		if err != nil {
+			return err
+		}
+		fold, err := appendEntry(c.Context(), log, who, t)
 		none := errors.Is(err, errNoPin)
 		if err != nil && !none {
 			return err
@@ -99,10 +111,34 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 				return fmt.Errorf("%s: the log says that consumers go to %s, but the names that Hollow's consumers read are not renewed: %w", t.name, v, err)
 			}
 		}
+		warnMisread(c, s, t.name, before, fold)
 		err = out.print(c, *output, "%s: consumers go to %s, the newest is %s\n", t.name, v, fold.Head)
 		return alreadyDone(err, "consumers of %s go to %s now, as the log says", t.name, v)
 	}
 	return c
+}
+
+// warnMisread warns if the schemas of the versions between which consumers are moved
+// do not go together. If these cannot be read, nothing is said: bad content is taken
+// out of service without them, too.
+func warnMisread(c *cobra.Command, s blob.Store, n dataset.Name, before, after announce.Fold) {
+	from, _ := before.Effective()
+	to, _ := after.Effective()
+	catalog := replica.NewCatalog(s, n)
+	var schemas [2]*protomap.Mapping
+	for i, v := range []dataset.Version{min(from, to), max(from, to)} {
+		at, err := catalog.Find(c.Context(), after, v)
+		if err == nil {
+			schemas[i], err = catalog.Mapping(c.Context(), at.Manifest.Schema)
+		}
+		if err != nil || schemas[i] == nil {
+			return
+		}
+	}
+	if why := protomap.Breaking(schemas[0], schemas[1]); len(why) > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: applications built with the schema of %s may misread records of %s without an error: %s\n",
+			from, to, strings.Join(why, "; "))
+	}
 }
 
 // heldAt is where the consumers of a dataset go, as JSON shows it.
