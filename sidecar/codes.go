@@ -62,6 +62,7 @@ var failures = []struct {
 	{protomap.ErrBadKey, codes.InvalidArgument, "BAD_KEY"},
 	{index.ErrKey, codes.InvalidArgument, "BAD_KEY"},
 	{diff.ErrKeysDiffer, codes.InvalidArgument, "KEYS_DIFFER"},
+	{diff.ErrRootsDiffer, codes.InvalidArgument, "ROOTS_DIFFER"},
 	{diff.ErrNoRoot, codes.FailedPrecondition, "NO_ROOT_TYPE"},
 	{diff.ErrTooMany, codes.ResourceExhausted, "TOO_MANY_DIFFERENCES"},
 	{errLimit, codes.ResourceExhausted, "LIMIT"},

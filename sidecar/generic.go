@@ -176,7 +176,11 @@ func (g *generic) Diff(ctx context.Context, in *holdfastv1.DiffRequest) (*holdfa
 		}
 		views[i] = r.view
 	}
-	result, err := diff.States(ctx, views[0].State, views[1].State, diff.Options{Type: views[1].Root().Schema().Name})
+	root, err := diff.Root(views[0].Root(), views[1].Root())
+	if err != nil {
+		return nil, toStatus(err)
+	}
+	result, err := diff.States(ctx, views[0].State, views[1].State, diff.Options{Type: root})
 	if err != nil {
 		return nil, toStatus(err)
 	}

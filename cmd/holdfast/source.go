@@ -287,7 +287,11 @@ func (s *storeSource) Diff(ctx context.Context, from, to target, examples int) (
 }
 
 func diffViews(ctx context.Context, a, b *replica.View, examples int) (*diffResult, error) {
-	d, err := diff.States(ctx, a.State, b.State, diff.Options{Type: b.Root().Schema().Name, Examples: examples})
+	root, err := diff.Root(a.Root(), b.Root())
+	if err != nil {
+		return nil, err
+	}
+	d, err := diff.States(ctx, a.State, b.State, diff.Options{Type: root, Examples: examples})
 	if err != nil {
 		return nil, err
 	}

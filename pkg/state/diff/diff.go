@@ -18,6 +18,9 @@ var ErrNoRoot = errors.New("dataset has no single root type")
 // have different keys.
 var ErrKeysDiffer = errors.New("states have different keys")
 
+// ErrRootsDiffer says that two datasets do not have records of one type.
+var ErrRootsDiffer = errors.New("the records are of different types")
+
 // ErrTooMany says that two records differ in more fields than are told apart.
 var ErrTooMany = errors.New("too many differences")
 
@@ -25,7 +28,8 @@ var ErrTooMany = errors.New("too many differences")
 // the root type and keeps no examples.
 type Options struct {
 	// Type is the type whose records are compared; "" stands for the only type
-	// with a primary key that no other type refers to.
+	// with a primary key that no other type refers to. A state without it has no
+	// records.
 	Type string
 	// Examples is how many differences of each kind are kept at most. Which
 	// ones depends on their keys only.
@@ -112,6 +116,17 @@ func States(ctx context.Context, from, to *state.State, o Options) (*Result, err
 		return nil, fmt.Errorf("compare states: %w", err)
 	}
 	return c.finish(), nil
+}
+
+// Root returns the type that two states are compared by whose root types are from
+// and to. It fails with ErrRootsDiffer if they are called otherwise: States would count
+// the records of one of them only.
+func Root(from, to *state.Type) (string, error) {
+	a, b := from.Schema().Name, to.Schema().Name
+	if a != b {
+		return "", fmt.Errorf("compare states: %w: %s and %s", ErrRootsDiffer, a, b)
+	}
+	return b, nil
 }
 
 func commonRoot(states ...*state.State) (string, error) {
