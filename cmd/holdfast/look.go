@@ -191,10 +191,9 @@ func newVersions() *cobra.Command {
 		Use:   "versions DATASET",
 		Short: "List every announced version, oldest first",
 		Long: `Versions lists every announced version, oldest first. With --lineage it shows
-what made each: a producer at positions of its sources, or a logic of exactly
-these versions of its inputs, at that CLOCK, the time that it was told. A version
-whose manifest is lost or damaged is listed as such. Versions that were pruned
-are not listed.`,
+what made each: who published it, or a logic of exactly these versions of its
+inputs, at that CLOCK, the time that it was told. A version whose manifest is
+lost or damaged is listed as such. Versions that were pruned are not listed.`,
 		Example: `  holdfast versions usage --store ./store
   holdfast versions availability --lineage --store ./store`,
 		Args: cobra.ExactArgs(1),

@@ -123,11 +123,11 @@ func TestCommandPhases(t *testing.T) {
 	if !errors.As(err, &failed) {
 		t.Errorf("calls in a wrong order: error %v", err)
 	}
-	want := `Emit: FailedPrecondition the call does not fit the run: it has not begun
+	want := `Emit: FailedPrecondition the call does not fit the run: it has not begun: call Begin first
 Begin: 
 Begin again: FailedPrecondition the call does not fit the run: it has begun already
 Emit: 
-Commit: FailedPrecondition the call does not fit the run: it has not begun
+Commit: FailedPrecondition the call does not fit the run: it has not begun: call Begin first
 `
 	if d := cmp.Diff(want, said); d != "" {
 		t.Errorf("transcript (-want +got):\n%s", d)

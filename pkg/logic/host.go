@@ -165,7 +165,7 @@ func (h *host) leave() {
 func (h *host) open() error {
 	switch {
 	case !h.begun:
-		return fmt.Errorf("%w: it has not begun", errPhase)
+		return fmt.Errorf("%w: it has not begun: call Begin first", errPhase)
 	case h.ended:
 		return fmt.Errorf("%w: it has ended", errPhase)
 	}

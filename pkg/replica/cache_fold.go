@@ -54,12 +54,13 @@ func (c *Cache) recall(n dataset.Name, origin string) (announce.Fold, error) {
 // recallAny is recall for whatever store.
 func (c *Cache) recallAny(n dataset.Name) (remembered, error) {
 	r := remembered{Fold: announce.Empty()}
-	b, err := blob.ReadFile(c.path(path.Join(string(n), foldFile)), blob.MaxFile)
-	if err == nil {
-		err = blob.DecodeJSON(b, &r)
-	}
+	file := c.path(path.Join(string(n), foldFile))
+	b, err := blob.ReadFile(file, blob.MaxFile)
 	if err != nil {
 		return remembered{}, fmt.Errorf("read from cache: %w", err)
+	}
+	if err := blob.DecodeJSON(b, &r); err != nil {
+		return remembered{}, fmt.Errorf("read from cache: %s: %w: it is made anew once the store answers", file, err)
 	}
 	return r, nil
 }

@@ -82,10 +82,29 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	}
 	l.diverged = false
 	l.confirmed = start
+	r.tellPin(l.fold)
 	if r.cfg.Confirmed != nil {
 		r.cfg.Confirmed(announce.Hint{Dataset: r.cfg.Dataset, Position: l.fold.Position, Version: v})
 	}
 	return nil
+}
+
+// tellPin logs that consumers are held at a version now, or no longer, which is an
+// operator's doing and seldom.
+func (r *Replica) tellPin(f announce.Fold) {
+	pin := dataset.None
+	if f.Pin != nil {
+		pin = f.Pin.Version
+	}
+	if pin == r.pinned {
+		return
+	}
+	v, _ := f.Effective()
+	if r.pinned = pin; pin != dataset.None {
+		r.cfg.Logger.Info("held at a version by a pin", "dataset", r.cfg.Dataset, "version", v, "newest", f.Head)
+	} else {
+		r.cfg.Logger.Info("no longer held by a pin", "dataset", r.cfg.Dataset, "version", v)
+	}
 }
 
 // overtaken says whether the version that could not be loaded because of err is

@@ -81,12 +81,13 @@ type Replica struct {
 	status  atomic.Pointer[look]
 	detours atomic.Pointer[detours]
 
-	warmed     bool      // the cache was tried; has the turn, as the next five do
-	retained   retained  // what the cache is at
-	tooLarge   retained  // what it was too small for
-	unretained string    // what was said last to be too large; empty since it fit
-	retaining  pause     // after a failure to bring it there
-	whole      time.Time // when the log was last found without a gap
+	warmed     bool            // the cache was tried; has the turn, as the next six do
+	retained   retained        // what the cache is at
+	tooLarge   retained        // what it was too small for
+	unretained string          // what was said last to be too large; empty since it fit
+	retaining  pause           // after a failure to bring it there
+	whole      time.Time       // when the log was last found without a gap
+	pinned     dataset.Version // that of the pin which was logged last
 
 	mu      sync.Mutex    // guards changes of live, changed and looked; taken last, but by Relieve
 	changed chan struct{} // closed and replaced when the current view moves

@@ -38,7 +38,7 @@ func (m *Mapping) ParseJSON(text []byte) (protoreflect.Message, error) {
 	}
 	for _, k := range m.keys {
 		if !hasKey(msg, text, k) {
-			return nil, fmt.Errorf("%w: field %s", ErrMissingKey, k.Path)
+			return nil, fmt.Errorf("%w: field %s: write it, also if it has its default value", ErrMissingKey, k.Path)
 		}
 	}
 	return msg, nil
