@@ -220,7 +220,7 @@ func (l Limit) count(d *diff.Result) int {
 	if n, ok := d.Groups[l.Of]; ok {
 		return n
 	}
-	n := 0 // who did not ask for the group gets the sum of its fields, which is never too small
+	n := d.Fields[diff.Further] // who did not ask for the group gets the sum of its fields, which is never too small
 	for _, path := range slices.Sorted(maps.Keys(d.Fields)) {
 		if contains(l.Of, path) || contains(path, l.Of) {
 			n += d.Fields[path]

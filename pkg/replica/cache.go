@@ -140,6 +140,9 @@ func (c *Cache) scan() error {
 	}
 	var all []found
 	err := filepath.WalkDir(c.dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil && name != c.dir {
+			return nil // a folder of it that cannot be read is of no use, and stops nobody
+		}
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -151,9 +154,10 @@ func (c *Cache) scan() error {
 		if _, ok := digestOf(key); !ok {
 			return nil
 		}
-		info, err := e.Info()
-		all = append(all, found{key, info})
-		return err
+		if info, err := e.Info(); err == nil { // else it has gone meanwhile
+			all = append(all, found{key, info})
+		}
+		return nil
 	})
 	slices.SortFunc(all, func(a, b found) int { return a.info.ModTime().Compare(b.info.ModTime()) })
 	for _, f := range all {

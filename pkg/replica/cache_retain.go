@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -167,35 +168,74 @@ func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool)
 }
 
 // prefer makes what the datasets need for a start, as the cache remembers them, the
-// last to go for room.
+// last to go for room: of those that were used last, as many as fit.
 func (c *Cache) prefer() error {
 	names, err := c.folders()
 	if err != nil {
 		return err
 	}
+	var all []need
 	for _, n := range names {
-		w, err := c.remembers(n)
-		if err != nil {
-			continue // nothing starts from what is there
+		if need, err := c.remembers(n); err == nil { // else nothing starts from it
+			all = append(all, need)
 		}
-		for _, key := range w.keys() {
+	}
+	slices.SortFunc(all, func(a, b need) int { return cmp.Compare(b.used, a.used) })
+	left := c.max
+	fit := all[:0]
+	for _, n := range all {
+		if n.size <= left {
+			left -= n.size
+			fit = append(fit, n)
+		}
+	}
+	for _, n := range slices.Backward(fit) {
+		for _, key := range n.keys {
 			c.use(key)
 		}
 	}
 	return nil
 }
 
-// remembers returns the way in the cache to the version that was effective last.
-func (c *Cache) remembers(n dataset.Name) (way, error) {
+// need is what a dataset needs for a start from the cache.
+type need struct {
+	keys []string
+	size int64
+	used int64 // when any of it was used last
+}
+
+// remembers returns what leads in the cache to the version that was effective last.
+func (c *Cache) remembers(n dataset.Name) (out need, err error) {
 	r, err := c.recallAny(n)
 	if err != nil {
-		return way{}, err
+		return out, err
 	}
-	catalog := NewCatalog(cachedStore{cache: c}, n)
+	catalog := NewCatalog(glance{cache: c}, n)
 	v, digest := r.Fold.Effective()
 	m, err := catalog.Manifest(context.Background(), v, digest)
 	if err != nil {
-		return way{}, err
+		return out, err
 	}
-	return c.way(context.Background(), catalog, Point{m, digest}, true)
+	w, err := c.way(context.Background(), catalog, Point{m, digest}, true)
+	for _, key := range w.keys() {
+		if f := c.files[key]; f != nil {
+			out.keys, out.size, out.used = append(out.keys, key), out.size+f.size, max(out.used, f.used)
+		}
+	}
+	return out, err
+}
+
+// glance reads files of a cache as a store, which does not count as a use.
+type glance struct {
+	blob.Store
+	cache *Cache
+}
+
+// Get implements blob.Store.
+func (g glance) Get(_ context.Context, key string) ([]byte, error) {
+	b, err := blob.ReadFile(g.cache.path(key), blob.MaxFile)
+	if want, ok := digestOf(key); err == nil && (!ok || dataset.DigestOf(b) != want) {
+		err = blob.ErrDigest
+	}
+	return b, err
 }

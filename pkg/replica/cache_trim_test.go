@@ -1,14 +1,20 @@
 package replica_test
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
 
@@ -96,4 +102,100 @@ func TestCacheWithoutDescriptors(t *testing.T) {
 		t.Errorf("the cache was\n%s\nand is\n%s", before, after)
 	}
 	w.cold(store, dir, w.last())
+}
+
+// TestCacheTrimmedOfMany opens a cache of two datasets with less room than it had: what
+// was used last goes last, and what does not fit takes nothing else away.
+func TestCacheTrimmedOfMany(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		large, last dataset.Name
+		want        []dataset.Name
+	}{
+		{"the one used last stays", "", "a", []dataset.Name{"a"}},
+		{"the one used last stays, if it comes last", "", "b", []dataset.Name{"b"}},
+		{"what fits stays", "b", "b", []dataset.Name{"a"}},
+	} {
+		store, dir := newNetwork(blob.NewMemory()), t.TempDir()
+		follow := func(n dataset.Name, max int64) *replica.View {
+			t.Helper()
+			cache, err := replica.OpenCache(dir, max)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := open(store, func(cfg *replica.Config) { cfg.Dataset, cfg.Cache = n, cache })
+			if err := r.Refresh(t.Context()); err != nil && !errors.Is(err, blobtest.ErrInjected) {
+				t.Fatal(err)
+			}
+			return r.Current()
+		}
+		for _, n := range []dataset.Name{"a", "b"} {
+			w := newWorld(t, store, 1)
+			w.name = n
+			content := records{}
+			for i := range 1000 {
+				if content[fmt.Sprint(n, i)] = i; n == c.large {
+					content[fmt.Sprint(n, i, strings.Repeat("x", 100))] = i
+				}
+			}
+			w.publish(content)
+			follow(n, 1<<30)
+		}
+		follow(c.last, 1<<30) // uses it again
+		store.cut.Store(true)
+		less := folderSize(t, filepath.Join(dir, string(c.large))) - 1000
+		var got []dataset.Name
+		for _, n := range []dataset.Name{"a", "b"} {
+			if follow(n, less) != nil {
+				got = append(got, n)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v start without a store, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestCacheFolderUnreadable: what cannot be read of a cache stops nobody.
+func TestCacheFolderUnreadable(t *testing.T) {
+	store := newNetwork(blob.NewMemory())
+	w := newWorld(t, store, 4)
+	w.grow(3)
+	dir, err := os.MkdirTemp("", "cache") // t.TempDir is in a folder of root's, if root runs this
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	asNobody(t, dir)
+	refresh(t, cached(t, store, dir, 1<<20), w.last())
+	for _, folder := range []string{"n/blobs", "n"} {
+		folder = filepath.Join(dir, folder)
+		if err := os.Chmod(folder, 0); err != nil {
+			t.Fatal(err)
+		}
+		refresh(t, cached(t, store, dir, 1<<20), w.last())
+		if err := os.Chmod(folder, 0o700); err != nil { //nolint:gosec // as it was
+			t.Fatal(err)
+		}
+	}
+}
+
+// asNobody makes the owner of a folder somebody whom permissions bind, and lets the
+// process be him until the test ends.
+func asNobody(t *testing.T, folder string) {
+	const nobody = 65534
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(folder, nobody, -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Seteuid(nobody); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Seteuid(0); err != nil {
+			t.Error(err)
+		}
+	})
 }

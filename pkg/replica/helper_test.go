@@ -55,6 +55,7 @@ type records map[string]int
 type world struct {
 	t      testing.TB
 	store  blob.Store
+	name   dataset.Name
 	every  int
 	fields string
 
@@ -64,7 +65,7 @@ type world struct {
 }
 
 func newWorld(t testing.TB, store blob.Store, every int) *world {
-	return &world{t: t, store: store, every: every, fields: plain, mappings: map[string]*protomap.Mapping{}, content: map[dataset.Version]records{}}
+	return &world{t: t, store: store, name: "n", every: every, fields: plain, mappings: map[string]*protomap.Mapping{}, content: map[dataset.Version]records{}}
 }
 
 // publish makes the next version and returns it.
@@ -75,7 +76,7 @@ func (w *world) publish(r records) dataset.Version {
 	}
 	m := w.mappings[w.fields]
 	c, err := cycle.Open(w.t.Context(), cycle.Config{
-		Dataset: "n", Store: w.store, Mapping: m, Author: announce.Author{Name: "test"},
+		Dataset: w.name, Store: w.store, Mapping: m, Author: announce.Author{Name: "test"},
 		SnapshotEvery: w.every, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ type comparison struct {
 	walk     *walker
 	result   *Result
 	samples  [Changed + 1]sample
+	bytes    int // of the paths in result.Fields
 
 	later []state.Ordinal // records of to without an equal partner
 	key   []state.Value
@@ -205,9 +206,10 @@ func (c *comparison) matchChanged(r state.Record) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range fields {
-		c.result.Fields[path]++
+	if c.walk.cut && len(c.o.Groups)+len(c.o.Values) > 0 {
+		return fmt.Errorf("record %v differs in too many fields to count those of the rules: %w", c.to.keys.KeyOf(r), ErrTooMany)
 	}
+	c.countFields(fields)
 	c.countGroups(fields)
 	c.countTransitions()
 	c.sample(Example{Kind: Changed, Key: c.to.keys.KeyOf(r), From: old, To: r, Fields: fields})
@@ -217,6 +219,25 @@ func (c *comparison) matchChanged(r state.Record) error {
 func (c *comparison) remove(r state.Record) {
 	c.result.Removed++
 	c.sample(Example{Kind: Removed, Key: c.from.keys.KeyOf(r), From: r})
+}
+
+// countFields counts one changed record, which differs at these paths, and at
+// Further if the walk was cut.
+func (c *comparison) countFields(fields []string) {
+	further := c.walk.cut
+	for _, path := range fields {
+		if _, known := c.result.Fields[path]; !known {
+			if len(c.result.Fields) >= maxPaths || c.bytes+len(path) > maxPathBytes {
+				further = true
+				continue
+			}
+			c.bytes += len(path)
+		}
+		c.result.Fields[path]++
+	}
+	if further {
+		c.result.Fields[Further]++
+	}
 }
 
 // countGroups counts one changed record, which differs at these paths.

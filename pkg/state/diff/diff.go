@@ -21,7 +21,8 @@ var ErrKeysDiffer = errors.New("states have different keys")
 // ErrRootsDiffer says that two datasets do not have records of one type.
 var ErrRootsDiffer = errors.New("the records are of different types")
 
-// ErrTooMany says that two records differ in more fields than are told apart.
+// ErrTooMany says that two records differ in more fields than are told apart, so
+// that those of Options.Values and Options.Groups cannot be counted.
 var ErrTooMany = errors.New("too many differences")
 
 // Options say what is compared. The zero value compares all of the records of
@@ -56,7 +57,9 @@ type Result struct {
 	// it differs. A path leads through references, "address.city"; "[]" stands
 	// for the elements of a LIST or SET and for the entries of a MAP,
 	// "shares[].percent". A collection whose elements cannot be paired counts
-	// as a whole, "shares[]". Types with the one field "value" are passed over.
+	// as a whole, "shares[]". Types with the one field "value" are passed over. Of
+	// paths in their tens of thousands, or of megabytes, which only types that refer to
+	// themselves have, not all are told apart: Further stands for the rest.
 	Fields map[string]int
 	// Transitions has, for each path of Options.Values, the number of changed
 	// records by "from → to". Beyond maxTransitions of them per path the rest
@@ -69,6 +72,10 @@ type Result struct {
 	// Examples are in order of kind, then of the hash of their keys.
 	Examples []Example
 }
+
+// Further is, in Result.Fields, where records differ in more fields than are told
+// apart. No field has this name.
+const Further = "…"
 
 // Same says whether no record was added, removed or changed.
 func (r *Result) Same() bool { return r.Added+r.Removed+r.Changed == 0 }

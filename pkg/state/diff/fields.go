@@ -2,7 +2,6 @@ package diff
 
 import (
 	"context"
-	"fmt"
 	"hash/maphash"
 	"maps"
 	"slices"
@@ -23,6 +22,8 @@ type walker struct {
 
 	path    []byte
 	paths   map[string]bool // differences of the record under way
+	bytes   int             // of paths
+	cut     bool            // there are more
 	changes []valueChange   // at the paths of values
 	found   int             // differences so far, ignored ones included
 	pairs   int             // of records that were compared for it
@@ -48,9 +49,11 @@ const (
 	pairsLooked = 1 << 6
 	// mostSeen is how many pairs are noted at a time.
 	mostSeen = 1 << 16
-	// maxPaths is at how many paths two records may differ: those of types that refer
-	// to themselves can have exponentially many.
+	// maxPaths is how many paths are told apart, of two records and of a result:
+	// records of types that refer to themselves can have exponentially many.
 	maxPaths = 1 << 16
+	// maxPathBytes is how many bytes these have together at most.
+	maxPathBytes = 4 << 20
 )
 
 type valueChange struct {
@@ -81,13 +84,14 @@ func (w *walker) same(from, to state.Record) (bool, error) {
 		return false, nil
 	}
 	paths, err := w.fields(from, to)
-	return len(paths) == 0, err
+	return len(paths) == 0 && !w.cut, err
 }
 
 // fields returns the paths at which two unequal records differ, sorted, and
-// leaves the changes at the paths of values in w.changes.
+// leaves the changes at the paths of values in w.changes. If w.cut is true after it,
+// they are not all.
 func (w *walker) fields(from, to state.Record) ([]string, error) {
-	w.path, w.changes, w.pairs = w.path[:0], w.changes[:0], 0
+	w.path, w.changes, w.pairs, w.bytes, w.cut = w.path[:0], w.changes[:0], 0, 0, false
 	clear(w.paths)
 	clear(w.seen)
 	w.object(from, to)
@@ -114,13 +118,14 @@ func (w *walker) sum(h *state.Hasher, r state.Record) dataset.Digest {
 // differ notes a difference at the present path.
 func (w *walker) differ() {
 	w.found++
-	if w.paths[string(w.path)] || w.ignored(string(w.path)) {
+	if w.cut || w.paths[string(w.path)] || w.ignored(string(w.path)) {
+		return
+	}
+	if w.cut = len(w.paths) == maxPaths || w.bytes+len(w.path) > maxPathBytes; w.cut {
 		return
 	}
 	w.paths[string(w.path)] = true
-	if len(w.paths) > maxPaths {
-		w.fail(fmt.Errorf("two records differ in more than %d fields: %w", maxPaths, ErrTooMany))
-	}
+	w.bytes += len(w.path)
 }
 
 // fail ends the walk with err, unless it has failed already.
@@ -216,7 +221,7 @@ func (w *walker) changed(from, to state.Value) {
 
 // child compares two records that stand at the same path.
 func (w *walker) child(x, y state.Record) {
-	if w.err != nil || w.equal(x, y) || w.err != nil {
+	if w.err != nil || w.cut || w.equal(x, y) || w.err != nil {
 		return
 	}
 	before := w.found

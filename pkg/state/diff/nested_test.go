@@ -74,11 +74,83 @@ func TestSharedManyTimes(t *testing.T) {
 		t.Errorf("differs at %d paths, want %d: %v", len(r.Fields), 1<<4, err)
 	}
 	a, b = nested(t, depth, 1, true), nested(t, depth, 2, true)
-	if _, err := diff.States(t.Context(), a, b, diff.Options{}); !errors.Is(err, diff.ErrTooMany) {
-		t.Errorf("differs at 2^%d paths: %v", depth, err)
+	r, err = diff.States(t.Context(), a, b, diff.Options{})
+	if err != nil || r.Changed != 1 || r.Fields[diff.Further] != 1 || len(r.Fields) < 10_000 || len(r.Fields) > 1<<16+1 {
+		t.Errorf("differs at 2^%d paths: %d changed at %d paths, and %d further, %v", depth, r.Changed, len(r.Fields), r.Fields[diff.Further], err)
+	}
+	for _, o := range []diff.Options{{Values: []string{"id"}}, {Groups: []string{"id"}}} { // whose difference may be behind
+		if _, err := diff.States(t.Context(), a, b, o); !errors.Is(err, diff.ErrTooMany) || !strings.Contains(err.Error(), "record [1] ") {
+			t.Errorf("differs at 2^%d paths, with %+v: %v", depth, o, err)
+		}
+	}
+	if r, err := diff.States(t.Context(), a, b, diff.Options{Ignore: []string{"n.left"}}); err != nil || r.Changed != 1 {
+		t.Errorf("without half of what differs: %+v, %v", r, err)
 	}
 	if r, err := diff.States(t.Context(), a, b, diff.Options{Ignore: []string{"n.left", "n.right"}}); err != nil || !r.Same() {
 		t.Errorf("without what differs: %+v, %v", r, err)
+	}
+}
+
+// chains makes a state of records each of which has a chain of its own of two children, with a leaf at its end.
+func chains(t *testing.T, n, depth int, children string, leaf int32) *state.State {
+	t.Helper()
+	schemas, err := state.ParseSchemas("R @PrimaryKey(id) { int id; N n; } N { " + children + " int v; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := state.NewBuilder(nil, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range n {
+		values := []state.Value{state.Null(), state.Null(), state.IntValue(leaf)}
+		for level := range depth {
+			o, err := b.AddObject("N", values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			values = []state.Value{state.Null(), state.Null(), state.Null()}
+			values[(id*2654435761)>>level&1] = state.ReferenceValue(o)
+		}
+		o, err := b.AddObject("N", values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.AddObject("R", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(o)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := b.Finish(state.Header{Origin: -1, Tag: int64(leaf)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestManyPaths compares records each of which differs at a path of its own: the
+// memory of a result is bounded, its counts of records are exact.
+func TestManyPaths(t *testing.T) {
+	const most = 4 << 20 // bytes
+	for _, c := range []struct {
+		records, depth int
+		children       string
+	}{{300, 30, "N left; N right;"}, {30_000, 30, "N left; N right;"}, {1<<16 + 1000, 18, "N l; N r;"}} {
+		r, err := diff.States(t.Context(), chains(t, c.records, c.depth, c.children, 1), chains(t, c.records, c.depth, c.children, 2), diff.Options{})
+		if err != nil || r.Changed != c.records {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		bytes, told := 0, 0
+		for path, n := range r.Fields {
+			if path != diff.Further {
+				bytes, told = bytes+len(path), told+n
+			}
+		}
+		if told+r.Fields[diff.Further] != c.records || bytes > most || len(r.Fields) > 1<<16+1 {
+			t.Errorf("%d records: %d paths of %d bytes are of %d, and further ones of %d", c.records, len(r.Fields), bytes, told, r.Fields[diff.Further])
+		}
+		if all := c.records == 300; all != (r.Fields[diff.Further] == 0) {
+			t.Errorf("%d records: %d have further paths", c.records, r.Fields[diff.Further])
+		}
 	}
 }
 
