@@ -108,7 +108,7 @@ func newLs() *cobra.Command {
 		}
 		rows := [][]string{{"DATASET", "VERSION", "RECORDS", "KEY"}}
 		for _, d := range list {
-			rows = append(rows, []string{string(d.Dataset), d.versionText(), strconv.Itoa(d.Records), strings.Join(d.Key, ", ")})
+			rows = append(rows, []string{string(d.Dataset), d.versionText(), d.recordsText(), strings.Join(d.Key, ", ")})
 		}
 		if len(list) == 0 {
 			fmt.Fprintln(c.ErrOrStderr(), "there is no dataset")
@@ -133,6 +133,14 @@ func (d datasetInfo) versionText() string {
 		return text(d.Version) + pinned
 	}
 	return text(d.Version)
+}
+
+// recordsText shows how many records there are, a dash if no version could be read.
+func (d datasetInfo) recordsText() string {
+	if d.Version == dataset.None {
+		return "-"
+	}
+	return strconv.Itoa(d.Records)
 }
 
 func (v versionInfo) text() string {
@@ -163,7 +171,7 @@ func newStatus() *cobra.Command {
 		for _, d := range list {
 			rows = append(rows, []string{
 				string(d.Dataset), d.State, d.versionText(), text(d.Announced),
-				age(d.AgeMS), strconv.Itoa(d.Records), d.errors(),
+				age(d.AgeMS), d.recordsText(), d.errors(),
 			})
 		}
 		return errors.Join(printTable(c.OutOrStdout(), rows), err)
