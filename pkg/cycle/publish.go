@@ -13,14 +13,14 @@ import (
 )
 
 // publish writes a verified draft to the store and announces it. If the store
-// is full, what was written goes again: else every attempt would take more of
-// what is left.
+// is full, or may not be written, what was written goes again: else every attempt
+// would take more of what is left.
 func (c *Cycle) publish(ctx context.Context, d *draft) error {
 	err := c.write(ctx, d)
 	if err == nil {
 		err = c.announce(ctx, d)
 	}
-	if blob.IsFull(err) && !errors.Is(err, announce.ErrInDoubt) {
+	if (blob.IsFull(err) || errors.Is(err, blob.ErrNotWritten)) && !errors.Is(err, announce.ErrInDoubt) {
 		c.discard(context.WithoutCancel(ctx), d.view)
 	}
 	return err
