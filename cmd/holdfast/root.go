@@ -35,7 +35,7 @@ standard error what it has done.`,
 	}
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
-		newDemo(), newPublish(), newRun(), newGet(), newExport(), newLs(), newVersions(), newStatus(),
+		newDemo(), newPublish(), newRun(), newGet(), newExport(), newLs(), newVersions(), newLog(), newStatus(),
 		newDiff(), newDump(), newVerify(), newSchema(), newPin(), newUnpin(), newPrune(), newAdopt(),
 		newEvaluate(), newReplay(), newShadow(), newVersion(), newSupervise(),
 	)

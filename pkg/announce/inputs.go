@@ -119,12 +119,3 @@ func (in inputs) unchanged(ctx context.Context, at outputLog, log *Log, f Fold) 
 	r.read = f.Position
 	return r.list, nil
 }
-
-// entry reads the entry at a position by itself.
-func (l *Log) entry(ctx context.Context, pos int64) (Entry, error) {
-	data, err := l.store.Get(ctx, blob.LogKey(l.name, pos))
-	if err != nil {
-		return Entry{}, err
-	}
-	return DecodeEntry(data)
-}
