@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
-	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -28,40 +30,84 @@ const busyWait, busyPoll = 10 * time.Second, 20 * time.Millisecond
 // at it while a shadow runs. It is safe for concurrent use, also by several
 // processes.
 type Store struct {
-	dir string
+	dir   string
+	free  func(dir string) (uint64, error)
+	fault atomic.Pointer[os.File] // the lock that is held since a fault
 }
 
 // OpenStore returns the store in a folder, which is made if need be.
 func OpenStore(ctx context.Context, dir string) (*Store, error) {
-	s := &Store{dir}
-	return s, s.use(ctx, func(*badger.DB) error { return nil })
+	s := &Store{dir: dir, free: freeBytes}
+	return s, s.use(ctx, 0, func(*badger.DB) error { return nil })
 }
 
-// use runs f on the open database.
-func (s *Store) use(ctx context.Context, f func(*badger.DB) error) error {
-	end := time.Now().Add(busyWait)
-	for {
-		db, err := badger.Open(badger.DefaultOptions(s.dir).
-			WithLogger(nil).
-			WithMetricsEnabled(false).
-			WithMemTableSize(8 << 20). // reports are small
-			WithValueLogFileSize(64 << 20).
-			WithNumVersionsToKeep(1))
-		if err == nil {
-			return errors.Join(f(db), db.Close())
-		}
-		if !strings.Contains(err.Error(), "directory lock") {
+// use runs f, which writes about size bytes, on the open database.
+func (s *Store) use(ctx context.Context, size int, f func(*badger.DB) error) error {
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return fmt.Errorf("open kept runs in %s: %w", s.dir, err)
+	}
+	return s.guard(lock, func() error {
+		db, err := s.open(size)
+		if err != nil {
 			return fmt.Errorf("open kept runs in %s: %w", s.dir, err)
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("open kept runs in %s: %w", s.dir, ErrBusy)
+		return errors.Join(f(db), db.Close())
+	})
+}
+
+// lock takes the lock that Badger takes, on the folder itself: files are looked
+// at while nobody else changes them. Closing it ends it.
+func (s *Store) lock(ctx context.Context) (*os.File, error) {
+	if s.fault.Load() != nil {
+		return nil, ErrFault
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(busyWait); ; {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, syscall.EWOULDBLOCK):
+			return nil, errors.Join(err, f.Close())
+		case time.Now().After(end):
+			return nil, errors.Join(ErrBusy, f.Close())
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, errors.Join(ctx.Err(), f.Close())
 		case <-time.After(busyPoll):
 		}
 	}
+}
+
+// open opens the database, if its files are whole and there is space for size
+// bytes more.
+func (s *Store) open(size int) (*badger.DB, error) {
+	opt := badger.DefaultOptions(s.dir).
+		WithLogger(nil).
+		WithMetricsEnabled(false).
+		WithMemTableSize(8 << 20). // reports are small
+		WithValueLogFileSize(64 << 20).
+		WithNumVersionsToKeep(1).
+		WithBypassLockGuard(true) // lock has taken it
+	files, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.room(files, size); err != nil {
+		return nil, err
+	}
+	if err := intact(opt, files); err != nil {
+		return nil, err
+	}
+	return badger.Open(opt)
 }
 
 // runPrefix begins the key of each report.
@@ -83,7 +129,7 @@ func (s *Store) Put(ctx context.Context, r *compare.Report) error {
 	if err != nil {
 		return fmt.Errorf("keep run: %w", err)
 	}
-	err = s.use(ctx, func(db *badger.DB) error {
+	err = s.use(ctx, len(b), func(db *badger.DB) error {
 		return db.Update(func(tx *badger.Txn) error { return tx.Set([]byte(runPrefix+ID(r)), b) })
 	})
 	if err != nil {
@@ -95,7 +141,7 @@ func (s *Store) Put(ctx context.Context, r *compare.Report) error {
 // All returns every kept report, in order of the evaluations' clocks.
 func (s *Store) All(ctx context.Context) ([]*compare.Report, error) {
 	var out []*compare.Report
-	err := s.use(ctx, func(db *badger.DB) error {
+	err := s.use(ctx, 0, func(db *badger.DB) error {
 		return db.View(func(tx *badger.Txn) error {
 			it := tx.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 100, Prefix: []byte(runPrefix)})
 			defer it.Close()
