@@ -37,9 +37,13 @@ func (t Transition) WriteSnapshot(w io.Writer) error {
 	}
 	all.Wait()
 	var pieces []blobPiece
+	size := uint64(0)
 	for _, tt := range types {
-		pieces = append(pieces, tt.snapshotPieces(t.Layout.populated(tt.next.schema.Name, tt.statistics().max))...)
+		populated := t.Layout.populated(tt.next.schema.Name, tt.statistics().max)
+		size += tt.snapshotSize(populated)
+		pieces = append(pieces, tt.snapshotPieces(populated)...)
 	}
+	expect(w, size)
 	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(types)))}
 	if err := out.writePieces(pieces); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)
@@ -83,18 +87,20 @@ func (t Transition) WriteReverseDelta(w io.Writer) error {
 
 func (t Transition) writeDelta(w io.Writer, h Header, reverse bool) error {
 	var changed []*typeTransition
+	size := uint64(0)
 	for _, tt := range t.types() {
 		if tt.incompatible != nil {
 			return tt.incompatible
 		}
 		if len(tt.added)+len(tt.removed) > 0 || tt.prev != nil && tt.prev.shards != tt.next.shards {
-			changed = append(changed, tt)
+			changed, size = append(changed, tt), size+tt.deltaSize(reverse)
 		}
 	}
 	b, err := appendHeader(nil, h, t.Layout, schemasOf(changed))
 	if err != nil {
 		return err
 	}
+	expect(w, size)
 	out := blobWriter{w: w, buf: wire.AppendVint(b, int32(len(changed)))}
 	for _, tt := range changed {
 		if err := tt.writeDelta(&out, reverse); err != nil {

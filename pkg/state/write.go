@@ -12,9 +12,10 @@ import (
 // blobWriter collects bytes and passes them on in large pieces, to w if that is
 // not nil.
 type blobWriter struct {
-	w   io.Writer
-	buf []byte
-	err error
+	w     io.Writer
+	buf   []byte
+	err   error
+	texts [][]byte // scratch: values of the fields of an OBJECT
 }
 
 const blobChunk = 1 << 20
@@ -25,9 +26,9 @@ func (w *blobWriter) spill() {
 	}
 }
 
-// append appends bytes, many of them without a copy.
+// append appends bytes, many of them without a copy if they can be passed on.
 func (w *blobWriter) append(b []byte) {
-	if len(b) < blobChunk {
+	if len(b) < blobChunk || w.w == nil {
 		w.buf = append(w.buf, b...)
 		w.spill()
 		return
@@ -248,7 +249,7 @@ func (s *shardWriter) writeObject(w *blobWriter) {
 	}
 	var rows wirebits.Packer
 	rows.Reset(row * uint64(s.entries))
-	texts := make([][]byte, len(fields))
+	texts := s.textsIn(w)
 	pos := uint64(0)
 	for k := range s.entries {
 		o, populated := s.at(k)
@@ -272,8 +273,25 @@ func (s *shardWriter) writeObject(w *blobWriter) {
 	w.buf = wire.AppendWords(w.buf, rows.Words())
 	for f := range fields {
 		w.buf = wire.AppendVlong(w.buf, uint64(len(texts[f])))
-		w.buf = append(w.buf, texts[f]...)
+		w.append(texts[f])
 	}
+}
+
+// textsIn returns an empty buffer for each field, with room for values of average
+// length if these are many: one that grows by and by takes several times as much.
+func (s *shardWriter) textsIn(w *blobWriter) [][]byte {
+	all := s.t.statistics().all
+	for f, n := range all.texts {
+		if f == len(w.texts) {
+			w.texts = append(w.texts, nil)
+		}
+		room := min(n, (n/uint64(max(1, all.count))+1)*uint64(s.entries))
+		if room += room / 64; room >= blobChunk && room > uint64(cap(w.texts[f])) {
+			w.texts[f] = make([]byte, 0, room)
+		}
+		w.texts[f] = w.texts[f][:0]
+	}
+	return w.texts
 }
 
 // textEntry appends a STRING or BYTES value to its range and returns its entry.
