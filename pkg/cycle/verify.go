@@ -45,8 +45,13 @@ func (c *Cycle) verify(d *draft) error {
 	return nil
 }
 
+// largeDeltas is the length of both deltas, in bytes, from which on one is verified
+// after the other: each takes memory for what it changes, and is decoded by all
+// processors anyway.
+const largeDeltas = 64 << 20
+
 // verifyDeltas is verify for the deltas of a version within its segment, both at
-// the same time.
+// the same time unless they are large.
 func (c *Cycle) verifyDeltas(d *draft) error {
 	prev, next := d.prev.State, d.view.State
 	d.hasher = c.hasher
@@ -55,6 +60,9 @@ func (c *Cycle) verifyDeltas(d *draft) error {
 	}
 	c.hasher = nil // it is the draft's until that is published
 	var both errgroup.Group
+	if len(d.reverse)+len(d.delta) >= largeDeltas {
+		both.SetLimit(1)
+	}
 	both.Go(func() error {
 		s, err := next.WithoutIndexes().Apply(d.reverse)
 		return same("reverse delta", prev, s, err)
