@@ -16,6 +16,7 @@ type part struct {
 	ends  []int  // where each ends
 	at    []Position
 	keyed []keyedLine // those whose key is known
+	keys  []byte      // scratch: their forms
 	err   error       // what is wrong with the line behind them, or with the last of them
 }
 
@@ -24,6 +25,7 @@ type part struct {
 type keyedLine struct {
 	values []state.Value
 	form   string
+	end    int // of form, in the keys of the part
 }
 
 const (
@@ -45,10 +47,22 @@ func (p *part) fill(b *state.Batch, m *protomap.Mapping) {
 	for i, end := range p.ends {
 		if err := p.fillLine(b, m, p.text[start:end]); err != nil {
 			p.err = fmt.Errorf("read %s: %w", p.at[i], err)
-			return
+			break
 		}
 		start = end
 	}
+	p.setForms()
+}
+
+// setForms sets the forms of the keys, which are kept to the end: all of a part are one
+// piece of memory, so that the collector has less to look at.
+func (p *part) setForms() {
+	forms, start := string(p.keys), 0
+	for i := range p.keyed {
+		k := &p.keyed[i]
+		k.form, start = forms[start:k.end], k.end
+	}
+	p.keys = nil
 }
 
 func (p *part) fillLine(b *state.Batch, m *protomap.Mapping, line []byte) error {
@@ -60,7 +74,8 @@ func (p *part) fillLine(b *state.Batch, m *protomap.Mapping, line []byte) error 
 	if err != nil {
 		return err
 	}
-	p.keyed = append(p.keyed, keyedLine{values, string(appendKey(nil, values))})
+	p.keys = appendKey(p.keys, values)
+	p.keyed = append(p.keyed, keyedLine{values: values, end: len(p.keys)})
 	_, err = m.Add(b, msg)
 	return err
 }
