@@ -52,7 +52,7 @@ func runPhase(name string, args []string) (failed error) {
 	if !producing[name] {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
-		go collector.Follow(ctx) // as in holdfast run
+		go collector.Follow(ctx, collector.Serving) // as in holdfast run
 	}
 	if file := os.Getenv("BENCH_PROFILE"); file != "" {
 		stop, err := profile(file)

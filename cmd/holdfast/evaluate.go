@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-data/holdfast/internal/collector"
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/cloud"
@@ -63,14 +64,17 @@ it is, unless another one is named.`,
 		if err != nil {
 			return err
 		}
+		ctx, stop := context.WithCancel(c.Context())
+		defer stop()
+		go collector.Follow(ctx, collector.Making)
 		if !e.once {
 			var unwritten error // its reader may be gone, which ends Follow
-			err := p.Follow(c.Context(), func(evaluation dataset.Evaluation, r cycle.Result) {
+			err := p.Follow(ctx, func(evaluation dataset.Evaluation, r cycle.Result) {
 				unwritten = e.print(c, evaluation, r)
 			})
 			return errors.Join(err, unwritten)
 		}
-		evaluation, r, err := p.Evaluate(c.Context())
+		evaluation, r, err := p.Evaluate(ctx)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/holdfast-data/holdfast/internal/collector"
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -127,9 +129,12 @@ func didPublish(r cycle.Result) string {
 }
 
 func publish(c *cobra.Command, cfg producer.Config) (cycle.Result, error) {
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	go collector.Follow(ctx, collector.Making)
 	show, done := progress(c, "record", "read")
 	cfg.Progress = show
-	r, err := producer.Publish(c.Context(), cfg)
+	r, err := producer.Publish(ctx, cfg)
 	done(err)
 	return r, err
 }

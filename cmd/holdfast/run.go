@@ -104,7 +104,7 @@ func (r *runCommand) run(cfg sidecar.Config) error {
 	onHangup := daemon.CatchHangups() // before anything that a store keeps waiting
 	ctx, stop := context.WithCancel(r.c.Context())
 	defer stop()
-	go collector.Follow(ctx)
+	go collector.Follow(ctx, collector.Serving)
 	log := logger(r.c)
 	warnStrays(&cfg, os.Environ(), log)
 	s, err := sidecar.Open(r.c.Context(), cfg.FromStore(*r.store), sidecar.Options{Logger: log})

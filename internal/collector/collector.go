@@ -17,27 +17,37 @@ const (
 	// leastReserve is by how many bytes a heap may grow between two collections,
 	// unless less lives: so much are some thousand requests.
 	leastReserve = 12 << 20
-	// reserveShare is what part of what lives the reserve is, if that is more.
-	reserveShare = 24
 
 	interval = time.Second
 )
 
+// A Reserve is which part of what lives a heap may grow by between two collections,
+// if that is more than some megabytes: 24 is a twenty-fourth.
+type Reserve int64
+
+const (
+	// Serving is for who holds records and answers.
+	Serving Reserve = 24
+	// Making is for who makes versions: beside pages it has much for a while that the
+	// collector looks into, so collections are dearer.
+	Making Reserve = 4
+)
+
 // percent returns what GOGC is to be if so many bytes live. It is never more
 // than the default: what lives may have grown since it was counted.
-func percent(live int64) int {
-	return int(100 * max(leastReserve, live/reserveShare) / max(live, leastReserve))
+func (r Reserve) percent(live int64) int {
+	return int(100 * max(leastReserve, live/int64(r)) / max(live, leastReserve))
 }
 
 // Follow keeps the collector's reserve in proportion to what lives until ctx
-// ends, a twenty-fourth of it in a large process. It does nothing if the environment
-// sets GOGC, and leaves GOMEMLIMIT alone, which has the last word in any case.
+// ends. It does nothing if the environment sets GOGC, and leaves GOMEMLIMIT alone,
+// which has the last word in any case.
 //
 // A process whose data was dropped collects every few milliseconds, as long as
 // its reserve is in proportion to what it had: that is noticed after a collection.
 // One that loads data grows, and more reserve saves it collections that find
 // nothing: that it has less to come is noticed after an interval.
-func Follow(ctx context.Context) {
+func Follow(ctx context.Context, r Reserve) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -47,7 +57,7 @@ func Follow(ctx context.Context) {
 	defer tick.Stop()
 	now, less := 0, true // whether it may be set to less
 	for {
-		if p := percent(live()); worthwhile(now, p, less) {
+		if p := r.percent(live()); worthwhile(now, p, less) {
 			debug.SetGCPercent(p)
 			now = p
 		}

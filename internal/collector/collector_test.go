@@ -15,13 +15,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestPercent(t *testing.T) {
 	for _, tc := range []struct {
-		live int64
-		want int
+		reserve Reserve
+		live    int64
+		want    int
 	}{
-		{0, 100}, {1 << 20, 100}, {12 << 20, 100}, {48 << 20, 25}, {128 << 20, 9}, {288 << 20, 4}, {1 << 40, 4},
+		{Serving, 0, 100}, {Serving, 1 << 20, 100}, {Serving, 12 << 20, 100}, {Serving, 48 << 20, 25},
+		{Serving, 128 << 20, 9}, {Serving, 288 << 20, 4}, {Serving, 1 << 40, 4},
+		{Making, 0, 100}, {Making, 12 << 20, 100}, {Making, 24 << 20, 50}, {Making, 48 << 20, 25}, {Making, 1 << 40, 25},
 	} {
-		if got := percent(tc.live); got != tc.want {
-			t.Errorf("%d bytes: %d per cent, want %d", tc.live, got, tc.want)
+		if got := tc.reserve.percent(tc.live); got != tc.want {
+			t.Errorf("1/%d of %d bytes: %d per cent, want %d", tc.reserve, tc.live, got, tc.want)
 		}
 	}
 }
@@ -62,7 +65,7 @@ func TestFollow(t *testing.T) {
 	t.Cleanup(set(77))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { Follow(ctx); close(done) }()
+	go func() { Follow(ctx, Serving); close(done) }()
 	func() {
 		data := make([]byte, 256<<20)
 		await(t, 3, 5)
@@ -77,7 +80,7 @@ func TestFollow(t *testing.T) {
 func TestFollowLeavesAlone(t *testing.T) {
 	t.Setenv("GOGC", "77")
 	t.Cleanup(set(77))
-	Follow(t.Context()) // returns at once
+	Follow(t.Context(), Serving) // returns at once
 	if p := current(); p != 77 {
 		t.Errorf("GOGC=77: set to %d", p)
 	}
