@@ -177,14 +177,23 @@ func (r *Runner) fill(ctx context.Context, e dataset.Evaluation, out *compare.Re
 	case errors.As(err, &failed):
 		out.Verdict = compare.Inconclusive
 		out.Reasons = append(out.Reasons, "the candidate failed: "+failed.Error())
-	case err != nil && missing(err) != "":
+	case err != nil && unjudged(err) != "":
 		out.Verdict = compare.Inconclusive
-		out.Reasons = append(out.Reasons, missing(err))
+		out.Reasons = append(out.Reasons, unjudged(err))
 	case err != nil:
 		return fmt.Errorf("replay candidate: %w", err)
 	}
 	out.Seconds = r.cfg.Now().Sub(start).Seconds()
 	return nil
+}
+
+// unjudged says why an evaluation cannot be judged, now and later; nothing if the
+// error has another cause.
+func unjudged(err error) string {
+	if errors.Is(err, diff.ErrTooMany) {
+		return "the fields of the gate, or the values of the rules, cannot be counted: " + err.Error()
+	}
+	return missing(err)
 }
 
 // missing says what of the recorded evaluation is not there any more; nothing

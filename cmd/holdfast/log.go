@@ -20,7 +20,8 @@ func newLog() *cobra.Command {
 		Long: `Log shows the newest entries of a dataset's announcement log, oldest first: what
 was announced, pinned, let go, pruned or evaluated, by whom, and the reason that
 was given. An entry that came too late to count, such as that of a publisher
-whose place another one had taken, is marked void. The log is never pruned.`,
+whose place another one had taken, is marked void, one that is gone or damaged
+lost. The log is never pruned.`,
 		Example: `  holdfast log usage --store ./store
   holdfast log usage --store ./store --last 0 -o json`,
 		Args: cobra.ExactArgs(1),
@@ -50,11 +51,11 @@ whose place another one had taken, is marked void. The log is never pruned.`,
 		if _, err := (&storeSource{s}).replica(c.Context(), n); err != nil {
 			return err // which says what datasets there are
 		}
-		entries, err := announce.Open(s, n).Last(c.Context(), *last)
+		lines, err := announce.Open(s, n).Last(c.Context(), *last)
 		if err != nil {
 			return err
 		}
-		return printLog(c, entries, *output)
+		return printLog(c, lines, *output)
 	}
 	return c
 }
@@ -62,27 +63,33 @@ whose place another one had taken, is marked void. The log is never pruned.`,
 // logged is an entry of a log as JSON shows it.
 type logged struct {
 	Position int64         `json:"position"`
-	When     time.Time     `json:"when"`
-	Kind     announce.Kind `json:"kind"`
+	When     time.Time     `json:"when,omitzero"`
+	Kind     announce.Kind `json:"kind,omitempty"`
 	Void     bool          `json:"void,omitempty"`
-	Who      string        `json:"who"`
+	Who      string        `json:"who,omitempty"`
 	Why      string        `json:"why,omitempty"`
-	Body     announce.Body `json:"body"`
+	Body     announce.Body `json:"body,omitempty"`
+	Lost     string        `json:"lost,omitempty"` // why there is nothing else
 }
 
-func printLog(c *cobra.Command, entries []announce.Entry, format string) error {
+func printLog(c *cobra.Command, lines []announce.Line, format string) error {
 	list := []logged{}
 	rows := [][]string{{"POSITION", "WHEN", "WHAT", "BY", "WHY"}}
-	for _, e := range entries {
+	for _, line := range lines {
+		position := strconv.FormatInt(line.Position, 10)
+		if line.Lost != nil {
+			list = append(list, logged{Position: line.Position, Lost: line.Lost.Error()})
+			rows = append(rows, []string{position, "-", "lost: " + line.Lost.Error(), "-", ""})
+			continue
+		}
+		e := line.Entry
 		_, counts := e.Fold.Apply(e)
-		list = append(list, logged{e.Position(), e.When, e.Kind, !counts, e.Author.Name, e.Author.Why, e.Body})
+		list = append(list, logged{Position: line.Position, When: e.When, Kind: e.Kind, Void: !counts, Who: e.Author.Name, Why: e.Author.Why, Body: e.Body})
 		what := entryText(e.Body)
 		if !counts {
 			what += " (void)"
 		}
-		rows = append(rows, []string{
-			strconv.FormatInt(e.Position(), 10), timeText(e.When), what, e.Author.Name, e.Author.Why,
-		})
+		rows = append(rows, []string{position, timeText(e.When), what, e.Author.Name, e.Author.Why})
 	}
 	if format == "json" {
 		return printJSON(c.OutOrStdout(), list)

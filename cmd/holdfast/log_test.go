@@ -14,7 +14,7 @@ import (
 // TestPrintLog shows each kind of entry, and which did not count.
 func TestPrintLog(t *testing.T) {
 	fold := announce.Fold{Position: 4, Epoch: 3, Holder: "p", Head: 20260102150405000, Manifest: dataset.Digest{1}}
-	var entries []announce.Entry
+	var lines []announce.Line
 	want := []string{"WHAT"}
 	for _, c := range []struct {
 		kind announce.Kind
@@ -31,23 +31,23 @@ func TestPrintLog(t *testing.T) {
 		{announce.KindPrune, announce.Prune{Horizon: 7, Keys: []string{"no key"}}, "prune 1 file below 7 (void)"},
 		{announce.KindAdvance, announce.Advance{Positions: map[string]string{"a": "b"}}, "sources advance"},
 	} {
-		entries = append(entries, announce.Entry{
+		lines = append(lines, announce.Line{Position: 5, Entry: announce.Entry{
 			Kind: c.kind, Body: c.body, Fold: fold, Epoch: fold.Epoch, When: time.Unix(1, 0), Author: announce.Author{Name: "ann", Why: "so\n"},
-		})
+		}})
 		want = append(want, c.want)
 	}
 	var out bytes.Buffer
 	c := newLog()
 	c.SetOut(&out)
-	if err := printLog(c, entries, "table"); err != nil {
+	if err := printLog(c, lines, "table"); err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-	from, to := strings.Index(lines[0], "WHAT"), strings.Index(lines[0], "BY")
+	printed := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	from, to := strings.Index(printed[0], "WHAT"), strings.Index(printed[0], "BY")
 	var got []string
-	for _, line := range lines {
+	for _, line := range printed {
 		got = append(got, strings.TrimSpace(line[from:to]))
-		if line != lines[0] && !strings.HasSuffix(line, `ann  so\n`) {
+		if line != printed[0] && !strings.HasSuffix(line, `ann  so\n`) {
 			t.Errorf("%q does not end with who and why", line)
 		}
 	}

@@ -43,15 +43,10 @@ func (in inputs) addOutput(ctx context.Context, at outputLog, store blob.Store) 
 	if err != nil {
 		return err
 	}
-	made := false // by a logic
 	for _, o := range outputs {
 		if v := o.Lineage.Evaluation; v != nil {
-			made = true
 			in.addRun(at.name, o.Version, f.Horizon, *v)
 		}
-	}
-	if !made {
-		return nil
 	}
 	unchanged, err := in.unchanged(ctx, at, log, f)
 	for _, v := range unchanged {
@@ -84,36 +79,42 @@ type runs struct {
 	list []dataset.Evaluation
 }
 
-// unchanged returns the runs whose output was the version before. It reads the log
-// backwards, and not further than it has to: a log is never pruned, and has an entry
-// for each run. An entry that is lost says nothing.
+// oldEntries is how many entries in a row have to be too old before all earlier ones
+// are taken for that, too: each has the clock of who wrote it.
+const oldEntries = 100
+
+// unchanged returns the runs whose output was the version before, also one that no
+// logic made. It reads the log backwards, and not further than it has to: a log is
+// never pruned, and has an entry for each run. An entry that is lost says nothing.
 func (in inputs) unchanged(ctx context.Context, at outputLog, log *Log, f Fold) ([]dataset.Evaluation, error) {
 	r := in.known.runs[at]
 	if r == nil {
 		r = &runs{read: -1}
 		in.known.runs[at] = r
 	}
-	n := 0
-	for pos := f.Position; pos > r.read; pos-- {
-		e, err := log.entry(ctx, pos)
-		if IsLost(err) {
-			continue
-		}
+	most, n, old := max(in.policy.Keep, 1), 0, 0
+	for pos := f.Position; pos > r.read && (n < most || old < oldEntries); pos-- {
+		line, err := log.line(ctx, pos)
 		if err != nil {
 			return nil, err
 		}
-		if n >= max(in.policy.Keep, 1) && in.policy.Now.Sub(e.When) >= in.policy.KeepFor {
-			break
+		if line.Lost != nil {
+			continue
+		}
+		e := line.Entry
+		young := in.policy.Now.Sub(e.When) < in.policy.KeepFor
+		if old++; young {
+			old = 0
 		}
 		if _, valid := e.Fold.Apply(e); !valid {
 			continue
 		}
-		switch body := e.Body.(type) {
-		case Announcement:
-			n++
-		case Evaluated:
-			n++
+		body, unchanged := e.Body.(Evaluated)
+		if unchanged && (young || n < most) {
 			r.list = append(r.list, body.Evaluation)
+		}
+		if unchanged || e.Kind == KindAnnounce {
+			n++
 		}
 	}
 	r.read = f.Position

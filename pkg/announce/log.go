@@ -460,34 +460,6 @@ func (l *Log) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	}
 }
 
-// Last returns the last n entries of the log, oldest first, or as many as there are.
-// Void ones are among them, as in Entries; how they are linked is not checked. It
-// fails if one is lost or damaged.
-func (l *Log) Last(ctx context.Context, n int64) ([]Entry, error) {
-	f, err := l.Refresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []Entry
-	for pos := max(0, f.Position+1-n); pos <= f.Position; pos++ {
-		e, err := l.entry(ctx, pos)
-		if err != nil {
-			return nil, fmt.Errorf("read log of %s: %w", l.name, l.damaged(ctx, pos, err))
-		}
-		out = append(out, e)
-	}
-	return out, nil
-}
-
-// entry reads the entry at a position by itself.
-func (l *Log) entry(ctx context.Context, pos int64) (Entry, error) {
-	data, err := l.store.Get(ctx, blob.LogKey(l.name, pos))
-	if err != nil {
-		return Entry{}, err
-	}
-	return DecodeEntry(data)
-}
-
 // lock waits for the turn of the caller, at most as long as ctx lives.
 func (l *Log) lock(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

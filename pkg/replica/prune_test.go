@@ -290,9 +290,15 @@ func TestPruneInputs(t *testing.T) {
 // output announces a version of dataset out that was made from n@input.
 func output(t testing.TB, store blob.Store, v, input dataset.Version) {
 	t.Helper()
-	m := &blob.Manifest{Dataset: "out", Version: v, Segment: v, Created: time.Now(), Lineage: dataset.Lineage{Evaluation: &dataset.Evaluation{
+	announced(t, store, v, dataset.Lineage{Evaluation: &dataset.Evaluation{
 		Logic: "l", Inputs: []dataset.Input{{Dataset: "n", Version: input}},
-	}}}
+	}})
+}
+
+// announced announces a version of dataset out.
+func announced(t testing.TB, store blob.Store, v dataset.Version, from dataset.Lineage) {
+	t.Helper()
+	m := &blob.Manifest{Dataset: "out", Version: v, Segment: v, Created: time.Now(), Lineage: from}
 	b, err := m.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -57,6 +58,80 @@ func TestPruneInputsOfUnchanged(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestPruneInputsOfUnknown keeps what runs read whose output no logic made, or whose
+// output's manifest is lost, and also if the clock of one entry was wrong.
+func TestPruneInputsOfUnknown(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(w *world, store blob.Store)
+	}{
+		{"published by hand", func(w *world, store blob.Store) { announced(w.t, store, 1, dataset.Lineage{}) }},
+		{"lost manifest", func(w *world, store blob.Store) {
+			output(w.t, store, 1, w.versions[1])
+			keys, err := store.List(w.t.Context(), "out/versions/")
+			if err != nil || len(keys) != 1 {
+				w.t.Fatal(keys, err)
+			}
+			if err := store.Delete(w.t.Context(), keys[0].Key); err != nil {
+				w.t.Fatal(err)
+			}
+		}},
+		{"a clock", func(w *world, store blob.Store) { output(w.t, store, 1, w.versions[1]) }},
+	} {
+		store := blob.NewMemory()
+		w := newWorld(t, store, 3)
+		w.grow(14)
+		c.make(w, store)
+		want := []int{4, 7, 10}
+		for _, i := range want {
+			ran(t, store, 1, w.versions[i])
+			if i == 7 {
+				wind(t, store, -48*time.Hour)
+			}
+		}
+		p := announce.Pruner{Store: store, Dataset: "n", Policy: blob.PrunePolicy{Keep: 3}}
+		if c.name == "a clock" {
+			p.Policy, want = blob.PrunePolicy{Keep: 1, KeepFor: 3 * time.Hour}, []int{4, 10} // 7 is too old, by its own clock
+			p.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+		}
+		plan, err := p.Run(t.Context(), announce.Author{Name: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.kept(plan)
+		for _, i := range want {
+			if !slices.ContainsFunc(plan.Why[w.versions[i]], func(r blob.Reason) bool { return r.Kind == blob.Input }) {
+				t.Errorf("%s: version %d stays because of %v, want an input, too", c.name, i, plan.Why[w.versions[i]])
+			}
+		}
+	}
+}
+
+// wind gives the newest entry of out's log another time.
+func wind(t *testing.T, store blob.Store, by time.Duration) {
+	t.Helper()
+	f, err := announce.Open(store, "out").Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := blob.LogKey("out", f.Position)
+	data, err := store.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := announce.DecodeEntry(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.When = e.When.Add(by)
+	if data, err = e.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(store.Delete(t.Context(), key), store.Put(t.Context(), key, data)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -92,10 +92,19 @@ func (w *walker) same(from, to state.Record) (bool, error) {
 // they are not all.
 func (w *walker) fields(from, to state.Record) ([]string, error) {
 	w.path, w.changes, w.pairs, w.bytes, w.cut = w.path[:0], w.changes[:0], 0, 0, false
-	clear(w.paths)
-	clear(w.seen)
+	w.paths, w.seen = emptied(w.paths), emptied(w.seen)
 	w.object(from, to)
 	return slices.Sorted(maps.Keys(w.paths)), w.err
+}
+
+// emptied returns a map without entries: m, or a new one if m was so large that to
+// clear it would cost much more than the next record.
+func emptied[K comparable](m map[K]bool) map[K]bool {
+	if len(m) > fewPairs {
+		return map[K]bool{}
+	}
+	clear(m)
+	return m
 }
 
 func (w *walker) equal(from, to state.Record) bool {
