@@ -101,6 +101,9 @@ func (s *Store) open(size int) (*badger.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := regular(s.dir, files); err != nil {
+		return nil, err
+	}
 	if err := s.room(files, size); err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func ID(r *compare.Report) string {
 
 // Put keeps a report in the place of an earlier one of the same run.
 func (s *Store) Put(ctx context.Context, r *compare.Report) error {
-	b, err := json.Marshal(r)
+	b, err := seal(r)
 	if err != nil {
 		return fmt.Errorf("keep run: %w", err)
 	}
@@ -146,11 +149,14 @@ func (s *Store) All(ctx context.Context) ([]*compare.Report, error) {
 			it := tx.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 100, Prefix: []byte(runPrefix)})
 			defer it.Close()
 			for it.Rewind(); it.Valid(); it.Next() {
-				r := new(compare.Report)
-				if err := it.Item().Value(func(b []byte) error { return json.Unmarshal(b, r) }); err != nil {
-					return fmt.Errorf("%s: %w", it.Item().Key(), err)
+				err := it.Item().Value(func(b []byte) error {
+					r, err := unseal(b)
+					out = append(out, r)
+					return err
+				})
+				if err != nil {
+					return &DamagedError{s.dir, fmt.Errorf("%s: %w", it.Item().Key(), err)}
 				}
-				out = append(out, r)
 			}
 			return nil
 		})

@@ -12,6 +12,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/table"
+
+	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
 // A DamagedError names a file of the kept runs that is not what was written.
@@ -61,8 +63,24 @@ func (s *Store) guard(lock *os.File, f func() error) (err error) {
 	return f()
 }
 
-// The files that Badger keeps runs in, and those that it writes ahead.
-const tableExt, logExt = ".sst", ".mem"
+// The files that Badger keeps runs in, those that it writes ahead, and those of
+// values above 1 MiB.
+const tableExt, logExt, valuesExt = ".sst", ".mem", ".vlog"
+
+// regular looks whether what has the name of one of Badger's files is a file: it
+// would wait for ever at a pipe.
+func regular(dir string, files []fs.DirEntry) error {
+	names := []string{badger.ManifestFilename, badger.KeyRegistryFileName, "DISCARD"}
+	for _, f := range files {
+		if !slices.Contains(names, f.Name()) && !slices.Contains([]string{tableExt, logExt, valuesExt}, filepath.Ext(f.Name())) {
+			continue
+		}
+		if !f.Type().IsRegular() {
+			return &DamagedError{filepath.Join(dir, f.Name()), blob.ErrNotRegular}
+		}
+	}
+	return nil
+}
 
 // baseRoom is what opening and closing takes at most, whatever is kept, and some
 // that others may take meanwhile.

@@ -159,7 +159,7 @@ func (s *follower) run(ctx context.Context, poll time.Duration) error {
 
 // lasting says whether an error is one of usage, which no waiting mends.
 func lasting(err error) bool {
-	for _, cause := range []error{compare.ErrRule, diff.ErrKeysDiffer, diff.ErrNoRoot, replay.ErrBuildChanged} {
+	for _, cause := range []error{compare.ErrRule, diff.ErrKeysDiffer, diff.ErrNoRoot, replay.ErrBuildChanged, shadow.ErrTooLarge} {
 		if errors.Is(err, cause) {
 			return true
 		}
