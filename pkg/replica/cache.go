@@ -203,9 +203,7 @@ func (c *Cache) get(key string) ([]byte, bool) {
 	}
 	b, err := blob.ReadFile(c.path(key), math.MaxInt64)
 	ok = err == nil && dataset.DigestOf(b) == want
-	if !exhausted(err) {
-		c.found(key, ok)
-	}
+	c.found(key, ok, err)
 	return b, ok
 }
 
@@ -222,9 +220,7 @@ func (c *Cache) open(key string) (f *os.File, size int64, ok bool) {
 		return nil, 0, false
 	}
 	f, size, err := blob.OpenFile(c.path(key))
-	if !exhausted(err) {
-		c.found(key, err == nil)
-	}
+	c.found(key, err == nil, err)
 	return f, size, err == nil
 }
 
@@ -240,17 +236,18 @@ func (c *Cache) check(key string) {
 		_, err = io.Copy(h, f)
 		_ = f.Close() // it was only read
 	}
-	if !exhausted(err) {
-		c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]))
-	}
+	c.found(key, err == nil && bytes.Equal(h.Sum(nil), want[:]), err)
 }
 
 // found notes for the next process that a file was used, or removes it if it is
-// not what it was.
-func (c *Cache) found(key string, ok bool) {
+// not what it was: not because of an error that tells nothing about it.
+func (c *Cache) found(key string, ok bool, err error) {
 	if ok {
 		now := time.Now()
 		_ = os.Chtimes(c.path(key), now, now)
+		return
+	}
+	if exhausted(err) {
 		return
 	}
 	c.mu.Lock()

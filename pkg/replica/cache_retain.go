@@ -168,7 +168,8 @@ func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool)
 }
 
 // prefer makes what the datasets need for a start, as the cache remembers them, the
-// last to go for room: of those that were used last, as many as fit.
+// last to go for room: of those that were used last, as many as fit. Nobody else has
+// the Cache.
 func (c *Cache) prefer() error {
 	names, err := c.folders()
 	if err != nil {
