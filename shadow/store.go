@@ -52,7 +52,11 @@ func (s *Store) use(ctx context.Context, size int, f func(*badger.DB) error) err
 		if err != nil {
 			return fmt.Errorf("open kept runs in %s: %w", s.dir, err)
 		}
-		return errors.Join(f(db), db.Close())
+		err = f(db)
+		if err == nil && size > 0 {
+			err = mergeTables(db)
+		}
+		return errors.Join(err, db.Close())
 	})
 }
 
@@ -110,11 +114,39 @@ func (s *Store) open(size int) (*badger.DB, error) {
 	if err := intact(opt, files); err != nil {
 		return nil, err
 	}
+	if err := dropEmptyLogs(s.dir, files); err != nil {
+		return nil, err
+	}
 	return badger.Open(opt)
 }
 
-// runPrefix begins the key of each report.
-const runPrefix = "run/"
+// manyTables is how many tables of one or few runs each are worth merging.
+const manyTables = 16
+
+// mergeTables merges the tables that operations have left, one each, or every operation
+// would open all of them. As many as were merged before may come first, so that a run is
+// not written anew each time. Badger does so itself only while it is open for longer.
+func mergeTables(db *badger.DB) error {
+	single, merged := 0, 0
+	for _, t := range db.Tables() {
+		if t.Level == 0 {
+			single++
+		} else {
+			merged++
+		}
+	}
+	if single < manyTables+merged {
+		return nil
+	}
+	if err := db.Flatten(1); err != nil {
+		return fmt.Errorf("merge tables: %w", err)
+	}
+	return nil
+}
+
+// runPrefix begins the key of each report. Each table has the keys before and behind
+// all of them, too, without a value: Badger merges only tables that overlap.
+const runPrefix, beforeRuns, behindRuns = "run/", "run", "run0"
 
 // ID names a run by all that its verdict depends on: the builds, the rules, the
 // terms, and the evaluation whose inputs it was run on.
@@ -133,7 +165,9 @@ func (s *Store) Put(ctx context.Context, r *compare.Report) error {
 		return fmt.Errorf("keep run: %w", err)
 	}
 	err = s.use(ctx, len(b), func(db *badger.DB) error {
-		return db.Update(func(tx *badger.Txn) error { return tx.Set([]byte(runPrefix+ID(r)), b) })
+		return db.Update(func(tx *badger.Txn) error {
+			return errors.Join(tx.Set([]byte(beforeRuns), nil), tx.Set([]byte(runPrefix+ID(r)), b), tx.Set([]byte(behindRuns), nil))
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("keep run: %w", err)

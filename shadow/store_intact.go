@@ -156,6 +156,24 @@ func intact(opt badger.Options, files []fs.DirEntry) error {
 	return nil
 }
 
+// dropEmptyLogs removes what a process leaves that was killed before it wrote to a log or
+// a file of values that it had made: Badger fails at such a file once.
+func dropEmptyLogs(dir string, files []fs.DirEntry) error {
+	for _, f := range files {
+		if ext := filepath.Ext(f.Name()); ext != logExt && ext != valuesExt {
+			continue
+		}
+		info, err := f.Info()
+		if err == nil && info.Size() == 0 {
+			err = os.Remove(filepath.Join(dir, f.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readManifest returns the tables that a manifest names: none if there is none. A
 // torn last entry is passed over, as Badger does.
 func readManifest(path string, opt badger.Options) (map[uint64]badger.TableManifest, error) {

@@ -149,6 +149,21 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestKilledEarly goes on after a process that was killed when it had made a file and not
+// yet written to it.
+func TestKilledEarly(t *testing.T) {
+	for _, name := range []string{"00001" + logExt, "000002" + valuesExt} {
+		dir := t.TempDir()
+		s := putRuns(t, dir, 1)
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := s.All(t.Context()); err != nil || len(all) != 1 {
+			t.Errorf("with an empty %s: %d runs, error %v, want 1", name, len(all), err)
+		}
+	}
+}
+
 // TestNoRoom refuses to open before anything is written, and goes on when there
 // is room again.
 func TestNoRoom(t *testing.T) {
