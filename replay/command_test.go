@@ -429,7 +429,8 @@ func TestDoubtsAreShown(t *testing.T) {
 	cfg := w.config("one_field", "clock")
 	cfg.Rules.Ignore = []string{"available", "total_percent"}
 	r := w.replay(cfg)
-	wantVerdict(t, r, compare.Inconclusive, "the control did not reproduce PROD's output: 0 records were added, 0 removed, 1 changed; "+
+	wantVerdict(t, r, compare.Inconclusive, "the control did not reproduce PROD's output: 0 records were added, 0 removed, 1 changed "+
+		"(PROD's build was "+r.Evaluation.Build+", the control's is "+r.Control+"); "+
 		"the candidate is not deterministic: it made another output of the same session: 0 records were added, 0 removed, 20 changed")
 	if r.Check == nil || r.Check.Difference == nil || r.Repeat == nil {
 		t.Fatalf("check %+v, repeat %+v", r.Check, r.Repeat)

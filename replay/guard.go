@@ -147,7 +147,7 @@ func (g *guard) judge(ctx context.Context, n dataset.Name, files []suspect) ([]s
 	})
 	var out []string
 	for _, x := range seen.strangers {
-		out = append(out, fmt.Sprintf(x.format, x.who, n))
+		out = append(out, fmt.Sprintf(x.format, x.who, n)+": if the candidate did not, run it again")
 	}
 	return append(out, accuse(files)...), nil
 }

@@ -298,7 +298,7 @@ func (r *Runner) conclude(ctx context.Context, out *compare.Report, j judged) er
 	if r.cfg.Control != nil {
 		out.Check = &check
 	}
-	if out.Reasons = r.doubts(check); failed != nil {
+	if out.Reasons = r.doubts(j.e, check); failed != nil {
 		return failed
 	}
 	if out.Unstable {
@@ -365,17 +365,23 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// doubts says why PROD's output is no measure.
-func (r *Runner) doubts(check compare.Check) []string {
+// doubts says why PROD's output of an evaluation is no measure.
+func (r *Runner) doubts(e dataset.Evaluation, check compare.Check) []string {
+	var why string
 	switch {
 	case r.cfg.Control == nil:
 		return []string{"there is no control to compare with"}
 	case check.Reason != "":
-		return []string{"the control did not reproduce PROD's output: " + check.Reason}
+		why = check.Reason
 	case !check.Reproduced:
-		return []string{"the control did not reproduce PROD's output: " + check.Difference.String()}
+		why = check.Difference.String()
+	default:
+		return nil
 	}
-	return nil
+	if e.Build != "" && r.control != e.Build { // names of one build may differ, too
+		why += fmt.Sprintf(" (PROD's build was %s, the control's is %s)", dataset.Printable(e.Build), dataset.Printable(r.control))
+	}
+	return []string{"the control did not reproduce PROD's output: " + why}
 }
 
 func (r *Runner) examples(s *logic.Session, want, got *replica.View, d *diff.Result) ([]compare.Example, error) {

@@ -31,12 +31,11 @@ What is published later counts on from the adopted version, so one above 2^62
 	}
 	output := outputFlag(c)
 	f := c.Flags()
-	f.StringVar(&store, "store", "", "store: a folder, made if it is missing, or a URL (required)")
+	storeFlag(c, &store, "store: a folder, made if it is missing, or a URL")
 	f.StringVar(&from, "from", "", "folder of the Java producer (default: the dataset's own)")
 	f.StringVar(&a.Declared.Root, "root", "", "type whose records are looked up, if it is not the only keyed one")
 	f.StringSliceVar(&a.Declared.Key, "key", nil, "its key fields, if its primary key is not what is meant")
 	author := authorFlags(c, "why, for the log (required)")
-	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("reason")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if err := checkOutput(*output); err != nil {

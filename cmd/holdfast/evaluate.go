@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,11 +84,11 @@ it is, unless another one is named.`,
 
 func (e *evaluateFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&e.store, "store", os.Getenv("HOLDFAST_STORE"), "store of inputs and output: a folder, or a URL (HOLDFAST_STORE; required)")
+	storeFlag(c, &e.store, "store of inputs and output: a folder, or a URL")
 	f.StringVar(&e.output, "output", "", "the dataset that the command makes (required)")
 	f.StringArrayVar(&e.inputs, "input", nil, "a dataset that it reads; may be given more than once (required)")
 	f.StringVar(&e.schema, "schema", "", ".proto file that declares the output's records (required for the first version)")
-	f.StringVar(&e.author, "name", userName(), "who makes the versions, as the log records it")
+	f.StringVar(&e.author, "name", userName(), "who makes the versions, as the log records it; a new name makes replays under way INCONCLUSIVE")
 	f.StringVar(&e.logic, "logic", "", "name of the logic, as each evaluation records it (default: that of the command's file)")
 	f.StringVar(&e.build, "build", "", "name of its code, such as a commit (default: a digest of the command)")
 	f.BoolVar(&e.once, "once", false, "run the command once, and end")
@@ -153,9 +152,6 @@ func (e *evaluateFlags) check(c *cobra.Command, args []string) error {
 	}
 	if c.ArgsLenAtDash() != 0 || len(args) == 0 {
 		return fmt.Errorf("write the logic's command at the end, after --\nTry: %s --help", c.CommandPath())
-	}
-	if e.store == "" {
-		return errors.New("name the store with --store")
 	}
 	if e.once && (e.cfg.Every > 0 || c.Flags().Changed("poll")) {
 		return errors.New("--once runs the command once: --every and --poll are for following")

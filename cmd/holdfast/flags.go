@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -103,6 +104,20 @@ const aboutStores = `A store is a folder, or a URL: s3://BUCKET/PREFIX, gs://…
 server that speaks S3 than Amazon's needs its address, too:
   s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&use_path_style=true
 and &region=… unless AWS_REGION is set. Credentials come from the environment.`
+
+// storeVariable names the store of all commands but run, which the configuration tells.
+const storeVariable = "HOLDFAST_STORE"
+
+// storeFlag adds --store to a command that cannot do without, and returns store, where its
+// value goes.
+func storeFlag(c *cobra.Command, store *string, usage string) *string {
+	from := os.Getenv(storeVariable)
+	c.Flags().StringVar(store, "store", from, usage+" ("+storeVariable+"; required)")
+	if from == "" {
+		_ = c.MarkFlagRequired("store")
+	}
+	return store
+}
 
 // explainStore says in the help of a command that takes a store what that is.
 func explainStore(c *cobra.Command) {

@@ -27,9 +27,8 @@ lost. The log is never pruned.`,
 		Args: cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
-	store := c.Flags().String("store", "", "store, a folder or a URL (required)")
+	store := storeFlag(c, new(string), "store, a folder or a URL")
 	last := c.Flags().Int64("last", 20, "how many entries; 0 is all")
-	_ = c.MarkFlagRequired("store")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
 			return err

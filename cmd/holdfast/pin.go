@@ -67,10 +67,8 @@ func newUnpin() *cobra.Command {
 // changeLog makes a command that appends one entry to a dataset's log.
 func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log, announce.Author, target) (announce.Fold, error)) *cobra.Command {
 	output := outputFlag(c)
-	f := c.Flags()
-	store := f.String("store", "", "store, a folder or a URL (required)")
+	store := storeFlag(c, new(string), "store, a folder or a URL")
 	author := authorFlags(c, "why, for the log (required)")
-	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {

@@ -44,13 +44,12 @@ damaged, the way round it stays, too, and Prune names the blob.
 	}
 	output := outputFlag(c)
 	f := c.Flags()
-	f.StringVar(&store, "store", "", "store, a folder or a URL (required)")
+	storeFlag(c, &store, "store, a folder or a URL")
 	f.IntVar(&policy.Keep, "keep", policy.Keep, "newest versions to keep, at least 1")
 	f.DurationVar(&policy.KeepFor, "keep-for", policy.KeepFor, "keep what was in use within this time")
 	f.StringSliceVar(&inputsOf, "inputs-of", nil, "further stores whose outputs' inputs are kept")
 	f.BoolVar(&dryRun, "dry-run", false, "only say what would be deleted")
 	author := authorFlags(c, "why, for the log")
-	_ = c.MarkFlagRequired("store")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
 			return err

@@ -63,9 +63,9 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 	}
 	output := outputFlag(c)
 	f := c.Flags()
-	f.StringVar(&store, "store", "", "store: a folder, made if it is missing, or a URL such as s3://bucket/prefix (required)")
+	storeFlag(c, &store, "store: a folder, made if it is missing, or a URL such as s3://bucket/prefix")
 	f.StringVar(&schema, "schema", "", ".proto file that declares the records (required)")
-	f.StringVar(&name, "name", userName(), "who publishes, as the log records it")
+	f.StringVar(&name, "name", userName(), "who publishes, as the log records it; a new name makes replays under way INCONCLUSIVE")
 	f.Float64Var(&cfg.MaxRemoved, "max-removed", cfg.MaxRemoved, "part of the records, 0 to 1, that one version may remove")
 	f.IntVar(&cfg.MaxLine, "max-line", cfg.MaxLine, "longest line, in bytes")
 	f.IntVar(&cfg.SnapshotEvery, "snapshot-every", cfg.SnapshotEvery, "number of versions from one snapshot to the next")
@@ -73,7 +73,6 @@ and the file imports "holdfast/v1/options.proto", which needs no path.`,
 	f.BoolVar(&cfg.AcceptDamagedLog, "accept-damaged-log", false, "publish though earlier entries of the log are lost or were changed")
 	f.BoolVar(&cfg.FromScratch, "from-scratch", false, "publish though the newest version cannot be read, because its files are lost or damaged")
 	f.BoolVar(&cfg.Takeover, "takeover", false, "take the dataset from a producer that holds a claim on it")
-	_ = c.MarkFlagRequired("store")
 	_ = c.MarkFlagRequired("schema")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		if err := checkOutput(*output); err != nil {

@@ -49,7 +49,7 @@ type judgeFlags struct {
 
 func (j *judgeFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&j.store, "store", os.Getenv("HOLDFAST_STORE"), "folder of PROD's store (HOLDFAST_STORE; required)")
+	storeFlag(c, &j.store, "PROD's store, a folder or a URL")
 	f.StringVar(&j.control, "control", "", "command line of PROD's logic, which must make PROD's output again; without it every verdict is INCONCLUSIVE")
 	f.StringArrayVar(&j.gates, "gate", nil, `limit such as "available: 0" or "added: 1%"; may be given more than once`)
 	f.StringArrayVar(&j.rules, "rules", nil, "file of rules: gate, ignore, values, min_records; one at most")
@@ -105,8 +105,6 @@ func (j *judgeFlags) commands(c *cobra.Command, args []string, output dataset.Na
 
 func (j *judgeFlags) check(c *cobra.Command) error {
 	switch {
-	case j.store == "":
-		return errors.New("name PROD's store with --store")
 	case j.runs < 2 || j.timeout <= 0 || j.examples < 0:
 		return errors.New("--runs must be at least 2, --timeout greater than 0, --examples not negative")
 	case j.breaking && j.schema == "":

@@ -144,7 +144,7 @@ func (r *runCommand) reload(ctx context.Context, s *sidecar.Sidecar, log *slog.L
 // warnStrays warns of variables that look like settings and are none: more often
 // than not they are misspelt.
 func warnStrays(cfg *sidecar.Config, environ []string, log *slog.Logger) {
-	for _, stray := range daemon.Strays(cfg, environ, "HOLDFAST_STORE", logic.EnvAddress, logic.EnvSession) {
+	for _, stray := range daemon.Strays(cfg, environ, storeVariable, logic.EnvAddress, logic.EnvSession) {
 		args := []any{"variable", stray.Name}
 		if stray.Near != "" {
 			args = append(args, "did_you_mean", stray.Near)

@@ -135,7 +135,7 @@ type follower struct {
 const longestPause = time.Minute
 
 func (s *follower) run(ctx context.Context, poll time.Duration) error {
-	pause := poll
+	pause, failing := poll, false
 	for {
 		reports, err := s.catchUp(ctx)
 		switch {
@@ -144,12 +144,15 @@ func (s *follower) run(ctx context.Context, poll time.Duration) error {
 		case err != nil && ctx.Err() != nil:
 			return nil // interrupted; the next start goes on from here
 		case err != nil:
-			pause = min(2*pause, max(poll, longestPause))
+			pause, failing = min(2*pause, max(poll, longestPause)), true
 			logger(s.c).Warn("PROD is not followed, trying again", "dataset", s.output, "in", pause, "error", err)
 		case s.once:
 			return s.sum(reports)
 		default:
-			pause = poll
+			if failing {
+				logger(s.c).Info("PROD is followed again", "dataset", s.output)
+			}
+			pause, failing = poll, false
 		}
 		if !sleep(ctx, pause) {
 			return nil

@@ -128,6 +128,7 @@ func TestShadowFollows(t *testing.T) {
 	}
 	rename(t, shadowRuns(dir)+".away", shadowRuns(dir))
 	outputs = append(outputs, f.sees("one made during an outage"))
+	f.says("PROD is followed again")
 	if err := f.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

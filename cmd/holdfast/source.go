@@ -107,7 +107,7 @@ func timeText(t time.Time) string {
 // sourceFlags adds --store and --address; the returned function opens what they
 // name.
 func sourceFlags(c *cobra.Command) func() (source, func(), error) {
-	store := c.Flags().String("store", os.Getenv("HOLDFAST_STORE"), "look at this store, a folder or a URL, instead of a sidecar (HOLDFAST_STORE)")
+	store := c.Flags().String("store", os.Getenv(storeVariable), "look at this store, a folder or a URL, instead of a sidecar (HOLDFAST_STORE)")
 	address := c.Flags().String("address", defaultAddress(), "sidecar to ask, host:port or unix:PATH (HOLDFAST_ADDRESS; HOLDFAST_STORE goes before it)")
 	c.MarkFlagsMutuallyExclusive("store", "address")
 	return func() (source, func(), error) {

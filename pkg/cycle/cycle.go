@@ -66,6 +66,11 @@ type Result struct {
 // ErrDuplicateKey says that two records of a version have the same key.
 var ErrDuplicateKey = errors.New("two records have the same key")
 
+// DuplicateKey is ErrDuplicateKey with the key, as a mapping's readers know it.
+func DuplicateKey(m *protomap.Mapping, key []state.Value) error {
+	return fmt.Errorf("%s %v: %w", m.Root(), m.KeyTexts(key), ErrDuplicateKey)
+}
+
 // A Cycle makes the versions of one dataset, one at a time. It is for one
 // goroutine.
 type Cycle struct {
@@ -329,7 +334,7 @@ func (c *Cycle) build(ctx context.Context, lineage dataset.Lineage, populate fun
 		return nil, err
 	}
 	for a := range d.view.Index.Duplicates() {
-		return nil, fmt.Errorf("%s %v: %w", d.view.Root().Schema().Name, d.view.Index.KeyOf(d.view.Root().Record(a)), ErrDuplicateKey)
+		return nil, DuplicateKey(c.cfg.Mapping, d.view.Index.KeyOf(d.view.Root().Record(a)))
 	}
 	return d, c.judge(ctx, d)
 }

@@ -3,6 +3,7 @@ package cycle_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -239,4 +240,15 @@ func TestKeyChanges(t *testing.T) {
 		t.Errorf("error %v, want ErrDuplicateKey", err)
 	}
 	verify(t, store)
+}
+
+// TestDuplicateKeyText names the key as who wrote the records knows it.
+func TestDuplicateKeyText(t *testing.T) {
+	m := mapping(t, `message N { option (holdfast.v1.dataset) = {key: ["id"]}; uint64 id = 1; int32 v = 2; }`)
+	c := open(t.Context(), t, config(blob.NewMemory(), m, 1))
+	const id = "9223372036854775809"
+	_, err := c.Run(t.Context(), dataset.Lineage{}, lines(m, `{"id":`+id+`,"v":1}`, `{"id":`+id+`,"v":2}`))
+	if !errors.Is(err, cycle.ErrDuplicateKey) || !strings.Contains(err.Error(), "["+id+"]") {
+		t.Errorf("error %v, want ErrDuplicateKey of %s", err, id)
+	}
 }

@@ -182,7 +182,7 @@ func (l *Logic) Compute(ctx context.Context, s *Session) (*replica.View, error) 
 		return nil, fmt.Errorf("run logic %s: %w", l.Name, err)
 	}
 	for o := range v.Index.Duplicates() {
-		return nil, &RunError{l.Name, fmt.Errorf("%s %v: %w", v.Root().Schema().Name, v.Index.KeyOf(v.Root().Record(o)), cycle.ErrDuplicateKey)}
+		return nil, &RunError{l.Name, cycle.DuplicateKey(l.Output, v.Index.KeyOf(v.Root().Record(o)))}
 	}
 	return v, nil
 }

@@ -46,7 +46,7 @@ func (o *output) add(m proto.Message) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%s %v: %w", o.mapping.Root(), key, cycle.ErrDuplicateKey)
+	return cycle.DuplicateKey(o.mapping, key)
 }
 
 // miswritten fails with ErrMessage if an output would be miswritten as messages of

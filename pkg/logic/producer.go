@@ -217,7 +217,7 @@ const longestPause = time.Minute
 // output's log was replaced, damaged or taken over, or somebody made a version
 // whose readers the schema would break.
 func (p *Producer) Follow(ctx context.Context, done func(dataset.Evaluation, cycle.Result)) error {
-	pause := p.cfg.Poll
+	pause, failing := p.cfg.Poll, false
 	for {
 		err := p.step(ctx, done)
 		switch {
@@ -226,10 +226,13 @@ func (p *Producer) Follow(ctx context.Context, done func(dataset.Evaluation, cyc
 		case p.ended:
 			return err
 		case err != nil:
-			pause = min(2*pause, max(p.cfg.Poll, longestPause))
+			pause, failing = min(2*pause, max(p.cfg.Poll, longestPause)), true
 			p.cfg.Logger.Warn("the logic was not evaluated, trying again", "dataset", p.cfg.Output, "in", pause, "error", err)
 		default:
-			pause = p.cfg.Poll
+			if failing {
+				p.cfg.Logger.Info("the logic is evaluated again", "dataset", p.cfg.Output)
+			}
+			pause, failing = p.cfg.Poll, false
 		}
 		timer := time.NewTimer(pause)
 		select {

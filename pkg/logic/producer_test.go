@@ -174,6 +174,8 @@ func TestProducerFollows(t *testing.T) {
 		}
 		cfg := w.producing(l)
 		cfg.Store, cfg.Every = faulty, time.Hour
+		var log strings.Builder
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		w.publish("left", map[string]int64{"a": 1})
 		f := w.follow(cfg)
 		if r, ok := f.within(time.Minute); ok {
@@ -210,6 +212,9 @@ func TestProducerFollows(t *testing.T) {
 		f.stop()
 		if err := <-f.end; err != nil {
 			t.Errorf("stopped: %v", err)
+		}
+		if n := strings.Count(log.String(), "the logic is evaluated again"); n != 3 {
+			t.Errorf("it logs %d times that it goes on, want 3:\n%s", n, &log)
 		}
 	})
 }
