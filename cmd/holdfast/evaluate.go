@@ -98,6 +98,8 @@ func (e *evaluateFlags) add(c *cobra.Command) {
 	f.Float64Var(&e.cfg.MaxRemoved, "max-removed", e.cfg.MaxRemoved, "part of the output's records, 0 to 1, that one version may remove")
 	f.IntVar(&e.cfg.SnapshotEvery, "snapshot-every", e.cfg.SnapshotEvery, "number of versions from one snapshot to the next")
 	f.BoolVar(&e.cfg.Breaking, "breaking", false, "go on though applications that read with the output's schema of before would misread the records")
+	f.BoolVar(&e.cfg.AcceptDamagedLog, "accept-damaged-log", false, "go on though earlier entries of the output's log are lost or were changed")
+	f.BoolVar(&e.cfg.FromScratch, "from-scratch", false, "go on though the output's newest version cannot be read, because its files are lost or damaged")
 	f.StringVarP(&e.format, "format", "o", "table", "output format: table or json, which is one line for each run")
 	_ = c.MarkFlagRequired("output")
 	_ = c.MarkFlagRequired("input")

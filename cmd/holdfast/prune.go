@@ -29,7 +29,8 @@ newest --keep versions, all that were in use within --keep-for, the pinned
 version, the inputs of every output that is kept in this store and in those of
 --inputs-of, and what is needed to load any of these. The inputs of an output are
 what it was made from, and, of the evaluations after that did not change it, what
-the newest --keep and those within --keep-for read. While a version is pinned,
+the newest --keep and those within --keep-for read. Where it is lost what one read,
+all that it may have read stays, and Prune names it. While a version is pinned,
 all after it stay, too: consumers go on by them after unpin. What goes is made
 known in the announcement log first. Producers and consumers may go on meanwhile.
 With --dry-run and in JSON there is a reason for each version that stays.
@@ -103,6 +104,9 @@ type prunedFiles struct {
 	// digests are wrong.
 	Lost    []dataset.Version `json:"lost,omitempty"`
 	Damaged []string          `json:"damaged,omitempty"`
+	// Unread are the runs of others of which it is lost what they read: what they may
+	// have read is kept.
+	Unread []string `json:"unread,omitempty"`
 }
 
 func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutput) error {
@@ -121,7 +125,7 @@ func prune(c *cobra.Command, p announce.Pruner, who announce.Author, o pruneOutp
 	}
 	out := prunedFiles{
 		Dataset: p.Dataset, DryRun: o.dryRun, Horizon: plan.Horizon, Kept: plan.Kept, Why: map[dataset.Version][]string{},
-		Keys: []string{}, Bytes: plan.Bytes(), Lost: plan.Lost, Damaged: plan.Damaged,
+		Keys: []string{}, Bytes: plan.Bytes(), Lost: plan.Lost, Damaged: plan.Damaged, Unread: plan.Unread,
 	}
 	for v, reasons := range plan.Why {
 		for _, r := range reasons {
@@ -182,6 +186,9 @@ func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
 	for _, key := range plan.Damaged {
 		fmt.Fprintf(w, "%s is lost or damaged: what stands in for it is kept\n", key)
 	}
+	for _, what := range plan.Unread {
+		fmt.Fprintf(w, "%s: every version that it may have been made from is kept; put it back\n", what)
+	}
 	kinds, pin := keptBy(plan)
 	if kinds[blob.AfterPin] > 0 {
 		fmt.Fprintf(w, "%s is pinned, so what was announced after it stays: consumers go on by it after unpin\n", pin)
@@ -200,6 +207,9 @@ func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s %s, %s; %s kept%s, the horizon is %s\n", out.Dataset, verb,
 		count(len(out.Keys), "file"), count(out.Bytes, "byte"), count(len(out.Kept), "version"), reasons, text(out.Horizon))
+	if n := kinds[blob.Input]; err == nil && len(out.Keys) == 0 && n > 0 {
+		_, err = fmt.Fprintf(w, "%s kept as inputs of outputs: prune these datasets first; --dry-run names them\n", inWords([]string{count(n, "version")}, "", "is", "are"))
+	}
 	if n := kinds[blob.Newest] + kinds[blob.Young]; err == nil && len(out.Keys) == 0 && n > 1 {
 		_, err = fmt.Fprintf(w, "%d versions are within --keep or --keep-for: lower both to delete older ones\n", n)
 	}

@@ -64,7 +64,7 @@ func (l *Log) gap(ctx context.Context, end int64) error {
 		return err // a writer was faster
 	}
 	return fmt.Errorf("%w: position %d is gone, and %s is there: the store is half a copy, or has lost a file: put the missing entries back; "+
-		"if they are lost for good, see \"An earlier entry of the log\" in docs/operations.md", ErrCorrupt, end+1, later[0])
+		"if they are lost for good, see \"An earlier entry of the log\" in docs/operations.md", ErrGap, end+1, later[0])
 }
 
 // shrunk looks at what the last projection of a directory store remembers: it

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"os"
 	"strings"
 	"testing"
@@ -33,6 +34,9 @@ func TestHalfACopy(t *testing.T) {
 			if err := log.CheckChain(ctx); !errors.Is(err, announce.ErrCorrupt) {
 				t.Errorf("positions %v are lost: CheckChain = %v, want ErrCorrupt", lost, err)
 			}
+			if n, err := count(log.Entries(ctx)); n != int(lost[0]) || !errors.Is(err, announce.ErrGap) {
+				t.Errorf("positions %v are lost: %d entries, error %v; want %d and ErrGap", lost, n, err, lost[0])
+			}
 			continue
 		}
 		if !errors.Is(err, announce.ErrCorrupt) {
@@ -45,6 +49,16 @@ func TestHalfACopy(t *testing.T) {
 			t.Errorf("position %d was written again", lost[0])
 		}
 	}
+}
+
+func count(entries iter.Seq2[announce.Entry, error]) (n int, err error) {
+	for _, err := range entries {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // Where an entry is lost that the way to the end of the log looks at, readers stop,

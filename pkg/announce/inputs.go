@@ -3,6 +3,8 @@ package announce
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -14,13 +16,14 @@ type inputs struct {
 	policy   blob.PrunePolicy
 	known    *knowledge
 	versions map[dataset.Version][]string // with those outputs, as DATASET@VERSION
+	unread   []unread
 }
 
 // add adds the inputs of the outputs in a store, the i'th of a Pruner, as far as
 // they are not below the horizon of their own log: what each was made from, and of
 // the runs that changed nothing the newest ones that the policy keeps, and all
-// that are too young.
-func (in inputs) add(ctx context.Context, i int, store blob.Store) error {
+// that are too young. Where it is lost what one read, that is in unread.
+func (in *inputs) add(ctx context.Context, i int, store blob.Store) error {
 	names, err := blob.Datasets(ctx, store)
 	if err != nil {
 		return err
@@ -33,26 +36,47 @@ func (in inputs) add(ctx context.Context, i int, store blob.Store) error {
 	return nil
 }
 
-func (in inputs) addOutput(ctx context.Context, at outputLog, store blob.Store) error {
+func (in *inputs) addOutput(ctx context.Context, at outputLog, store blob.Store) error {
 	log := Open(store, at.name)
 	f, err := log.Refresh(ctx)
 	if err != nil {
 		return err
 	}
-	outputs, _, err := chain(ctx, store, at.name, f)
+	if err := log.shrunk(ctx); err != nil {
+		return err // its newest runs are lost
+	}
+	outputs, lost, err := chain(ctx, store, at.name, f)
 	if err != nil {
 		return err
 	}
+	made := map[dataset.Version]*dataset.Evaluation{}
 	for _, o := range outputs {
-		if v := o.Lineage.Evaluation; v != nil {
+		v := o.Lineage.Evaluation
+		if made[o.Version] = v; v != nil {
 			in.addRun(at.name, o.Version, f.Horizon, *v)
 		}
 	}
-	unchanged, err := in.unchanged(ctx, at, log, f)
-	for _, v := range unchanged {
+	r := retracer{input: in.dataset}
+	for _, v := range slices.Backward(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(made)), lost...)))) {
+		if v < f.Horizon {
+			break
+		}
+		if e, ok := made[v]; ok {
+			r.known(e)
+		} else {
+			r.lose(fmt.Sprintf("%s@%s, whose manifest is lost", at.name, v))
+		}
+	}
+	in.unread = append(in.unread, r.end()...)
+	unchanged, err := in.unchanged(ctx, at, log, f, made, r.reads)
+	if err != nil {
+		return err
+	}
+	for _, v := range unchanged.list {
 		in.addRun(at.name, v.Output, f.Horizon, v)
 	}
-	return err
+	in.unread = append(in.unread, unchanged.unread...)
+	return nil
 }
 
 // addRun adds the inputs of a run, unless its output was pruned.
@@ -75,8 +99,9 @@ type outputLog struct {
 
 // runs are those of a logic that changed nothing, as far as they are kept.
 type runs struct {
-	read int64 // up to which position of the log
-	list []dataset.Evaluation
+	read   int64 // up to which position of the log
+	list   []dataset.Evaluation
+	unread []unread
 }
 
 // oldEntries is how many entries in a row have to be too old before all earlier ones
@@ -85,38 +110,48 @@ const oldEntries = 100
 
 // unchanged returns the runs whose output was the version before, also one that no
 // logic made. It reads the log backwards, and not further than it has to: a log is
-// never pruned, and has an entry for each run. An entry that is lost says nothing.
-func (in inputs) unchanged(ctx context.Context, at outputLog, log *Log, f Fold) ([]dataset.Evaluation, error) {
+// never pruned, and has an entry for each run. made are the versions that are known;
+// reads says that a run that made one reads the input.
+func (in *inputs) unchanged(ctx context.Context, at outputLog, log *Log, f Fold, made map[dataset.Version]*dataset.Evaluation, reads bool) (*runs, error) {
 	r := in.known.runs[at]
 	if r == nil {
 		r = &runs{read: -1}
 		in.known.runs[at] = r
 	}
-	most, n, old := max(in.policy.Keep, 1), 0, 0
-	for pos := f.Position; pos > r.read && (n < most || old < oldEntries); pos-- {
+	most, n, old, young := max(in.policy.Keep, 1), 0, 0, true
+	back := retracer{input: in.dataset, reads: reads}
+	for pos := f.Position; pos > r.read && (n < most || old < oldEntries || len(back.lost) > 0); pos-- {
 		line, err := log.line(ctx, pos)
 		if err != nil {
 			return nil, err
 		}
 		if line.Lost != nil {
+			if young || n < most { // as the entry behind it was
+				back.lose(fmt.Sprintf("%s, of whose log position %d is lost", at.name, pos))
+			}
 			continue
 		}
 		e := line.Entry
-		young := in.policy.Now.Sub(e.When) < in.policy.KeepFor
+		young = in.policy.Now.Sub(e.When) < in.policy.KeepFor
 		if old++; young {
 			old = 0
 		}
 		if _, valid := e.Fold.Apply(e); !valid {
 			continue
 		}
-		body, unchanged := e.Body.(Evaluated)
-		if unchanged && (young || n < most) {
-			r.list = append(r.list, body.Evaluation)
-		}
-		if unchanged || e.Kind == KindAnnounce {
+		switch body := e.Body.(type) {
+		case Evaluated:
+			back.known(&body.Evaluation)
+			if n++; young || n <= most {
+				r.list = append(r.list, body.Evaluation)
+			}
+		case Announcement:
 			n++
+			if e, ok := made[body.Version]; ok {
+				back.known(e)
+			}
 		}
 	}
-	r.read = f.Position
-	return r.list, nil
+	r.read, r.unread = f.Position, append(r.unread, back.end()...)
+	return r, nil
 }

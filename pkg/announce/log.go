@@ -24,6 +24,8 @@ var (
 	// ErrCorrupt says that an entry contradicts those before or after it, or
 	// that one is gone of which later ones are there.
 	ErrCorrupt = errors.New("log corrupt")
+	// ErrGap is ErrCorrupt where an entry is gone of which later ones are there.
+	ErrGap = fmt.Errorf("%w", ErrCorrupt)
 	// ErrShorter says that the log has lost its newest entries: what was made
 	// from them is there. A writer stops.
 	ErrShorter = errors.New("log is shorter than it was")
@@ -433,7 +435,7 @@ func (l *Log) apply(f Fold, e Entry) (Fold, bool) {
 }
 
 // Entries yields the history of the log, oldest first, and ends with the last
-// entry or an error. Void entries are among them; e.Fold.Apply(e) tells. It
+// entry or an error: ErrGap where one is gone that a reader need not have. Void entries are among them; e.Fold.Apply(e) tells. It
 // reads the store anew and does not touch what the Log remembers.
 func (l *Log) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
@@ -441,7 +443,9 @@ func (l *Log) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 		for {
 			data, err := l.store.Get(ctx, blob.LogKey(l.name, fold.Position+1))
 			if errors.Is(err, blob.ErrNotFound) {
-				return
+				if err = l.gap(ctx, fold.Position); err == nil {
+					return
+				}
 			}
 			var e Entry
 			if err == nil {

@@ -87,7 +87,7 @@ func (r *pruning) step(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return nil, err
 		}
-		r.done.Horizon, r.done.Lost, r.done.Damaged = plan.Horizon, plan.Lost, plan.Damaged
+		r.done.Horizon, r.done.Lost, r.done.Damaged, r.done.Unread = plan.Horizon, plan.Lost, plan.Damaged, plan.Unread
 		r.done.Kept, r.done.Why = plan.Kept, plan.Why
 		files = slices.DeleteFunc(plan.Files, func(f blob.Info) bool { return r.deleted[f.Key] })
 		files = files[:min(len(files), maxPruneKeys)]
@@ -204,13 +204,21 @@ func (p Pruner) prunable(ctx context.Context, f Fold, policy blob.PrunePolicy, k
 	if in.Chain, in.Lost, err = chain(ctx, p.Store, p.Dataset, f); err != nil {
 		return in, err
 	}
-	of := inputs{p.Dataset, policy, known, map[dataset.Version][]string{}}
+	of := inputs{dataset: p.Dataset, policy: policy, known: known, versions: map[dataset.Version][]string{}}
 	for i, store := range append([]blob.Store{p.Store}, p.InputsOf...) {
 		if err := of.add(ctx, i, store); err != nil {
 			return in, err
 		}
 	}
 	in.Inputs = of.versions
+	for _, x := range of.unread {
+		in.Unread = append(in.Unread, x.what)
+		for _, c := range in.Chain {
+			if c.Version >= x.least && c.Version <= x.most {
+				in.Inputs[c.Version] = append(in.Inputs[c.Version], x.what)
+			}
+		}
+	}
 	return in, nil
 }
 

@@ -41,6 +41,9 @@ type Prunable struct {
 	// Inputs are the versions that kept outputs of others were made from, with
 	// those outputs, as DATASET@VERSION.
 	Inputs map[dataset.Version][]string
+	// Unread are the runs of others of which it is lost what they read, in words; what
+	// they may have read is among Inputs.
+	Unread []string
 	// Snapshot is the key of the newest snapshot that the log names, if any.
 	Snapshot string
 	// Files are the dataset's files in blobs/ and versions/.
@@ -69,9 +72,10 @@ type PrunePlan struct {
 	// because Files could stand in for them: if one is not, plan again with it
 	// among Damaged.
 	Needs []Needed
-	// Lost and Damaged are those that were found.
+	// Lost, Damaged and Unread are those that were found.
 	Lost    []dataset.Version
 	Damaged []string
+	Unread  []string
 }
 
 // Needed is a blob that a plan builds on.
@@ -97,7 +101,7 @@ func (p PrunePlan) Bytes() int64 {
 // newest one that can stays in their place; if none at all can, nothing goes.
 // Files that no announced version names go like others.
 func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
-	nothing := PrunePlan{Horizon: p.Horizon, Lost: p.Lost, Damaged: slices.Sorted(maps.Keys(p.Damaged))}
+	nothing := PrunePlan{Horizon: p.Horizon, Lost: p.Lost, Damaged: slices.Sorted(maps.Keys(p.Damaged)), Unread: p.Unread}
 	r := pruner{Prunable: p, policy: policy, needed: map[string]bool{p.Snapshot: true}, there: map[string]bool{}}
 	for _, f := range p.Files {
 		r.there[f.Key] = !p.Damaged[f.Key]

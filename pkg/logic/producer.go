@@ -39,6 +39,9 @@ type ProducerConfig struct {
 	// Breaking allows a schema of the output that readers of the one before
 	// would misread.
 	Breaking bool
+	// AcceptDamagedLog and FromScratch are those of cycle.Config: for an output of which
+	// earlier entries of the log, or files of the newest version, are lost.
+	AcceptDamagedLog, FromScratch bool
 	// Poll is how often Follow looks for new versions of the inputs. Every is
 	// the time after which it evaluates although there are none, for a logic that
 	// looks at the clock; 0 means never.
@@ -94,6 +97,7 @@ func OpenProducer(ctx context.Context, cfg ProducerConfig) (*Producer, error) {
 	p.cycle, err = cycle.Open(ctx, cycle.Config{
 		Dataset: cfg.Output, Store: cfg.Store, Mapping: cfg.Logic.Output, Author: cfg.Author, SnapshotEvery: cfg.SnapshotEvery,
 		Now: cfg.Now, Logger: cfg.Logger, Validate: cycle.AtMostRemoved(cfg.MaxRemoved),
+		AcceptDamagedLog: cfg.AcceptDamagedLog, FromScratch: cfg.FromScratch,
 	})
 	if err == nil {
 		err = p.checkSchema()

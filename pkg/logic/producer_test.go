@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
 	"github.com/holdfast-data/holdfast/pkg/cycle"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -245,4 +246,88 @@ func TestProducerEnds(t *testing.T) {
 			t.Errorf("after the log was replaced: %v, want ErrDiverged", err)
 		}
 	})
+}
+
+// TestHistoryWithAGap fails where an entry of the log is gone that no reader needs: the
+// runs behind it would be passed over, as if they had not been.
+func TestHistoryWithAGap(t *testing.T) {
+	w := newWorld(t)
+	p := w.producer(w.producing(w.sum(nil)))
+	w.publish("left", map[string]int64{"a": 1})
+	for i := range int64(6) {
+		w.publish("right", map[string]int64{"a": i})
+		if _, _, err := p.Evaluate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.store.Delete(t.Context(), blob.LogKey("out", 4)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := announce.Open(w.store, "out").Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := logic.Evaluations(t.Context(), w.store, "out"); !errors.Is(err, announce.ErrGap) {
+		t.Errorf("%d runs, error %v, want ErrGap", len(all), err)
+	}
+}
+
+// TestProducerAfterLosses goes on where it is told to, though an earlier entry of the
+// output's log or a file of its newest version is lost.
+func TestProducerAfterLosses(t *testing.T) {
+	w := newWorld(t)
+	w.publish("left", map[string]int64{"a": 1})
+	input := int64(0)
+	evaluate := func(change func(*logic.ProducerConfig)) error {
+		w.publish("right", map[string]int64{"a": input})
+		input++
+		cfg := w.producing(w.sum(nil))
+		cfg.SnapshotEvery = 100
+		change(&cfg)
+		p, err := logic.OpenProducer(t.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		_, r, err := p.Evaluate(t.Context())
+		if err == nil && (!r.Published || r.Records != 1) {
+			t.Errorf("it made %+v", r)
+		}
+		return err
+	}
+	as := func(*logic.ProducerConfig) {}
+	lose := func(key string) {
+		t.Helper()
+		if err := w.store.Delete(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 6 {
+		if err := evaluate(as); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(blob.LogKey("out", 4))
+	if err := evaluate(as); !errors.Is(err, announce.ErrCorrupt) {
+		t.Errorf("an entry is lost: error %v, want ErrCorrupt", err)
+	}
+	accept := func(c *logic.ProducerConfig) { c.AcceptDamagedLog = true }
+	if err := evaluate(accept); err != nil {
+		t.Errorf("an entry is lost, and that is accepted: %v", err)
+	}
+	f, err := announce.Open(w.store, "out").Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := w.store.List(t.Context(), "out/blobs/"+f.Head.String())
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the newest version has files %v, error %v", files, err)
+	}
+	for _, file := range files {
+		lose(file.Key)
+	}
+	if err := evaluate(accept); err == nil {
+		t.Errorf("the newest version is lost, and it goes on")
+	}
+	if err := evaluate(func(c *logic.ProducerConfig) { c.AcceptDamagedLog, c.FromScratch = true, true }); err != nil {
+		t.Errorf("from scratch: %v", err)
+	}
 }

@@ -298,7 +298,13 @@ func output(t testing.TB, store blob.Store, v, input dataset.Version) {
 // announced announces a version of dataset out.
 func announced(t testing.TB, store blob.Store, v dataset.Version, from dataset.Lineage) {
 	t.Helper()
-	m := &blob.Manifest{Dataset: "out", Version: v, Segment: v, Created: time.Now(), Lineage: from}
+	f, err := announce.Open(store, "out").Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &blob.Manifest{
+		Dataset: "out", Version: v, Segment: v, Created: time.Now(), Lineage: from, Previous: f.Head, PreviousManifest: f.Manifest,
+	}
 	b, err := m.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,9 @@ func (w *verifier) log() (announce.Fold, error) {
 		if err != nil && !isDamage(err) {
 			return w.read, err
 		}
+		if errors.Is(err, announce.ErrGap) {
+			break // beyond names all that are gone
+		}
 		if err != nil {
 			w.out.problem("log: %v", err)
 			damaged = w.read.Position + 1

@@ -1,0 +1,134 @@
+package replica_test
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/holdfast-data/holdfast/pkg/announce"
+	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/dataset"
+)
+
+// lose takes the i'th of the files away whose keys have a prefix, and returns what puts
+// it back.
+func lose(t *testing.T, store blob.Store, prefix string, i int) (putBack func()) {
+	t.Helper()
+	files, err := store.List(t.Context(), prefix)
+	if err != nil || i >= len(files) {
+		t.Fatalf("files %v, error %v", files, err)
+	}
+	slices.SortFunc(files, func(a, b blob.Info) int { return cmp.Compare(a.Key, b.Key) })
+	data, err := store.Get(t.Context(), files[i].Key)
+	if err == nil {
+		err = store.Delete(t.Context(), files[i].Key)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := store.Put(t.Context(), files[i].Key, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPruneInputsOfLost keeps all that a run may have read of which it is lost what it
+// read, and says so, until that is put back.
+func TestPruneInputsOfLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		run  func(w *world, i int, input dataset.Version)
+		lost string // a file of the third run of four
+		at   int
+		what string
+	}{
+		"manifest": {func(w *world, i int, input dataset.Version) { output(w.t, w.store, dataset.Version(i+1), input) }, "out/versions/", 2,
+			"out@3, whose manifest is lost"},
+		"entry": {func(w *world, i int, input dataset.Version) {
+			if i == 0 {
+				output(w.t, w.store, 1, input)
+			} else {
+				ran(w.t, w.store, 1, input)
+			}
+		}, "out/log/", 2, "out, of whose log position 2 is lost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, blob.NewMemory(), 3)
+			w.grow(14)
+			for i, at := range []int{1, 4, 7, 10} {
+				c.run(w, i, w.versions[at])
+			}
+			putBack := lose(t, w.store, c.lost, c.at)
+			p := announce.Pruner{Store: w.store, Dataset: "n", Policy: blob.PrunePolicy{Keep: 3}}
+			inputs := func() (out []int, unread []string) {
+				t.Helper()
+				plan, err := p.Plan(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range w.versions {
+					if slices.ContainsFunc(plan.Why[v], func(r blob.Reason) bool { return r.Kind == blob.Input }) {
+						out = append(out, i)
+					}
+				}
+				return out, plan.Unread
+			}
+			got, unread := inputs()
+			if want := []int{1, 4, 5, 6, 7, 8, 9, 10}; name == "manifest" && !slices.Equal(got, want) || !slices.Contains(got, 7) || !slices.Contains(unread, c.what) {
+				t.Errorf("inputs are %v, unread %q; want %v and %q", got, unread, want, c.what)
+			}
+			putBack()
+			if got, unread = inputs(); len(unread) > 0 || slices.Contains(got, 6) || !slices.Contains(got, 7) {
+				t.Errorf("put back: inputs are %v, unread %q", got, unread)
+			}
+		})
+	}
+}
+
+// TestPruneBesideNoOutput is not held up by a lost manifest of a dataset that no logic
+// makes.
+func TestPruneBesideNoOutput(t *testing.T) {
+	w := newWorld(t, blob.NewMemory(), 3)
+	w.grow(8)
+	for v := range dataset.Version(3) {
+		announced(t, w.store, v+1, dataset.Lineage{})
+	}
+	lose(t, w.store, "out/versions/", 1)
+	if plan := prune(t, w.store, 1); len(plan.Unread) > 0 || len(plan.Files) == 0 {
+		t.Errorf("unread %q, %d files deleted", plan.Unread, len(plan.Files))
+	}
+}
+
+// TestPruneBesideShorterLog fails while an output's log lacks its newest entries: what
+// the runs read that these are of is not known.
+func TestPruneBesideShorterLog(t *testing.T) {
+	dir, err := blob.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, dir, 3)
+	w.grow(8)
+	output(t, dir, 1, w.versions[1])
+	output(t, dir, 2, w.versions[3])
+	f, err := announce.Open(dir, "out").Refresh(t.Context())
+	if err == nil {
+		err = os.Mkdir(dir.Path("out/blobs"), 0o755)
+	}
+	if err == nil {
+		err = announce.Project(t.Context(), dir, "out", f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	putBack := lose(t, dir, "out/log/", 1)
+	p := announce.Pruner{Store: dir, Dataset: "n", Policy: blob.PrunePolicy{Keep: 1}}
+	if plan, err := p.Run(t.Context(), announce.Author{Name: "test"}); !errors.Is(err, announce.ErrShorter) || len(plan.Files) > 0 {
+		t.Errorf("%d files deleted, error %v, want ErrShorter", len(plan.Files), err)
+	}
+	putBack()
+	if _, err := p.Run(t.Context(), announce.Author{Name: "test"}); err != nil {
+		t.Errorf("put back: %v", err)
+	}
+}
