@@ -202,7 +202,8 @@ func TestStatusAndMetrics(t *testing.T) {
 		`holdfast_lookups_total{code="NotFound",dataset="usage",method="get"} 1`,
 		`holdfast_lookup_seconds_count{dataset="usage",method="get"} 3`,
 		`holdfast_dataset_ready{dataset="usage"} 1`, `holdfast_dataset_records{dataset="usage"} 3`,
-		`holdfast_dataset_behind{dataset="usage"} 0`, `holdfast_panics_total 0`, "go_goroutines ",
+		`holdfast_dataset_behind{dataset="usage"} 0`, `holdfast_dataset_pinned{dataset="usage"} 0`, `holdfast_dataset_looks_failed_total{dataset="usage"} 0`,
+		`holdfast_dataset_detours_total{dataset="usage"} 0`, `holdfast_dataset_created_timestamp_seconds{dataset="usage"} 1.`, `holdfast_panics_total 0`, "go_goroutines ",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("metrics lack %s", line)

@@ -76,6 +76,7 @@ type collector struct {
 	lookups, seconds, panics, calls, refused       *prometheus.Desc
 	ready, age, records, versions, behind, members *prometheus.Desc
 	pending, unread, waiting, listed               *prometheus.Desc
+	created, pinned, failures, detours             *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -98,13 +99,17 @@ func newCollector(s *Sidecar) *collector {
 		versions: desc("dataset_versions", "Versions in memory.", "dataset"),
 		behind:   desc("dataset_behind", "1 if a version is announced that is not applied.", "dataset"),
 		pending:  desc("dataset_declaration_pending", "1 if the newest declaration is not served yet, but the one before.", "dataset"),
+		created:  desc("dataset_created_timestamp_seconds", "When the applied version was made, in seconds since 1970.", "dataset"),
+		pinned:   desc("dataset_pinned", "1 if a pin holds consumers at a version.", "dataset"),
+		failures: desc("dataset_looks_failed_total", "Looks at the store that failed.", "dataset"),
+		detours:  desc("dataset_detours_total", "Missing or damaged blobs that others stood in for.", "dataset"),
 		members:  desc("gossip_members", "Members of the cluster that seem to be alive."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.unread, c.waiting, c.listed, c.members} {
+	for _, d := range []*prometheus.Desc{c.lookups, c.seconds, c.panics, c.calls, c.refused, c.ready, c.age, c.records, c.versions, c.behind, c.pending, c.unread, c.waiting, c.listed, c.created, c.pinned, c.failures, c.detours, c.members} {
 		to <- d
 	}
 }
@@ -138,6 +143,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		if d.Age >= 0 {
 			gauge(c.age, d.Age.Seconds(), name)
 		}
+		if !d.Created.IsZero() {
+			gauge(c.created, float64(d.Created.UnixMilli())/1e3, name)
+		}
+		gauge(c.pinned, is[d.Pinned != 0], name)
+		to <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(d.Failures), name)
+		to <- prometheus.MustNewConstMetric(c.detours, prometheus.CounterValue, float64(d.Detours), name)
 	}
 	for name, d := range c.s.routes.Load().datasets {
 		gauge(c.listed, float64(d.listed.count()), string(name))

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
 
 // Refresh looks at the log once and moves to the effective version. An error
@@ -24,6 +25,9 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	defer r.end()
 	next := *r.status.Load()
 	next.err = r.follow(ctx, &next, patient)
+	if next.err != nil && !errors.Is(next.err, ErrEmpty) {
+		next.failures++
+	}
 	if next.err != nil {
 		r.startCold(ctx, &next)
 	}
@@ -107,6 +111,20 @@ func (r *Replica) tellPin(f announce.Fold) {
 	}
 }
 
+// tellSchema logs that a version with another declared schema comes, and if those who
+// read with the one before misread it.
+func (r *Replica) tellSchema(before, now *View) {
+	if before == nil || before.Derived || now.Derived || before.Manifest.Schema == now.Manifest.Schema {
+		return
+	}
+	if why := protomap.Breaking(before.Mapping, now.Mapping); len(why) > 0 {
+		r.cfg.Logger.Warn("the schema is another one: who reads with the one before misreads records, without an error",
+			"dataset", r.cfg.Dataset, "version", now.Version(), "breaks", why)
+		return
+	}
+	r.cfg.Logger.Info("the schema has more than before", "dataset", r.cfg.Dataset, "version", now.Version())
+}
+
 // overtaken says whether the version that could not be loaded because of err is
 // no longer the effective one: it was pruned, as a newer one is there. l then
 // has what the log says now.
@@ -181,6 +199,7 @@ func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point,
 		return err
 	}
 	r.backoff = backoff{}
+	r.tellSchema(set.current, view)
 	r.move(view, l.fold.Position, l.diverged)
 	r.cfg.Logger.Debug("a version is applied", "dataset", r.cfg.Dataset, "version", v,
 		"records", view.Root().Len(), "took", r.cfg.Now().Sub(started).Round(time.Millisecond))

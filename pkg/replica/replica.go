@@ -113,6 +113,7 @@ type look struct {
 	confirmed time.Time // the last time the applied version was the effective one
 	fold      announce.Fold
 	err       error
+	failures  int64 // looks that failed
 	diverged  bool
 	cold      bool // the view is from the cache, and not found in the log yet
 }

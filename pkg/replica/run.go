@@ -93,6 +93,7 @@ type Status struct {
 	// Version is the current one, Announced the head of the log, Pinned what
 	// consumers are held at.
 	Version   dataset.Version `json:"version"`
+	Created   time.Time       `json:"created,omitzero"` // when Version was made
 	Announced dataset.Version `json:"announced"`
 	Pinned    dataset.Version `json:"pinned,omitzero"`
 	// Position is the log position that was last looked at.
@@ -104,6 +105,8 @@ type Status struct {
 	State string `json:"state"`
 	// Error is why the last look failed.
 	Error string `json:"error,omitempty"`
+	// Failures counts the looks that failed, since the start.
+	Failures int64 `json:"failures,omitempty"`
 	// Detours counts the missing or damaged blobs that were gone round by
 	// others, since the start; Detour is the last one.
 	Detours int64  `json:"detours,omitempty"`
@@ -119,7 +122,7 @@ func (r *Replica) Status() Status {
 	l, view := r.status.Load(), r.Current()
 	s := Status{
 		Dataset: r.cfg.Dataset, Announced: l.fold.Head, Position: l.fold.Position,
-		Age: -1, State: StateLoading, Live: r.Live(),
+		Age: -1, State: StateLoading, Live: r.Live(), Failures: l.failures,
 	}
 	d := r.detours.Load()
 	s.Detours, s.Detour = d.count, d.last
@@ -132,7 +135,7 @@ func (r *Replica) Status() Status {
 	if view == nil {
 		return s
 	}
-	s.Version, s.Records = view.Version(), view.Root().Len()
+	s.Version, s.Created, s.Records = view.Version(), view.Manifest.Created, view.Root().Len()
 	if !l.confirmed.IsZero() { // the first view is there before its look ends
 		s.Age = r.cfg.Now().Sub(l.confirmed)
 	}
