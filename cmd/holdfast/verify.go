@@ -26,9 +26,9 @@ Hollow producer: digests, decoding, content checksums, and that snapshots,
 deltas and reverse deltas lead to the same states. Files that failed cycles left
 behind are listed; they are no error, and prune deletes them once it comes past
 their versions. Schemas that no version names, or none any more, are counted; they
-stay. Also listed is each delta across a change of schemas that leads to another
-state than the snapshot of its version: a Hollow consumer that goes by it keeps
-the schemas that it began with. It exits with 1 if something is wrong.
+stay. Also counted are deltas across a change of schemas that lead to another
+state than the snapshot of their version: a Hollow consumer that goes by them keeps
+the schemas that it began with, which is no problem. It exits with 1 if something is wrong.
 
 With --rewrite it decodes the snapshots, writes all blobs again and compares the
 bytes: a check of this program's writer on files of others.`,
@@ -36,7 +36,7 @@ bytes: a check of this program's writer on files of others.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	output := outputFlag(c)
-	verbose := c.Flags().BoolP("verbose", "v", false, "name every orphan and unused schema, one a line")
+	verbose := c.Flags().BoolP("verbose", "v", false, "name every orphan, unused schema and delta over a change of the schema, one a line")
 	rewrite := c.Flags().Bool("rewrite", false, "write every blob again and compare the bytes instead")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkOutput(*output); err != nil {
@@ -208,8 +208,12 @@ func printVerifications(c *cobra.Command, list []*replica.Verification, verbose 
 		for _, p := range v.Problems {
 			fmt.Fprintf(w, "  problem: %s\n", p)
 		}
-		for _, p := range v.PathDependent {
-			fmt.Fprintf(w, "  path-dependent: %s\n", p)
+		if n := len(v.PathDependent); n > 0 && !verbose {
+			fmt.Fprintf(w, "  no problem: %s over a change of the schema, by which Hollow's consumers keep the one before; -v names them\n", count(n, "delta"))
+		} else {
+			for _, p := range v.PathDependent {
+				fmt.Fprintf(w, "  path-dependent: %s\n", p)
+			}
 		}
 		if verbose {
 			for _, key := range v.Orphans {
