@@ -134,7 +134,7 @@ func warnMisread(c *cobra.Command, s blob.Store, n dataset.Name, before, after a
 		}
 	}
 	if why := protomap.Breaking(schemas[0], schemas[1]); len(why) > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: applications built with the schema of %s may misread records of %s without an error; from the older one to the newer: %s\n",
+		_ = printLine(c.ErrOrStderr(), "warning: applications built with the schema of %s may misread records of %s without an error; from the older one to the newer: %s",
 			from, to, strings.Join(why, "; "))
 	}
 }

@@ -180,7 +180,7 @@ func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
 		fmt.Fprintf(w, "the manifest of version %s is lost or damaged: passed over\n", v)
 	}
 	for _, key := range plan.Damaged {
-		fmt.Fprintf(w, "%s is lost or damaged: what stands in for it is kept\n", key)
+		_ = printLine(w, "%s is lost or damaged: what stands in for it is kept", key)
 	}
 	kinds, pin := keptBy(plan)
 	if kinds[blob.AfterPin] > 0 {
