@@ -43,7 +43,8 @@ const (
 // by their keys, each checked against the digest in its key whenever it is
 // read, and of each dataset what its log said last. It holds what is needed to
 // load that version without a store; of the rest what was used last, within its
-// size. Who finds no room takes none from what others need. One process uses a folder at a time. It is safe for concurrent use.
+// size. Who finds no room takes none from what others need. One process uses a
+// folder at a time. It is safe for concurrent use.
 type Cache struct {
 	dir string
 	max int64
