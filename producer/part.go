@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/protomap"
 )
@@ -84,7 +85,7 @@ func (p *part) fillLine(b *state.Batch, m *protomap.Mapping, line []byte) error 
 func (p *part) accept(m *protomap.Mapping, seen map[string]Position) error {
 	for i, k := range p.keyed {
 		if first, ok := seen[k.form]; ok {
-			return fmt.Errorf("read %s: key %v was already at %s: %w", p.at[i], m.KeyTexts(k.values), first, ErrDuplicate)
+			return fmt.Errorf("read %s: key %s was already at %s: %w", p.at[i], dataset.Printable(fmt.Sprint(m.KeyTexts(k.values))), first, ErrDuplicate)
 		}
 		seen[k.form] = p.at[i]
 	}

@@ -89,7 +89,7 @@ memory: each page with its columns, then what each type takes, and all; with
 			return err
 		}
 		if filter != "" && len(s.Types()) == 0 {
-			fmt.Fprintf(c.ErrOrStderr(), "The filter leaves no type of %s.\n", load[0])
+			_ = printLine(c.ErrOrStderr(), "The filter leaves no type of %s.", load[0])
 		}
 		if checksum {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%x\n", s.HollowChecksum())

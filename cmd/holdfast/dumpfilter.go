@@ -28,10 +28,10 @@ func (d dumpFilter) warn(w io.Writer, snapshot []byte) {
 	}
 	for _, part := range d.parts() {
 		if hint := unknownPart(part.target, schemas); hint != "" {
-			fmt.Fprintf(w, "The filter names %s, which the snapshot does not have%s\n", part.target, hint)
+			_ = printLine(w, "The filter names %s, which the snapshot does not have%s", part.target, hint)
 		} else if part.excludesField && d.idle(part, schemas) {
 			typ, _, _ := strings.Cut(part.target, ".")
-			fmt.Fprintf(w, "The filter's %s has no effect, because %s is included as a whole: exclude the type, and include its other fields.\n", part.text, typ)
+			_ = printLine(w, "The filter's %s has no effect, because %s is included as a whole: exclude the type, and include its other fields.", part.text, typ)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	holdfastv1 "github.com/holdfast-data/holdfast/proto/holdfast/v1"
 )
 
@@ -45,8 +46,7 @@ If it fails midway, it has printed a part, and exits with 2.`,
 			if !*partial {
 				return partialError(args[0], fields)
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "warning: the records of %s are printed without %s: do not publish them in its place\n", args[0], fields)
-			return nil
+			return printLine(c.ErrOrStderr(), "warning: the records of %s are printed without %s: do not publish them in its place", args[0], fields)
 		}
 		err = s.Export(ctx, t, lacking, func(record []byte) error {
 			_, err := w.Write(append(record, '\n'))
@@ -80,7 +80,7 @@ func (s *storeSource) Export(ctx context.Context, t target, _ func(string) error
 		r := v.Root().Record(o)
 		record, err := v.JSON(r)
 		if err != nil {
-			return fmt.Errorf("record with key %s: %w", v.Index.KeyOf(r), err)
+			return fmt.Errorf("record with key %s: %w", dataset.Printable(strings.Join(v.Mapping.KeyTexts(v.Index.KeyOf(r)), " ")), err)
 		}
 		if err := f(record); err != nil {
 			return err

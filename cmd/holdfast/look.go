@@ -58,7 +58,7 @@ newest, or the pinned one. A key that begins with - goes behind --.`,
 			return err
 		}
 		if record == nil {
-			return &answerNo{exitNo, fmt.Sprintf("%s has no record with key %s", args[0], strings.Join(args[1:], " "))}
+			return &answerNo{exitNo, fmt.Sprintf("%s has no record with key %s", args[0], dataset.Printable(strings.Join(args[1:], " ")))}
 		}
 		if *output == "json" {
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", record)
@@ -254,6 +254,9 @@ they differ.`,
 		if _, ok := s.(*storeSource); !ok && c.Flags().Changed("examples") {
 			return errors.New("--examples goes with --store: a sidecar only counts")
 		}
+		if *examples < 0 {
+			return errors.New("--examples must not be negative")
+		}
 		from, err := parseTarget(args[0])
 		if err != nil {
 			return err
@@ -282,15 +285,15 @@ func printDiff(c *cobra.Command, d *diffResult) error {
 	w := c.OutOrStdout()
 	fmt.Fprintf(w, "%d added, %d removed, %d changed, %d unchanged\n", d.Added, d.Removed, d.Changed, d.Unchanged)
 	for _, f := range slices.Sorted(maps.Keys(d.Fields)) {
-		fmt.Fprintf(w, "  %s differs in %d\n", f, d.Fields[f])
+		_ = printLine(w, "  %s differs in %d", f, d.Fields[f]) // an answer remembers its error
 	}
 	for _, e := range d.Examples {
-		fmt.Fprintf(w, "%s %s\n", e.Kind, strings.Join(e.Key, " "))
+		_ = printLine(w, "%s %s", e.Kind, strings.Join(e.Key, " "))
 		if e.From != nil {
-			fmt.Fprintf(w, "  from %s\n", e.From)
+			_ = printLine(w, "  from %s", e.From)
 		}
 		if e.To != nil {
-			fmt.Fprintf(w, "  to   %s\n", e.To)
+			_ = printLine(w, "  to   %s", e.To)
 		}
 	}
 	return nil

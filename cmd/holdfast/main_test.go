@@ -49,12 +49,13 @@ func (l leakless) Run() (code int) {
 //	save NAME REGEXP  puts what the group of a match on standard output has into
 //	                  a variable
 //
-// $ESCAPE is what colours a terminal.
+// $ESCAPE is what colours a terminal, $NEWLINE a text of two lines.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"code": code, "until": until, "save": save,
 	}, Setup: func(e *testscript.Env) error {
 		e.Setenv("ESCAPE", "\x1b[31m")
+		e.Setenv("NEWLINE", "x\ny")
 		return nil
 	}})
 }

@@ -47,8 +47,11 @@ var errNoPin = errors.New("there is no pin")
 
 func newUnpin() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "unpin DATASET --store DIR --reason TEXT",
-		Short:   "Let the consumers of a dataset go to its newest version",
+		Use:   "unpin DATASET --store DIR --reason TEXT",
+		Short: "Let the consumers of a dataset go to its newest version",
+		Long: `Unpin lets the consumers of a dataset go to its newest version. It works on a full
+file system, too, if the store is a folder: it takes of the space that is held back
+there for prune, which a pinned version may keep from deleting anything.`,
 		Example: `  holdfast unpin usage --store ./store --reason "corrected"`,
 		Args:    cobra.ExactArgs(1),
 	}
@@ -62,6 +65,13 @@ func newUnpin() *cobra.Command {
 		}
 		return log.Unpin(ctx, who)
 	})
+}
+
+// roomToUnpin makes room for an entry in a full file system, if the entry is an unpin
+// and there is a reserve: without it a pinned version may keep prune from making any.
+func roomToUnpin(c *cobra.Command, s blob.Store, err error) bool {
+	dir, ok := s.(*blob.Dir)
+	return ok && c.Name() == "unpin" && blob.IsFull(err) && dir.LendReserve()
 }
 
 // changeLog makes a command that appends one entry to a dataset's log.
@@ -95,6 +105,9 @@ func changeLog(c *cobra.Command, appendEntry func(context.Context, *announce.Log
 			return err
 		}
 		fold, err := appendEntry(c.Context(), log, who, t)
+		for err != nil && roomToUnpin(c, s, err) {
+			fold, err = appendEntry(c.Context(), log, who, t)
+		}
 		none := errors.Is(err, errNoPin)
 		if err != nil && !none {
 			return err
@@ -134,7 +147,7 @@ func warnMisread(c *cobra.Command, s blob.Store, n dataset.Name, before, after a
 		}
 	}
 	if why := protomap.Breaking(schemas[0], schemas[1]); len(why) > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "warning: applications built with the schema of %s may misread records of %s without an error; from the older one to the newer: %s\n",
+		_ = printLine(c.ErrOrStderr(), "warning: applications built with the schema of %s may misread records of %s without an error; from the older one to the newer: %s",
 			from, to, strings.Join(why, "; "))
 	}
 }

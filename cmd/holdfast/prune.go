@@ -184,10 +184,10 @@ func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
 		fmt.Fprintf(w, "the manifest of version %s is lost or damaged: passed over\n", v)
 	}
 	for _, key := range plan.Damaged {
-		fmt.Fprintf(w, "%s is lost or damaged: what stands in for it is kept\n", key)
+		_ = printLine(w, "%s is lost or damaged: what stands in for it is kept", key)
 	}
 	for _, what := range plan.Unread {
-		fmt.Fprintf(w, "%s: every version that it may have been made from is kept; put it back\n", what)
+		_ = printLine(w, "%s: every version that it may have been made from is kept; put it back", what)
 	}
 	kinds, pin := keptBy(plan)
 	if kinds[blob.AfterPin] > 0 {

@@ -139,6 +139,13 @@ func printTable(w io.Writer, rows [][]string) error {
 	return t.Flush()
 }
 
+// printLine writes one line, whatever is in it. What a terminal would obey, or what
+// would begin another line, is shown as Go writes it.
+func printLine(w io.Writer, format string, args ...any) error {
+	_, err := fmt.Fprintln(w, dataset.Printable(fmt.Sprintf(format, args...)))
+	return err
+}
+
 // A target is DATASET or DATASET@VERSION.
 type target struct {
 	name    dataset.Name

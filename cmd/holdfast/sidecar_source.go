@@ -64,7 +64,7 @@ func (s *sidecarSource) failed(err error) error {
 	if status.Code(err) == codes.Unavailable && strings.Contains(err.Error(), "connection error") {
 		return fmt.Errorf("no sidecar answers at %s: start one with \"holdfast run\", or name a store with --store", s.address)
 	}
-	return fmt.Errorf("sidecar at %s: %s", s.address, status.Convert(err).Message())
+	return fmt.Errorf("sidecar at %s: %s", s.address, dataset.Printable(status.Convert(err).Message()))
 }
 
 // reason returns the reason that the error of a call has, "" if it has none.

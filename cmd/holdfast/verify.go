@@ -204,31 +204,31 @@ func printVerifications(c *cobra.Command, list []*replica.Verification, verbose 
 		if len(v.Problems) > 0 {
 			verdict = "BAD"
 		}
-		fmt.Fprintf(w, "%s: %s: %s, %s, %s\n", v.Dataset, verdict, count(v.Versions, "version"), count(v.Blobs, "blob"), count(v.Bytes, "byte"))
+		_ = printLine(w, "%s: %s: %s, %s, %s", v.Dataset, verdict, count(v.Versions, "version"), count(v.Blobs, "blob"), count(v.Bytes, "byte"))
 		for _, p := range v.Problems {
-			fmt.Fprintf(w, "  problem: %s\n", p)
+			_ = printLine(w, "  problem: %s", p) // an answer remembers its error
 		}
 		if n := len(v.PathDependent); n > 0 && !verbose {
-			fmt.Fprintf(w, "  no problem: %s over a change of the schema, by which Hollow's consumers keep the one before; -v names them\n", count(n, "delta"))
+			_ = printLine(w, "  no problem: %s over a change of the schema, by which Hollow's consumers keep the one before; -v names them", count(n, "delta"))
 		} else {
 			for _, p := range v.PathDependent {
-				fmt.Fprintf(w, "  path-dependent: %s\n", p)
+				_ = printLine(w, "  path-dependent: %s", p)
 			}
 		}
 		if verbose {
 			for _, key := range v.Orphans {
-				fmt.Fprintf(w, "  orphan of a failed cycle: %s\n", key)
+				_ = printLine(w, "  orphan of a failed cycle: %s", key)
 			}
 		} else if n := len(v.Orphans); n > fewOrphans {
-			fmt.Fprintf(w, "  %d orphans of failed cycles: %s, …; -v names all\n", n, strings.Join(v.Orphans[:fewOrphans], ", "))
+			_ = printLine(w, "  %d orphans of failed cycles: %s, …; -v names all", n, strings.Join(v.Orphans[:fewOrphans], ", "))
 		} else if n > 0 {
-			fmt.Fprintf(w, "  orphans of failed cycles: %s\n", strings.Join(v.Orphans, ", "))
+			_ = printLine(w, "  orphans of failed cycles: %s", strings.Join(v.Orphans, ", "))
 		}
 		if n := len(v.UnusedSchemas); n > 0 && !verbose {
 			fmt.Fprintf(w, "  %s that no version names; -v names them\n", count(n, "schema"))
 		} else if n > 0 {
 			for _, key := range v.UnusedSchemas {
-				fmt.Fprintf(w, "  schema that no version names: %s\n", key)
+				_ = printLine(w, "  schema that no version names: %s", key)
 			}
 		}
 	}

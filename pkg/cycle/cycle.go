@@ -68,7 +68,7 @@ var ErrDuplicateKey = errors.New("two records have the same key")
 
 // DuplicateKey is ErrDuplicateKey with the key, as a mapping's readers know it.
 func DuplicateKey(m *protomap.Mapping, key []state.Value) error {
-	return fmt.Errorf("%s %v: %w", m.Root(), m.KeyTexts(key), ErrDuplicateKey)
+	return fmt.Errorf("%s %s: %w", m.Root(), dataset.Printable(fmt.Sprint(m.KeyTexts(key))), ErrDuplicateKey)
 }
 
 // A Cycle makes the versions of one dataset, one at a time. It is for one

@@ -251,4 +251,11 @@ func TestDuplicateKeyText(t *testing.T) {
 	if !errors.Is(err, cycle.ErrDuplicateKey) || !strings.Contains(err.Error(), "["+id+"]") {
 		t.Errorf("error %v, want ErrDuplicateKey of %s", err, id)
 	}
+
+	m = mapping(t, `message N { option (holdfast.v1.dataset) = {key: ["id"]}; string id = 1; int32 v = 2; }`)
+	c = open(t.Context(), t, config(blob.NewMemory(), m, 1))
+	_, err = c.Run(t.Context(), dataset.Lineage{}, lines(m, `{"id":"a\nb","v":1}`, `{"id":"a\nb","v":2}`))
+	if !errors.Is(err, cycle.ErrDuplicateKey) || !strings.Contains(err.Error(), `[a\nb]`) {
+		t.Errorf("error %q, want ErrDuplicateKey of a key on one line", err)
+	}
 }

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -44,7 +43,8 @@ const (
 // by their keys, each checked against the digest in its key whenever it is
 // read, and of each dataset what its log said last. It holds what is needed to
 // load that version without a store; of the rest what was used last, within its
-// size. One process uses a folder at a time. It is safe for concurrent use.
+// size. Who finds no room takes none from what others need. One process uses a
+// folder at a time. It is safe for concurrent use.
 type Cache struct {
 	dir string
 	max int64
@@ -56,7 +56,8 @@ type Cache struct {
 	size  int64                  // of all of them
 	clock int64                  // counts uses
 	made  int                    // how often the folder was made again
-	held  map[dataset.Name]map[string]bool
+	held  map[dataset.Name]holding
+	began sync.Once // the first use in this process was noted
 	// A write that fails, as to a full disk, makes a pause in those of its dataset,
 	// until all that it needs was kept: a manifest finds room where no blob does.
 	pauses map[dataset.Name]*pause
@@ -74,7 +75,7 @@ type cachedFile struct {
 func OpenCache(dir string, max int64) (*Cache, error) {
 	c := &Cache{
 		dir: dir, max: max, files: map[string]*cachedFile{},
-		held: map[dataset.Name]map[string]bool{}, pauses: map[dataset.Name]*pause{},
+		held: map[dataset.Name]holding{}, pauses: map[dataset.Name]*pause{},
 	}
 	if err := takeFolder(dir); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
@@ -82,12 +83,10 @@ func OpenCache(dir string, max int64) (*Cache, error) {
 	if err := c.scan(); err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
-	if c.size > max { // it was larger, or another process has written to it
-		if err := c.prefer(); err != nil {
-			return nil, fmt.Errorf("open cache: %w", err)
-		}
-		c.room(0)
+	if err := c.holdStarts(); err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
 	}
+	c.room("", 0) // it was larger, or another process has written to it
 	return c, nil
 }
 
@@ -104,6 +103,7 @@ func (c *Cache) ready(n dataset.Name) (made int, err error) {
 		return c.made, nil // of other errors, who writes there hears
 	}
 	clear(c.files)
+	clear(c.held)
 	c.size = 0
 	c.made++
 	if err = takeFolder(c.dir); err == nil {
@@ -257,6 +257,7 @@ func (c *Cache) found(key string, ok bool, err error) {
 
 // use notes the use of a key, and says whether it is there.
 func (c *Cache) use(key string) bool {
+	c.began.Do(c.begin)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := c.files[key]
@@ -284,7 +285,7 @@ func (c *Cache) put(key string, data []byte) error {
 	if _, err := c.ready(datasetOf(key)); err != nil {
 		return err
 	}
-	if !c.room(int64(len(data))) {
+	if !c.room(key, int64(len(data))) {
 		return nil
 	}
 	if err := c.write(key, data); err != nil {
@@ -302,6 +303,7 @@ func (c *Cache) put(key string, data []byte) error {
 
 // write gives a file its content at once.
 func (c *Cache) write(key string, data []byte) error {
+	c.began.Do(c.begin)
 	var id [tempIDSize]byte
 	_, _ = rand.Read(id[:]) // never fails
 	temp := filepath.Join(c.dir, cacheTemp, hex.EncodeToString(id[:]))
@@ -322,46 +324,6 @@ func (c *Cache) write(key string, data []byte) error {
 	return nil
 }
 
-// able says whether room for size bytes can be made.
-func (c *Cache) able(size int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, bytes := c.free()
-	return c.size-bytes+size <= c.max
-}
-
-// free returns the keys that nobody holds, and their bytes. The mutex is held.
-func (c *Cache) free() (keys []string, bytes int64) {
-	for key, f := range c.files {
-		if !c.held[datasetOf(key)][key] {
-			keys, bytes = append(keys, key), bytes+f.size
-		}
-	}
-	return keys, bytes
-}
-
-// room removes what was used longest ago and nobody holds, until size bytes
-// fit; false if they cannot.
-func (c *Cache) room(size int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.size+size <= c.max {
-		return true
-	}
-	free, able := c.free()
-	if c.size-able+size > c.max {
-		return false
-	}
-	slices.SortFunc(free, func(a, b string) int { return cmp.Compare(c.files[a].used, c.files[b].used) })
-	for _, key := range free {
-		if c.size+size <= c.max {
-			break
-		}
-		c.remove(key)
-	}
-	return true
-}
-
 // remove deletes a file. The mutex is held.
 func (c *Cache) remove(key string) {
 	if f := c.files[key]; f != nil {
@@ -369,18 +331,6 @@ func (c *Cache) remove(key string) {
 		delete(c.files, key)
 		_ = os.Remove(c.path(key)) // a later process finds it again
 	}
-}
-
-// hold keeps the keys that a dataset needs from being removed for room, instead
-// of those before.
-func (c *Cache) hold(n dataset.Name, keys []string) {
-	set := make(map[string]bool, len(keys))
-	for _, key := range keys {
-		set[key] = true
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held[n] = set
 }
 
 // cachedStore is a store whose immutable files are kept in a cache. Without a

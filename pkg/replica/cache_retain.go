@@ -1,11 +1,11 @@
 package replica
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"os"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -29,13 +29,18 @@ func (c *Cache) retain(ctx context.Context, catalog *Catalog, f announce.Fold, o
 	}
 	for _, there := range []bool{true, false} {
 		if err = c.bring(ctx, catalog, Point{m, digest}, there); err == nil {
-			return c.remember(catalog.name, origin, f)
+			if err := c.remember(catalog.name, origin, f); err != nil {
+				return err
+			}
+			c.settle(catalog.name)
+			return nil
 		}
 		if !errors.Is(err, ErrNoPath) && !errors.Is(err, ErrCacheTooSmall) {
 			break
 		}
 	}
-	c.hold(catalog.name, nil)
+	before, _ := c.remembers(catalog.name) // nothing, if something of it has gone for the newer
+	c.hold(catalog.name, before.keys)
 	return err
 }
 
@@ -46,9 +51,8 @@ func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there boo
 	if err != nil {
 		return err
 	}
-	c.hold(catalog.name, w.keys())
 	tooSmall := fmt.Errorf("%w: no room for %s and what leads from there to the newest version", ErrCacheTooSmall, w.snapshot())
-	if !c.able(c.lacking(w.blobs)) {
+	if !c.claim(catalog.name, w.keys()) {
 		return tooSmall
 	}
 	for _, key := range w.small {
@@ -59,7 +63,7 @@ func (c *Cache) bring(ctx context.Context, catalog *Catalog, at Point, there boo
 			return tooSmall
 		}
 	}
-	if !c.able(c.lacking(w.blobs)) { // beside those, whose sizes were not known
+	if !c.able(catalog.name) { // beside those, whose sizes were not known
 		return tooSmall
 	}
 	for _, b := range w.blobs {
@@ -84,16 +88,6 @@ func (c *Cache) bringOne(ctx context.Context, catalog *Catalog, key string) erro
 	}
 	_, err := c.ready(catalog.name)
 	return err
-}
-
-// lacking returns the bytes of those blobs that are not in the cache.
-func (c *Cache) lacking(blobs []sized) (bytes int64) {
-	for _, b := range blobs {
-		if !c.has(b.key) {
-			bytes += b.size
-		}
-	}
-	return bytes
 }
 
 // fetch makes the cache in front of the store keep a file. The turn to refresh
@@ -123,10 +117,14 @@ type sized struct {
 
 func (w way) snapshot() string { return w.blobs[len(w.blobs)-1].key }
 
-func (w way) keys() []string {
-	keys := slices.Clone(w.small)
+// keys returns the keys of all that it has, with the sizes that are known.
+func (w way) keys() map[string]int64 {
+	keys := make(map[string]int64, len(w.small)+len(w.blobs))
+	for _, key := range w.small {
+		keys[key] = 0
+	}
 	for _, b := range w.blobs {
-		keys = append(keys, b.key)
+		keys[b.key] = b.size
 	}
 	return keys
 }
@@ -167,63 +165,44 @@ func (c *Cache) way(ctx context.Context, catalog *Catalog, at Point, there bool)
 	return way{}, fmt.Errorf("keep version in cache: %w", ErrNoPath)
 }
 
-// prefer makes what the datasets need for a start, as the cache remembers them, the
-// last to go for room: of those that were used last, as many as fit. Nobody else has
-// the Cache.
-func (c *Cache) prefer() error {
-	names, err := c.folders()
-	if err != nil {
-		return err
-	}
-	var all []need
-	for _, n := range names {
-		if need, err := c.remembers(n); err == nil { // else nothing starts from it
-			all = append(all, need)
-		}
-	}
-	slices.SortFunc(all, func(a, b need) int { return cmp.Compare(b.used, a.used) })
-	left := c.max
-	fit := all[:0]
-	for _, n := range all {
-		if n.size <= left {
-			left -= n.size
-			fit = append(fit, n)
-		}
-	}
-	for _, n := range slices.Backward(fit) {
-		for _, key := range n.keys {
-			c.use(key)
-		}
-	}
-	return nil
-}
-
 // need is what a dataset needs for a start from the cache.
 type need struct {
-	keys []string
-	size int64
-	used int64 // when any of it was used last
+	name dataset.Name
+	keys map[string]int64 // with their sizes
+	size int64            // of all of them
+	used time.Time        // when any of them was used last
 }
 
-// remembers returns what leads in the cache to the version that was effective last.
-func (c *Cache) remembers(n dataset.Name) (out need, err error) {
+// remembers returns what leads in the cache to the version that was effective last. It
+// fails if anything of that lacks.
+func (c *Cache) remembers(n dataset.Name) (need, error) {
 	r, err := c.recallAny(n)
 	if err != nil {
-		return out, err
+		return need{}, err
 	}
 	catalog := NewCatalog(glance{cache: c}, n)
 	v, digest := r.Fold.Effective()
 	m, err := catalog.Manifest(context.Background(), v, digest)
 	if err != nil {
-		return out, err
+		return need{}, err
 	}
 	w, err := c.way(context.Background(), catalog, Point{m, digest}, true)
-	for _, key := range w.keys() {
-		if f := c.files[key]; f != nil {
-			out.keys, out.size, out.used = append(out.keys, key), out.size+f.size, max(out.used, f.used)
+	if err != nil {
+		return need{}, err
+	}
+	out := need{name: n, keys: w.keys()}
+	for key := range out.keys {
+		info, err := os.Stat(c.path(key))
+		if err != nil || !c.has(key) {
+			return need{}, errors.Join(err, blob.ErrNotFound)
+		}
+		out.keys[key] = info.Size()
+		out.size += info.Size()
+		if out.used.Before(info.ModTime()) {
+			out.used = info.ModTime()
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 // glance reads files of a cache as a store, which does not count as a use.

@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
@@ -56,21 +57,21 @@ type annotator struct {
 
 // note writes the bytes since the last note, and what they mean.
 func (a *annotator) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	a.rows(a.start, a.r.Offset(), text)
+	a.rows(a.start, a.r.Offset(), fmt.Sprintf(format, args...))
 	a.start = a.r.Offset()
 }
 
 // say writes a line without bytes.
 func (a *annotator) say(format string, args ...any) {
-	fmt.Fprintf(a.out, "%8s  %-*s  # %s\n", "", 2*annotateRow, "", fmt.Sprintf(format, args...))
+	a.rows(0, 0, fmt.Sprintf(format, args...))
 }
 
 // rows writes bytes with a text on the first line; equal lines in a row are one
-// asterisk, as hexdump has it.
+// asterisk, as hexdump has it. Names in the text may be anything.
 func (a *annotator) rows(from, to int, text string) {
+	text = dataset.Printable(text)
 	if from == to {
-		a.say("%s", text)
+		fmt.Fprintf(a.out, "%8s  %-*s  # %s\n", "", 2*annotateRow, "", text)
 		return
 	}
 	skipped := false

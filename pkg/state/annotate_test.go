@@ -163,6 +163,30 @@ func TestAnnotateCorrupt(t *testing.T) {
 	}
 }
 
+// TestAnnotatePrintable annotates blobs of which a name holds what a terminal obeys.
+func TestAnnotatePrintable(t *testing.T) {
+	for _, c := range golden.Cases(t) {
+		files, err := filepath.Glob(filepath.Join(c.Extract(t), "snapshot-*"))
+		if err != nil || c.Name != "05-collections" {
+			continue
+		}
+		data, err := os.ReadFile(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"\x1b", "\n"} {
+			changed := bytes.ReplaceAll(data, []byte("Lst"), []byte("L"+bad+"t"))
+			var out bytes.Buffer
+			_ = state.Annotate(&out, changed) // a type may be one that it does not know
+			if got, err := coverage(out.String()); err != nil || !bytes.Equal(got, changed) || bytes.Equal(data, changed) || strings.Contains(out.String(), "\x1b") {
+				t.Errorf("%s with %q in a name: %d of %d bytes are shown, error %v:\n%q", files[0], bad, len(got), len(changed), err, out.String()[:1000])
+			}
+		}
+		return
+	}
+	t.Fatal("there is no such case")
+}
+
 func FuzzAnnotate(f *testing.F) {
 	for _, c := range golden.Cases(f) {
 		if c.Name != "00-minimal" && c.Name != "05-collections" {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/holdfast-data/holdfast/pkg/dataset"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/index"
 )
@@ -207,7 +208,7 @@ func (c *comparison) matchChanged(r state.Record) error {
 		return err
 	}
 	if c.walk.cut && len(c.o.Groups)+len(c.o.Values) > 0 {
-		return fmt.Errorf("record %v differs in too many fields to count those of the rules: %w", c.to.keys.KeyOf(r), ErrTooMany)
+		return fmt.Errorf("record %s differs in too many fields to count those of the rules: %w", dataset.Printable(fmt.Sprint(c.to.keys.KeyOf(r))), ErrTooMany)
 	}
 	c.countFields(fields)
 	c.countGroups(fields)
