@@ -56,7 +56,9 @@ Interrupted before that, it ends with exit code 2. Without --once it follows unt
 it is interrupted, which is exit code 0 and no verdict. If the store or
 the folder is out of reach meanwhile, it says so, tries again (at the latest after
 a minute, or --poll if that is longer) and makes up for what it missed; only rules
-or keys that cannot be applied end it.
+or keys that cannot be applied, files of a command that change, and a reader of its
+answer that is gone end it. One shadow at a time uses a folder; ls and show do not
+count.
 ` + verdictHelp,
 		Example: `  holdfast shadow --store ./store --output availability --dir ./runs --control ./prod -- ./candidate
   holdfast shadow --store ./store --output availability --dir ./runs --control ./prod --once -- ./candidate
@@ -91,11 +93,16 @@ or keys that cannot be applied end it.
 		if err != nil {
 			return err
 		}
+		lock, err := shadow.Lock(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lock.Close() }() // or the process does
 		runs, err := shadow.OpenStore(c.Context(), shadowRuns(dir))
 		if err != nil {
 			return err
 		}
-		s := &follower{c: c, replayer: r, store: store, output: n, once: once, format: j.format, last: last}
+		s := &follower{c: c, replayer: r, store: store, output: n, dir: dir, once: once, format: j.format, last: last}
 		s.shadow = shadow.Follower{Replayer: presence{r, s}, Runs: runs, Again: again, Seen: s.show}
 		fmt.Fprintln(c.ErrOrStderr(), coverage(r, j.build))
 		return s.run(c.Context(), poll)
@@ -123,6 +130,7 @@ type follower struct {
 	shadow   shadow.Follower
 	store    blob.Store
 	output   dataset.Name
+	dir      string
 	once     bool
 	format   string
 	last     int // of the first look; 0 means all
@@ -133,6 +141,8 @@ type follower struct {
 	position int64                    // of the log when it was looked at last
 	looked   bool
 	kept     int // runs that were not made again, and that nobody was told of
+
+	unwritten error // why a report could not be printed
 }
 
 // longestPause bounds the time from a failure to the next attempt, unless the
@@ -144,6 +154,8 @@ func (s *follower) run(ctx context.Context, poll time.Duration) error {
 	for {
 		reports, err := s.catchUp(ctx)
 		switch {
+		case s.unwritten != nil:
+			return s.unwritten
 		case err != nil && (s.once || lasting(err)):
 			return err
 		case err != nil && ctx.Err() != nil:
@@ -290,7 +302,7 @@ func (s *follower) show(r *compare.Report) {
 		return
 	}
 	if s.format == "json" {
-		_ = printJSON(s.c.OutOrStdout(), r) // whose reader may be gone
+		s.printed(printJSON(s.c.OutOrStdout(), r))
 		return
 	}
 	kept := ""
@@ -300,8 +312,9 @@ func (s *follower) show(r *compare.Report) {
 	case r.Kept:
 		kept = fmt.Sprintf(" (a kept run of %s)", timeText(r.At))
 	}
-	fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s%s\n",
+	_, err := fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s%s\n",
 		shadow.ID(r), s.output, r.Output, r.Added, r.Removed, r.Changed, r.Unchanged, r.Verdict, kept, because(r))
+	s.printed(err)
 }
 
 func because(r *compare.Report) string {
@@ -336,6 +349,17 @@ func keptRuns(c *cobra.Command, f func(args []string, all []*compare.Report, for
 	return c
 }
 
+// maxBrief is how many characters of the reasons ls prints; show prints all.
+const maxBrief = 60
+
+func inBrief(reasons []string) string {
+	text := []rune(strings.ToValidUTF8(strings.Join(reasons, "; "), "\uFFFD"))
+	if len(text) > maxBrief {
+		return string(text[:maxBrief-1]) + "…"
+	}
+	return string(text)
+}
+
 // keptRun is a run as ls prints it in JSON.
 type keptRun struct {
 	ID string `json:"id"`
@@ -345,16 +369,19 @@ type keptRun struct {
 func newShadowLs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "ls --dir RUNS", Short: "List the kept runs, oldest evaluation first",
+		Long: `Ls prints a line for each kept run, with the clock of its evaluation, by which runs
+on an output that did not change differ, and the beginning of the reasons of its
+verdict. Show, and -o json, have all of it.`,
 		Example: "  holdfast shadow ls --dir ./runs", Args: cobra.NoArgs,
 	}
 	return keptRuns(c, func(_ []string, all []*compare.Report, format string) error {
-		rows := [][]string{{"RUN", "OUTPUT", "CANDIDATE", "ADDED", "REMOVED", "CHANGED", "UNCHANGED", "VERDICT"}}
+		rows := [][]string{{"RUN", "OUTPUT", "CLOCK", "CANDIDATE", "ADDED", "REMOVED", "CHANGED", "UNCHANGED", "VERDICT", "REASON"}}
 		list := []keptRun{}
 		for _, r := range all {
 			list = append(list, keptRun{shadow.ID(r), r})
 			rows = append(rows, []string{
-				shadow.ID(r), r.Output.String(), fmt.Sprintf("%.19s", r.Candidate), strconv.Itoa(r.Added), strconv.Itoa(r.Removed),
-				strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged), string(r.Verdict),
+				shadow.ID(r), r.Output.String(), timeText(r.Evaluation.Clock), fmt.Sprintf("%.19s", r.Candidate), strconv.Itoa(r.Added), strconv.Itoa(r.Removed),
+				strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged), string(r.Verdict), inBrief(r.Reasons),
 			})
 		}
 		if format == "json" {

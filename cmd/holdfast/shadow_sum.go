@@ -93,11 +93,12 @@ func (s *follower) sum(reports []*compare.Report) error {
 		out.Asked = s.last
 	}
 	if s.format == "json" {
-		if err := printJSON(s.c.OutOrStdout(), map[string]shadowSum{"sum": out}); err != nil {
-			return err
-		}
+		s.printed(printJSON(s.c.OutOrStdout(), map[string]shadowSum{"sum": out}))
 	} else {
-		printVerdict(s.c.OutOrStdout(), out.Evaluations, out.more(reports), out.Verdict, out.Reasons)
+		s.printed(printVerdict(s.c.OutOrStdout(), out.Evaluations, out.more(reports), out.Verdict, out.Reasons))
+	}
+	if s.unwritten != nil {
+		return s.unwritten
 	}
 	return exitOf(out.Verdict)
 }
@@ -122,6 +123,14 @@ func (x shadowSum) more(reports []*compare.Report) string {
 		text += fmt.Sprintf("; %d versions were pruned and not judged", x.Pruned)
 	}
 	return text
+}
+
+// printed notes that a report could not be printed: its reader is gone, which ends
+// the shadow.
+func (s *follower) printed(err error) {
+	if err != nil && s.unwritten == nil {
+		s.unwritten = alreadyDone(err, "the runs that were made are kept in %s", s.dir)
+	}
 }
 
 // keptAmong says how many reports are of kept runs, and when these were made.
