@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast-data/holdfast/replay"
 	"github.com/holdfast-data/holdfast/shadow"
 )
 
@@ -90,5 +91,57 @@ func TestShadowLsTellsRunsApart(t *testing.T) {
 	}
 	if got := inBrief([]string{strings.Repeat("ä", 100), "b"}); len([]rune(got)) != maxBrief || !strings.HasSuffix(got, "…") {
 		t.Errorf("a long reason is %q", got)
+	}
+}
+
+// TestShadowOwnOutputs ends at damaged files of the candidate's own outputs, saying
+// that they can be removed: that keeps no run, and kept runs stay what they are.
+func TestShadowOwnOutputs(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	store, dir := demoStore(t), filepath.Join(t.TempDir(), "shadow")
+	run := func(args ...string) (string, error) {
+		args = append([]string{"shadow", "--store", store, "--output", "availability", "--dir", dir, "--once", "--control", "featuregate-prod"}, args...)
+		return command(t, append(args, "--", "featuregate-prod")...)
+	}
+	if text, err := run("--last", "1"); err != nil {
+		t.Fatal(text, err)
+	}
+	own, err := filepath.Glob(filepath.Join(dir, "outputs", "*"))
+	if err != nil || len(own) != 1 {
+		t.Fatal(own, err)
+	}
+	for pattern, damage := range map[string]func(string) error{
+		"blobs": func(path string) error {
+			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("x"), 0o600))
+		},
+		"versions": os.Remove,
+		"log": func(path string) error {
+			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("x"), 0o600))
+		},
+	} {
+		files, err := filepath.Glob(filepath.Join(own[0], "availability", pattern, "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, files, err)
+		}
+		for _, path := range files {
+			if err := damage(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text, err := run("--last", "1", "--again")
+		var mine *replay.OutputsError
+		if exitCode(err) != exitError || !errors.As(err, &mine) || mine.Dir != own[0] || !strings.Contains(err.Error(), own[0]) || strings.Contains(text, "INCONCLUSIVE") ||
+			strings.Contains(err.Error(), "--from-scratch") || strings.Contains(err.Error(), "producers") {
+			t.Errorf("%s: error %v, printed %s", pattern, err, text)
+		}
+		if err := os.RemoveAll(own[0]); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := run("--last", "1"); err != nil || strings.Count(text, "SAME (a kept run of ") != 1 {
+			t.Errorf("%s: kept before, now %s, error %v", pattern, text, err)
+		}
+		if text, err := run("--last", "1", "--again"); err != nil || strings.Count(text, "SAME") != 2 || strings.Contains(text, "kept") {
+			t.Errorf("%s: made again after the removal: %s, error %v", pattern, text, err)
+		}
 	}
 }
