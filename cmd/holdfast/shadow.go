@@ -369,9 +369,9 @@ type keptRun struct {
 func newShadowLs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "ls --dir RUNS", Short: "List the kept runs, oldest evaluation first",
-		Long: `Ls prints a line for each kept run, with the clock of its evaluation, by which runs
-on an output that did not change differ, and the beginning of the reasons of its
-verdict. Show, and -o json, have all of it.`,
+		Long: `List the kept runs, oldest evaluation first: each with the clock of its evaluation,
+by which runs on an output that did not change differ, and the beginning of the
+reasons of its verdict. Show, and -o json, have all of it.`,
 		Example: "  holdfast shadow ls --dir ./runs", Args: cobra.NoArgs,
 	}
 	return keptRuns(c, func(_ []string, all []*compare.Report, format string) error {
