@@ -30,7 +30,7 @@ const discardName = "DISCARD"
 // with holes may seem to have any number, and would be read for days.
 var most = map[string]int64{
 	badger.KeyRegistryFileName: 28,
-	badger.ManifestFilename:    64 << 20,
+	badger.ManifestFilename:    16 << 20,
 	discardName:                16 << 20,
 	tableExt:                   1 << 30,
 	logExt:                     256 << 20,
