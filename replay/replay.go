@@ -67,7 +67,8 @@ type Runner struct {
 // snapshotEvery is how many of the candidate's versions have one snapshot.
 const snapshotEvery = 100
 
-// Open returns a Runner. It fails with ErrProdStore if Outputs is Store.
+// Open returns a Runner. It fails with ErrProdStore if Outputs is Store, and with an
+// OutputsError if what is in Outputs cannot be gone on from.
 func Open(ctx context.Context, cfg Config) (*Runner, error) {
 	if isStore(cfg.Outputs, cfg.Store) {
 		return nil, fmt.Errorf("replay: %w", ErrProdStore)
@@ -77,7 +78,7 @@ func Open(ctx context.Context, cfg Config) (*Runner, error) {
 		Author: announce.Author{Name: "replay"}, SnapshotEvery: snapshotEvery, Now: cfg.Now, Logger: cfg.Logger,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("replay: %w", err)
+		return nil, fmt.Errorf("replay: %w", ofOutputs(cfg.Outputs, err))
 	}
 	r := &Runner{
 		cfg: cfg, inputs: logic.NewOpener(cfg.Store), outputs: logic.NewOpener(cfg.Store), cycle: c,
@@ -197,8 +198,11 @@ func unjudged(err error) string {
 }
 
 // missing says what of the recorded evaluation is not there any more; nothing
-// if the error has another cause.
+// if the error has another cause, such as the candidate's own outputs.
 func missing(err error) string {
+	if own := (*OutputsError)(nil); errors.As(err, &own) {
+		return ""
+	}
 	for _, cause := range []error{
 		replica.ErrNoVersion, replica.ErrEmpty, blob.ErrNotFound, blob.ErrDigest, logic.ErrInputChanged, state.ErrCorrupt,
 	} {
@@ -227,7 +231,7 @@ func (r *Runner) replay(ctx context.Context, e dataset.Evaluation, out *compare.
 	}
 	first := time.Now()
 	if _, _, err := r.cfg.Candidate.Evaluate(ctx, s, r.cycle); err != nil {
-		return err
+		return ofOutputs(r.cfg.Outputs, err)
 	}
 	got := r.cycle.Base()
 	d, err := diff.States(ctx, want.State, got.State, r.cfg.Rules.Options(got.Root().Schema().Name, r.cfg.Examples))

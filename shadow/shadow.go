@@ -58,6 +58,31 @@ func (f *Follower) Follow(ctx context.Context, evaluations []dataset.Evaluation)
 	return out, nil
 }
 
+// Gone returns the kept runs of this candidate whose evaluations are none of these,
+// in order of the evaluations' clocks: their verdicts stand, although nobody can make
+// them again. Seen is not told of them.
+func (f *Follower) Gone(ctx context.Context, evaluations []dataset.Evaluation) ([]*compare.Report, error) {
+	all, err := f.Runs.All(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("shadow: %w", err)
+	}
+	there := map[string]bool{}
+	for _, e := range evaluations {
+		there[ID(f.Replayer.Report(e))] = true
+	}
+	candidate := ID(f.Replayer.Report(dataset.Evaluation{}))
+	var out []*compare.Report
+	for _, r := range all {
+		of := *r
+		of.Evaluation = dataset.Evaluation{}
+		if ID(&of) == candidate && !there[ID(r)] {
+			r.Kept, r.Gone = true, true
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
 // report returns the report of a run on e, which is made if need be.
 func (f *Follower) report(ctx context.Context, e dataset.Evaluation, kept map[string]*compare.Report) (*compare.Report, error) {
 	id := ID(f.Replayer.Report(e))

@@ -165,6 +165,32 @@ func TestFollowAnew(t *testing.T) {
 	}
 }
 
+// TestGone finds the kept runs of evaluations that are not there any more, and none of
+// another candidate.
+func TestGone(t *testing.T) {
+	runs := openStore(t, filepath.Join(t.TempDir(), "runs"))
+	all := evaluations(4)
+	for _, candidate := range []string{"c1", "c2"} {
+		follower := &shadow.Follower{Replayer: &fake{candidate: candidate, verdict: compare.Go}, Runs: runs}
+		if _, err := follower.Follow(t.Context(), all[:3]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	follower := &shadow.Follower{Replayer: &fake{candidate: "c1"}, Runs: runs}
+	for first, want := range [][]dataset.Version{nil, {1}, {1, 2}, {1, 2, 3}} {
+		gone, err := follower.Gone(t.Context(), all[first:])
+		var got []dataset.Version
+		for _, r := range gone {
+			if got = append(got, r.Output); !r.Kept || !r.Gone || r.Candidate != "c1" {
+				t.Errorf("from %d on: %+v", first, r)
+			}
+		}
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("from %d on: runs of %v are gone, want %v, error %v", first, got, want, err)
+		}
+	}
+}
+
 func TestStoreFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

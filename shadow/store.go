@@ -105,7 +105,7 @@ func (s *Store) open(size int) (*badger.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := regular(s.dir, files); err != nil {
+	if err := plausible(s.dir, files); err != nil {
 		return nil, err
 	}
 	if err := s.room(files, size); err != nil {
@@ -117,7 +117,11 @@ func (s *Store) open(size int) (*badger.DB, error) {
 	if err := dropEmptyLogs(s.dir, files); err != nil {
 		return nil, err
 	}
-	return badger.Open(opt)
+	db, err := badger.Open(opt)
+	if err != nil {
+		return nil, damaged(s.dir, err)
+	}
+	return db, nil
 }
 
 // manyTables is how many tables of one or few runs each are worth merging.
@@ -189,7 +193,7 @@ func (s *Store) All(ctx context.Context) ([]*compare.Report, error) {
 					return err
 				})
 				if err != nil {
-					return &DamagedError{s.dir, fmt.Errorf("%s: %w", it.Item().Key(), err)}
+					return damaged(s.dir, fmt.Errorf("%s: %w", it.Item().Key(), err))
 				}
 			}
 			return nil

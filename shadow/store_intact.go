@@ -12,12 +12,10 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/table"
-
-	"github.com/holdfast-data/holdfast/pkg/blob"
 )
 
-// A DamagedError names a file of the kept runs that is not what was written.
-// Nothing was changed.
+// A DamagedError names a file of the kept runs that is not what was written, or their
+// folder. Nothing was deleted.
 type DamagedError struct {
 	Path string
 	Err  error
@@ -61,25 +59,6 @@ func (s *Store) guard(lock *os.File, f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// The files that Badger keeps runs in, those that it writes ahead, and those of
-// values above 1 MiB.
-const tableExt, logExt, valuesExt = ".sst", ".mem", ".vlog"
-
-// regular looks whether what has the name of one of Badger's files is a file: it
-// would wait for ever at a pipe.
-func regular(dir string, files []fs.DirEntry) error {
-	names := []string{badger.ManifestFilename, badger.KeyRegistryFileName, "DISCARD"}
-	for _, f := range files {
-		if !slices.Contains(names, f.Name()) && !slices.Contains([]string{tableExt, logExt, valuesExt}, filepath.Ext(f.Name())) {
-			continue
-		}
-		if !f.Type().IsRegular() {
-			return &DamagedError{filepath.Join(dir, f.Name()), blob.ErrNotRegular}
-		}
-	}
-	return nil
 }
 
 // baseRoom is what opening and closing takes at most, whatever is kept, and some
@@ -132,7 +111,7 @@ func intact(opt badger.Options, files []fs.DirEntry) error {
 		return err
 	}
 	if _, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: opt.Dir, ReadOnly: true}); err != nil {
-		return &DamagedError{filepath.Join(opt.Dir, badger.KeyRegistryFileName), err}
+		return damaged(filepath.Join(opt.Dir, badger.KeyRegistryFileName), err)
 	}
 	for id, t := range named {
 		if err := intactTable(table.NewFilename(id, opt.Dir), table.Options{Compression: t.Compression}); err != nil {
@@ -186,7 +165,7 @@ func readManifest(path string, opt badger.Options) (map[uint64]badger.TableManif
 	}
 	m, _, err := badger.ReplayManifestFile(f, opt.ExternalMagicVersion, opt)
 	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, &DamagedError{path, err}
+		return nil, damaged(path, err)
 	}
 	return m.Tables, nil
 }

@@ -359,17 +359,19 @@ func printSum(w io.Writer, out replayResult) {
 		if out.Asked > 0 {
 			few = fmt.Sprintf(", all that were ever made of the %d asked for", out.Asked)
 		}
-		printVerdict(w, len(out.Reports), few, out.Verdict, out.Reasons)
+		_ = printVerdict(w, len(out.Reports), few, out.Verdict, out.Reasons)
 	}
 }
 
 // printVerdict prints the verdict on some evaluations; more stands behind their
 // number.
-func printVerdict(w io.Writer, evaluations int, more string, v compare.Verdict, reasons []string) {
-	fmt.Fprintf(w, "verdict on %s%s: %s\n", count(evaluations, "evaluation"), more, v)
+func printVerdict(w io.Writer, evaluations int, more string, v compare.Verdict, reasons []string) error {
+	text := fmt.Sprintf("verdict on %s%s: %s\n", count(evaluations, "evaluation"), more, v)
 	for _, reason := range reasons {
-		fmt.Fprintf(w, "  %s\n", dataset.Printable(reason))
+		text += fmt.Sprintf("  %s\n", dataset.Printable(reason))
 	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 // evaluationsWere says how many evaluations were, before what they were.

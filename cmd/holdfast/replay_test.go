@@ -278,7 +278,8 @@ func TestShadowAnew(t *testing.T) {
 			"--control", "featuregate-prod"}, args)
 		text, stderr, err := commandBoth(t, args...)
 		var r compare.Report
-		if json.Unmarshal([]byte(text), &r) != nil || r.At.IsZero() || r.Verdict.Good() != (err == nil) {
+		line, _, _ := strings.Cut(text, "\n")
+		if json.Unmarshal([]byte(line), &r) != nil || r.At.IsZero() || r.Verdict.Good() != (err == nil) {
 			t.Fatalf("%v: %s, %s, error %v", args, text, stderr, err)
 		}
 		return r.Kept, r.Verdict, stderr

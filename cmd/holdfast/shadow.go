@@ -49,11 +49,16 @@ files change while it runs, shadow ends with exit code 2.
 
 With --once it ends when it has caught up, with the exit code of the verdict on
 all evaluations; those that are kept runs are marked as such, with the time of each.
+Kept runs of this candidate count although their evaluations were pruned since, and
+the verdict says so; with --last N it is on the newest N that are there. Of versions
+that were pruned before they were judged it says how many they are.
 Interrupted before that, it ends with exit code 2. Without --once it follows until
 it is interrupted, which is exit code 0 and no verdict. If the store or
 the folder is out of reach meanwhile, it says so, tries again (at the latest after
 a minute, or --poll if that is longer) and makes up for what it missed; only rules
-or keys that cannot be applied end it.
+or keys that cannot be applied, files of a command that change, and a reader of its
+answer that is gone end it. One shadow at a time uses a folder; ls and show do not
+count.
 ` + verdictHelp,
 		Example: `  holdfast shadow --store ./store --output availability --dir ./runs --control ./prod -- ./candidate
   holdfast shadow --store ./store --output availability --dir ./runs --control ./prod --once -- ./candidate
@@ -88,11 +93,16 @@ or keys that cannot be applied end it.
 		if err != nil {
 			return err
 		}
+		lock, err := shadow.Lock(dir)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = lock.Close() }() // or the process does
 		runs, err := shadow.OpenStore(c.Context(), shadowRuns(dir))
 		if err != nil {
 			return err
 		}
-		s := &follower{c: c, replayer: r, store: store, output: n, once: once, format: j.format, last: last}
+		s := &follower{c: c, replayer: r, store: store, output: n, dir: dir, once: once, format: j.format, last: last}
 		s.shadow = shadow.Follower{Replayer: presence{r, s}, Runs: runs, Again: again, Seen: s.show}
 		fmt.Fprintln(c.ErrOrStderr(), coverage(r, j.build))
 		return s.run(c.Context(), poll)
@@ -120,14 +130,19 @@ type follower struct {
 	shadow   shadow.Follower
 	store    blob.Store
 	output   dataset.Name
+	dir      string
 	once     bool
 	format   string
 	last     int // of the first look; 0 means all
 
-	skipped  map[string]bool // evaluations before the first one
-	position int64           // of the log when it was looked at last
+	skipped  map[string]bool          // evaluations before the first one
+	passed   map[dataset.Version]bool // their versions, and those of which it was said that they were pruned
+	missed   int                      // how many were pruned that are not judged
+	position int64                    // of the log when it was looked at last
 	looked   bool
 	kept     int // runs that were not made again, and that nobody was told of
+
+	unwritten error // why a report could not be printed
 }
 
 // longestPause bounds the time from a failure to the next attempt, unless the
@@ -139,6 +154,8 @@ func (s *follower) run(ctx context.Context, poll time.Duration) error {
 	for {
 		reports, err := s.catchUp(ctx)
 		switch {
+		case s.unwritten != nil:
+			return s.unwritten
 		case err != nil && (s.once || lasting(err)):
 			return err
 		case err != nil && ctx.Err() != nil:
@@ -170,42 +187,6 @@ func lasting(err error) bool {
 	return false
 }
 
-func (s *follower) sum(reports []*compare.Report) error {
-	verdict, reasons := compare.Sum(reports)
-	if s.format == "table" {
-		more := keptAmong(reports)
-		if len(reports) < s.last {
-			more = fmt.Sprintf(", all that are there of the %d asked for%s", s.last, more)
-		}
-		printVerdict(s.c.OutOrStdout(), len(reports), more, verdict, reasons)
-	}
-	return exitOf(verdict)
-}
-
-// keptAmong says how many reports are of kept runs, and when these were made.
-func keptAmong(reports []*compare.Report) string {
-	n := 0
-	var first, last time.Time
-	for _, r := range reports {
-		if !r.Kept {
-			continue
-		}
-		if n++; n == 1 || r.At.Before(first) {
-			first = r.At
-		}
-		if r.At.After(last) {
-			last = r.At
-		}
-	}
-	switch n {
-	case 0:
-		return ""
-	case 1:
-		return fmt.Sprintf(", of which 1 is a kept run of %s", timeText(first))
-	}
-	return fmt.Sprintf(", of which %d are kept runs of %s to %s", n, timeText(first), timeText(last))
-}
-
 // look returns the position of PROD's log. That there is none any more is an
 // error: nothing would be found missing in a store that is not there.
 func (s *follower) look(ctx context.Context) (int64, error) {
@@ -223,12 +204,12 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	if err != nil || s.looked && position == s.position {
 		return nil, err
 	}
-	all, err := logic.Evaluations(ctx, s.store, s.output)
+	all, pruned, err := logic.EvaluationsAndPruned(ctx, s.store, s.output)
 	if err != nil {
 		return nil, err
 	}
 	s.position = position
-	reports, err := s.shadow.Follow(ctx, s.choose(all))
+	reports, err := s.follow(ctx, all, pruned)
 	if s.kept > 0 {
 		fmt.Fprintf(s.c.ErrOrStderr(), "%s not made again, see ls; --again makes them anew\n", keptAre(s.kept))
 		s.kept = 0
@@ -239,17 +220,32 @@ func (s *follower) catchUp(ctx context.Context) ([]*compare.Report, error) {
 	return reports, err
 }
 
+// follow replays what is new of all evaluations that are there.
+func (s *follower) follow(ctx context.Context, all []dataset.Evaluation, pruned []dataset.Version) ([]*compare.Report, error) {
+	chosen := s.choose(slices.Clone(all), pruned)
+	gone, err := s.passOver(ctx, all, pruned)
+	if err != nil {
+		return nil, err
+	}
+	reports, err := s.shadow.Follow(ctx, chosen)
+	return append(gone, reports...), err
+}
+
 // choose returns all evaluations but those that were before the last ones at the
 // first look. It remembers which, not how many: some may be pruned meanwhile.
-func (s *follower) choose(all []dataset.Evaluation) []dataset.Evaluation {
+func (s *follower) choose(all []dataset.Evaluation, pruned []dataset.Version) []dataset.Evaluation {
 	if !s.looked && s.last > 0 {
 		if len(all) < s.last {
 			fmt.Fprintf(s.c.ErrOrStderr(), "--last %d: only %s there, all others were pruned or never made\n", s.last, evaluationsAre(len(all)))
 		}
-		s.skipped = map[string]bool{}
+		s.skipped, s.passed = map[string]bool{}, map[dataset.Version]bool{}
 		for _, e := range all[:max(0, len(all)-s.last)] {
-			s.skipped[nameOf(e)] = true
+			s.skipped[nameOf(e)], s.passed[e.Output] = true, true
 		}
+		for _, v := range pruned {
+			s.passed[v] = true
+		}
+		s.missed = min(len(pruned), max(0, s.last-len(all)))
 	}
 	s.looked = true // an outage does not choose the first evaluation again
 	if len(s.skipped) == 0 {
@@ -306,15 +302,19 @@ func (s *follower) show(r *compare.Report) {
 		return
 	}
 	if s.format == "json" {
-		_ = printJSON(s.c.OutOrStdout(), r) // whose reader may be gone
+		s.printed(printJSON(s.c.OutOrStdout(), r))
 		return
 	}
 	kept := ""
-	if r.Kept {
+	switch {
+	case r.Gone:
+		kept = fmt.Sprintf(" (a kept run of %s, of what is not in the store any more)", timeText(r.At))
+	case r.Kept:
 		kept = fmt.Sprintf(" (a kept run of %s)", timeText(r.At))
 	}
-	fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s%s\n",
+	_, err := fmt.Fprintf(s.c.OutOrStdout(), "%s  %s@%s  +%d -%d ~%d =%d  %s%s%s\n",
 		shadow.ID(r), s.output, r.Output, r.Added, r.Removed, r.Changed, r.Unchanged, r.Verdict, kept, because(r))
+	s.printed(err)
 }
 
 func because(r *compare.Report) string {
@@ -349,6 +349,17 @@ func keptRuns(c *cobra.Command, f func(args []string, all []*compare.Report, for
 	return c
 }
 
+// maxBrief is how many characters of the reasons ls prints; show prints all.
+const maxBrief = 60
+
+func inBrief(reasons []string) string {
+	text := []rune(strings.ToValidUTF8(strings.Join(reasons, "; "), "\uFFFD"))
+	if len(text) > maxBrief {
+		return string(text[:maxBrief-1]) + "…"
+	}
+	return string(text)
+}
+
 // keptRun is a run as ls prints it in JSON.
 type keptRun struct {
 	ID string `json:"id"`
@@ -358,16 +369,19 @@ type keptRun struct {
 func newShadowLs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "ls --dir RUNS", Short: "List the kept runs, oldest evaluation first",
+		Long: `List the kept runs, oldest evaluation first: each with the clock of its evaluation,
+by which runs on an output that did not change differ, and the beginning of the
+reasons of its verdict. Show, and -o json, have all of it.`,
 		Example: "  holdfast shadow ls --dir ./runs", Args: cobra.NoArgs,
 	}
 	return keptRuns(c, func(_ []string, all []*compare.Report, format string) error {
-		rows := [][]string{{"RUN", "OUTPUT", "CANDIDATE", "ADDED", "REMOVED", "CHANGED", "UNCHANGED", "VERDICT"}}
+		rows := [][]string{{"RUN", "OUTPUT", "CLOCK", "CANDIDATE", "ADDED", "REMOVED", "CHANGED", "UNCHANGED", "VERDICT", "REASON"}}
 		list := []keptRun{}
 		for _, r := range all {
 			list = append(list, keptRun{shadow.ID(r), r})
 			rows = append(rows, []string{
-				shadow.ID(r), r.Output.String(), fmt.Sprintf("%.19s", r.Candidate), strconv.Itoa(r.Added), strconv.Itoa(r.Removed),
-				strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged), string(r.Verdict),
+				shadow.ID(r), r.Output.String(), timeText(r.Evaluation.Clock), fmt.Sprintf("%.19s", r.Candidate), strconv.Itoa(r.Added), strconv.Itoa(r.Removed),
+				strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged), string(r.Verdict), inBrief(r.Reasons),
 			})
 		}
 		if format == "json" {

@@ -180,7 +180,7 @@ func TestShadowChooses(t *testing.T) {
 			if x.last == 0 && i == 0 {
 				want = x.first
 			}
-			if got := s.choose(slices.Clone(now)); !reflect.DeepEqual(got, want) {
+			if got := s.choose(slices.Clone(now), nil); !reflect.DeepEqual(got, want) {
 				t.Errorf("--last %d, look %d: %v, want %v", x.last, i+1, got, want)
 			}
 		}

@@ -81,6 +81,8 @@ type Report struct {
 	// says that it is an earlier run, which was not made again.
 	At   time.Time `json:"at,omitzero"`
 	Kept bool      `json:"kept,omitempty"`
+	// Gone says of a kept run that its evaluation is not in PROD's store any more.
+	Gone bool `json:"gone,omitempty"`
 	// Candidate is the build that ran, Control the one that PROD's output was
 	// made again with; empty if there was none.
 	Candidate string `json:"candidate"`

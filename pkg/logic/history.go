@@ -127,18 +127,26 @@ func (h *history) made(ctx context.Context, a announce.Announcement) (past Past,
 // Evaluations returns what History does without the versions that were pruned.
 // It fails if a version is lost otherwise.
 func Evaluations(ctx context.Context, store blob.Store, output dataset.Name) ([]dataset.Evaluation, error) {
+	out, _, err := EvaluationsAndPruned(ctx, store, output)
+	return out, err
+}
+
+// EvaluationsAndPruned returns what Evaluations does, and the versions that were
+// pruned, of which it is not known any more what made them.
+func EvaluationsAndPruned(ctx context.Context, store blob.Store, output dataset.Name) (out []dataset.Evaluation, pruned []dataset.Version, err error) {
 	all, err := History(ctx, store, output)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []dataset.Evaluation
 	for _, past := range all {
 		switch {
 		case past.Lost == nil:
 			out = append(out, past.Evaluation)
-		case !errors.Is(past.Lost, replica.ErrPruned):
-			return nil, fmt.Errorf("list evaluations of %s: version %s: %w", output, past.Output, past.Lost)
+		case errors.Is(past.Lost, replica.ErrPruned):
+			pruned = append(pruned, past.Output)
+		default:
+			return nil, nil, fmt.Errorf("list evaluations of %s: version %s: %w", output, past.Output, past.Lost)
 		}
 	}
-	return out, nil
+	return out, pruned, nil
 }
