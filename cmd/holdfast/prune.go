@@ -208,7 +208,7 @@ func printPruned(c *cobra.Command, plan blob.PrunePlan, out prunedFiles) error {
 	_, err := fmt.Fprintf(w, "%s: %s %s, %s; %s kept%s, the horizon is %s\n", out.Dataset, verb,
 		count(len(out.Keys), "file"), count(out.Bytes, "byte"), count(len(out.Kept), "version"), reasons, text(out.Horizon))
 	if n := kinds[blob.Input]; err == nil && len(out.Keys) == 0 && n > 0 {
-		_, err = fmt.Fprintf(w, "%s kept as inputs of outputs: prune these datasets first; --dry-run names them\n", inWords([]string{count(n, "version")}, "", "is", "are"))
+		_, err = fmt.Fprintf(w, "%s kept for outputs that were made from them: prune those datasets first; --dry-run names them\n", count(n, "version"))
 	}
 	if n := kinds[blob.Newest] + kinds[blob.Young]; err == nil && len(out.Keys) == 0 && n > 1 {
 		_, err = fmt.Fprintf(w, "%d versions are within --keep or --keep-for: lower both to delete older ones\n", n)
