@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -74,6 +76,9 @@ damaged, the way round it stays, too, and Prune names the blob.
 			if err == nil {
 				err = refuseDatasetFolder(c.Context(), s) // in which there are no outputs
 			}
+			if err == nil {
+				err = refuseEmpty(c.Context(), s)
+			}
 			if err != nil {
 				return fmt.Errorf("--inputs-of: %w", err)
 			}
@@ -82,6 +87,16 @@ damaged, the way round it stays, too, and Prune names the blob.
 		return prune(c, p, who, pruneOutput{dryRun, *output})
 	}
 	return c
+}
+
+// refuseEmpty refuses a store without a dataset: more often than not it is one that is
+// not mounted, and whose outputs' inputs would go.
+func refuseEmpty(ctx context.Context, s blob.Store) error {
+	names, err := blob.Datasets(ctx, s)
+	if err == nil && len(names) == 0 {
+		err = errors.New("there is no dataset in it: is it mounted? If it is empty, leave it out")
+	}
+	return err
 }
 
 // pruneOutput says whether to do it, and how to show it.

@@ -98,9 +98,9 @@ func TestShadowAfterPrune(t *testing.T) {
 	}
 	text, code = run("featuregate-prod", "--last", "3")
 	want("more than are there", text, code, exitYes, ", all that are there of the 3 asked for, of which 2 are kept runs of ")
-	want("more than are there", text, code, exitYes, "; 1 version was pruned and not judged: GO")
+	want("more than are there", text, code, exitYes, "; 1 version was pruned of which no run by these terms is kept: GO")
 	text, code = run("featuregate-prod", "--build", "v2")
-	want("another candidate", text, code, exitYes, "verdict on 2 evaluations; 2 versions were pruned and not judged: GO")
+	want("another candidate", text, code, exitYes, "verdict on 2 evaluations; 2 versions were pruned of which no run by these terms is kept: GO")
 	for args, want := range map[string]shadowSum{
 		"--build v2":                  {Verdict: compare.Go, Evaluations: 2, Kept: 2, Pruned: 2},
 		"--examples 4":                {Verdict: compare.NoGo, Evaluations: 4, Kept: 4, Gone: 2},

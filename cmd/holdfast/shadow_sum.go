@@ -118,9 +118,9 @@ func (x shadowSum) more(reports []*compare.Report) string {
 	}
 	switch {
 	case x.Pruned == 1:
-		text += "; 1 version was pruned and not judged"
+		text += "; 1 version was pruned of which no run by these terms is kept"
 	case x.Pruned > 1:
-		text += fmt.Sprintf("; %d versions were pruned and not judged", x.Pruned)
+		text += fmt.Sprintf("; %d versions were pruned of which no run by these terms is kept", x.Pruned)
 	}
 	return text
 }

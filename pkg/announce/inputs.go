@@ -2,9 +2,14 @@ package announce
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -33,6 +38,32 @@ func (in *inputs) add(ctx context.Context, i int, store blob.Store) error {
 			return fmt.Errorf("read lineages of %s: %w", name, err)
 		}
 	}
+	return withoutLog(ctx, store, names)
+}
+
+// withoutLog fails if a directory store has a dataset besides those that it seems to have:
+// one whose log is gone, as a whole, and that Hollow's names were made of.
+func withoutLog(ctx context.Context, store blob.Store, names []dataset.Name) error {
+	dir, ok := store.(*blob.Dir)
+	if !ok {
+		return nil
+	}
+	folders, err := os.ReadDir(dir.Root())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for datasets: %w", err)
+	}
+	for _, folder := range folders {
+		n, err := dataset.ParseName(folder.Name())
+		if err != nil || slices.Contains(names, n) || !folder.IsDir() {
+			continue
+		}
+		if err := Open(store, n).shrunk(ctx); err != nil {
+			return fmt.Errorf("read lineages of %s: %w", n, err)
+		}
+	}
 	return nil
 }
 
@@ -49,21 +80,22 @@ func (in *inputs) addOutput(ctx context.Context, at outputLog, store blob.Store)
 	if err != nil {
 		return err
 	}
+	there, err := kept(ctx, store, at.name, f)
+	if err != nil {
+		return err
+	}
 	made := map[dataset.Version]*dataset.Evaluation{}
 	for _, o := range outputs {
 		v := o.Lineage.Evaluation
-		if made[o.Version] = v; v != nil {
-			in.addRun(at.name, o.Version, f.Horizon, *v)
+		if made[o.Version] = v; v != nil && there(o.Version) {
+			in.addRun(at.name, *v, o.Version)
 		}
 	}
 	r := retracer{input: in.dataset}
 	for _, v := range slices.Backward(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(made)), lost...)))) {
-		if v < f.Horizon {
-			break
-		}
 		if e, ok := made[v]; ok {
 			r.known(e)
-		} else {
+		} else if there(v) {
 			r.lose(fmt.Sprintf("%s@%s, whose manifest is lost", at.name, v))
 		}
 	}
@@ -73,17 +105,35 @@ func (in *inputs) addOutput(ctx context.Context, at outputLog, store blob.Store)
 		return err
 	}
 	for _, v := range unchanged.list {
-		in.addRun(at.name, v.Output, f.Horizon, v)
+		if there(v.Output) {
+			in.addRun(at.name, v, v.Output)
+		}
 	}
 	in.unread = append(in.unread, unchanged.unread...)
 	return nil
 }
 
-// addRun adds the inputs of a run, unless its output was pruned.
-func (in inputs) addRun(name dataset.Name, output, horizon dataset.Version, v dataset.Evaluation) {
-	if output < horizon {
-		return
+// kept returns what says whether an output's version was not pruned: below the horizon
+// some stay, as the inputs of others, with their blobs.
+func kept(ctx context.Context, store blob.Store, n dataset.Name, f Fold) (func(dataset.Version) bool, error) {
+	below := map[dataset.Version]bool{}
+	if f.Horizon != dataset.None {
+		files, err := store.List(ctx, fmt.Sprintf("%s/blobs/", n))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			text, _, _ := strings.Cut(path.Base(file.Key), "-")
+			if v, err := dataset.ParseVersion(text); err == nil {
+				below[v] = true
+			}
+		}
 	}
+	return func(v dataset.Version) bool { return v >= f.Horizon || below[v] }, nil
+}
+
+// addRun adds the inputs of a run.
+func (in *inputs) addRun(name dataset.Name, v dataset.Evaluation, output dataset.Version) {
 	for _, from := range v.Inputs {
 		if from.Dataset == in.dataset {
 			in.versions[from.Version] = append(in.versions[from.Version], fmt.Sprintf("%s@%s", name, output))

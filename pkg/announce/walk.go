@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -35,7 +37,14 @@ func (l *Log) Walk(ctx context.Context, f Fold, get Manifests) iter.Seq2[Link, e
 		for at.Version != dataset.None {
 			m, err := get(ctx, at.Version, at.Digest)
 			if errors.Is(err, blob.ErrNotFound) && at.Version < f.Horizon {
-				return // pruned
+				older, lookErr := l.older(ctx, at.Version)
+				if lookErr != nil {
+					yield(at, lookErr)
+					return
+				}
+				if said = older; said == nil {
+					return // pruned
+				}
 			}
 			if err != nil && !IsLost(err) {
 				yield(at, err)
@@ -58,6 +67,39 @@ func (l *Log) Walk(ctx context.Context, f Fold, get Manifests) iter.Seq2[Link, e
 			at = Link{Version: before, Digest: said[before].Manifest}
 		}
 	}
+}
+
+// older returns what the log has announced if the manifest of an announced version
+// before v is there, nil if none is: a prune leaves no hole, so it is lost what is gone
+// behind one that stayed.
+func (l *Log) older(ctx context.Context, v dataset.Version) (map[dataset.Version]Announcement, error) {
+	files, err := l.store.List(ctx, fmt.Sprintf("%s/versions/", l.name))
+	if err != nil {
+		return nil, fmt.Errorf("look for manifests of %s: %w", l.name, err)
+	}
+	there := map[string]bool{}
+	for _, f := range files {
+		text, _, _ := strings.Cut(path.Base(f.Key), "-")
+		if before, err := dataset.ParseVersion(text); err == nil && before < v {
+			there[f.Key] = true
+		}
+	}
+	if len(there) == 0 {
+		return nil, nil
+	}
+	said, err := l.announcements(ctx)
+	if IsLost(err) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrDiverged) {
+		return nil, nil // nobody can say which was announced
+	}
+	if err != nil {
+		return nil, err
+	}
+	for before, a := range said {
+		if before < v && there[blob.ManifestKey(l.name, before, a.Manifest)] {
+			return said, nil
+		}
+	}
+	return nil, nil
 }
 
 // IsLost says whether an error is about a file that is gone or damaged, not

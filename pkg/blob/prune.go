@@ -121,6 +121,9 @@ func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
 	for i, m := range slices.Backward(p.Chain) {
 		why := r.why(i, first)
 		base, ok := r.base(i)
+		if len(why) > 0 && !ok {
+			oldest = min(oldest, r.spare(m.Version))
+		}
 		if len(why) == 0 || !ok {
 			continue
 		}
@@ -136,6 +139,12 @@ func PlanPrune(p Prunable, policy PrunePolicy) PrunePlan {
 		}
 	}
 	plan.Kept = slices.Sorted(maps.Keys(plan.Why))
+	for _, v := range p.Lost {
+		if len(p.Inputs[v]) > 0 || v == p.Pin {
+			oldest = min(oldest, r.spare(v))
+		}
+	}
+	r.oldest = p.Chain[oldest].Version
 	for _, m := range p.Chain[oldest:] {
 		r.needed[ManifestKey(m.Dataset, m.Version, m.Digest)] = true
 	}
@@ -188,7 +197,36 @@ type pruner struct {
 	Prunable
 	policy PrunePolicy
 	needed map[string]bool
-	there  map[string]bool // keys
+	there  map[string]bool      // keys
+	spared [][2]dataset.Version // from the first one to the second
+	oldest dataset.Version      // from which on history is found
+}
+
+// spare keeps all that may lead to version v, if a manifest on the way is lost: nobody
+// knows what it names before it is put back. It returns which version history must reach.
+func (r *pruner) spare(v dataset.Version) (oldest int) {
+	from := dataset.None
+	oldest = len(r.Chain) - 1
+	for i, m := range slices.Backward(r.Chain) {
+		if m.Version > v {
+			continue
+		}
+		oldest = i
+		if r.has(m, m.Snapshot) {
+			from = m.Version
+			break
+		}
+	}
+	lost := func(l dataset.Version) bool { return l >= from && l <= v }
+	before := r.Chain[0].Previous != dataset.None && r.Chain[0].Snapshot == nil // no prune leaves that as the first
+	if !slices.ContainsFunc(r.Lost, lost) && !(from == dataset.None && before) {
+		return len(r.Chain) - 1
+	}
+	if from == dataset.None {
+		oldest = 0
+	}
+	r.spared = append(r.spared, [2]dataset.Version{from, v})
+	return oldest
 }
 
 // first returns the oldest of the newest versions that the policy keeps.
@@ -290,8 +328,11 @@ func (r *pruner) goes(f Info, horizon dataset.Version) bool {
 	}
 	version, digest, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
 	v, err := dataset.ParseVersion(version)
-	if err != nil || v >= horizon {
+	if err != nil || v >= horizon || slices.ContainsFunc(r.spared, func(s [2]dataset.Version) bool { return v >= s[0] && v <= s[1] }) {
 		return false
+	}
+	if path.Base(folder) == "versions" && v >= r.oldest && slices.Contains(r.Lost, v) {
+		return false // it is damaged, and may be put back
 	}
 	if _, err := dataset.ParseDigest(digest); err != nil {
 		return false

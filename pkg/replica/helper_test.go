@@ -58,6 +58,7 @@ type world struct {
 	name   dataset.Name
 	every  int
 	fields string
+	made   *dataset.Evaluation // what makes the next version, if a logic does
 
 	mappings map[string]*protomap.Mapping // by fields
 	versions []dataset.Version
@@ -82,7 +83,7 @@ func (w *world) publish(r records) dataset.Version {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	result, err := c.Run(w.t.Context(), dataset.Lineage{Producer: "test"}, func(sink protomap.Sink) error {
+	result, err := c.Run(w.t.Context(), dataset.Lineage{Producer: "test", Evaluation: w.made}, func(sink protomap.Sink) error {
 		for id, v := range r {
 			line := fmt.Sprintf(`{"id":%q,"v":%d}`, id, v)
 			if w.fields == retyped {

@@ -127,8 +127,96 @@ func TestPruneBesideShorterLog(t *testing.T) {
 	if plan, err := p.Run(t.Context(), announce.Author{Name: "test"}); !errors.Is(err, announce.ErrShorter) || len(plan.Files) > 0 {
 		t.Errorf("%d files deleted, error %v, want ErrShorter", len(plan.Files), err)
 	}
+	first := lose(t, dir, "out/log/", 0)
+	if plan, err := p.Run(t.Context(), announce.Author{Name: "test"}); !errors.Is(err, announce.ErrShorter) || len(plan.Files) > 0 {
+		t.Errorf("all of the log is gone: %d files deleted, error %v, want ErrShorter", len(plan.Files), err)
+	}
+	first()
 	putBack()
 	if _, err := p.Run(t.Context(), announce.Author{Name: "test"}); err != nil {
 		t.Errorf("put back: %v", err)
+	}
+}
+
+// TestPruneKeepsInputsBehindLostManifest: that a manifest of the dataset itself is lost
+// takes no input away, not even the version whose it is, which can be read once that is
+// put back.
+func TestPruneKeepsInputsBehindLostManifest(t *testing.T) {
+	inputs := []int{2, 5, 9}
+	for lost := range 14 {
+		for _, cut := range []bool{false, true} {
+			w := newWorld(t, blob.NewMemory(), 4)
+			w.grow(14)
+			for i, at := range inputs {
+				output(t, w.store, dataset.Version(i+1), w.versions[at])
+			}
+			putBack := lose(t, w.store, "n/versions/", lost)
+			key := manifestKey(t, w, lost)
+			if cut {
+				if err := w.store.Put(t.Context(), key, []byte("{")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 2 {
+				prune(t, w.store, 1)
+			}
+			if cut {
+				if err := w.store.Delete(t.Context(), key); err != nil && !errors.Is(err, blob.ErrNotFound) {
+					t.Fatal(err)
+				}
+			}
+			putBack()
+			for _, at := range inputs {
+				view, err := open(w.store, nil).At(t.Context(), w.versions[at])
+				if err != nil {
+					t.Errorf("the manifest of version %d was lost (cut: %v): version %d is an input: %v", lost, cut, at, err)
+					continue
+				}
+				w.check(view)
+			}
+		}
+	}
+}
+
+// manifestKey returns the key of the i'th version's manifest, as the log names it.
+func manifestKey(t *testing.T, w *world, i int) string {
+	t.Helper()
+	for e, err := range announce.Open(w.store, "n").Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, ok := e.Body.(announce.Announcement); ok && a.Version == w.versions[i] {
+			return blob.ManifestKey("n", a.Version, a.Manifest)
+		}
+	}
+	t.Fatal("not announced")
+	return ""
+}
+
+// TestPruneInputsOfInputs keeps what a version was made from that stays because another
+// was made from it, although it is below its own log's horizon.
+func TestPruneInputsOfInputs(t *testing.T) {
+	store := blob.NewMemory()
+	raw, out, end := newWorld(t, store, 3), newWorld(t, store, 3), newWorld(t, store, 3)
+	out.name, end.name = "out", "end"
+	raw.grow(12)
+	from := func(w *world, v dataset.Version) {
+		w.made = &dataset.Evaluation{Logic: "l", Inputs: []dataset.Input{{Dataset: map[*world]dataset.Name{out: "n", end: "out"}[w], Version: v}}}
+		w.grow(1)
+	}
+	for i := range 6 {
+		from(out, raw.versions[2*i])
+	}
+	from(end, out.versions[1])
+	p := announce.Pruner{Store: store, Dataset: "out", Policy: blob.PrunePolicy{Keep: 1}}
+	plan, err := p.Run(t.Context(), announce.Author{Name: "test"})
+	if err != nil || !slices.Contains(plan.Kept, out.versions[1]) || plan.Horizon <= out.versions[1] || slices.Contains(plan.Kept, out.versions[2]) {
+		t.Fatalf("of out are kept %v, the horizon is %v, error %v", plan.Kept, plan.Horizon, err)
+	}
+	input := func(i int) bool {
+		return slices.ContainsFunc(plan.Why[raw.versions[i]], func(r blob.Reason) bool { return r.Kind == blob.Input })
+	}
+	if plan = prune(t, store, 1); !input(2) || !input(10) || input(4) {
+		t.Errorf("of n are kept %v, because of %v", plan.Kept, plan.Why)
 	}
 }
