@@ -105,7 +105,8 @@ server that speaks S3 than Amazon's needs its address, too:
   s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&use_path_style=true
 and &region=… unless AWS_REGION is set. Credentials come from the environment.`
 
-// storeVariable names the store of all commands but run, which the configuration tells.
+// storeVariable names the store of all commands but run, to whom the configuration says
+// it, and verify, which takes folders.
 const storeVariable = "HOLDFAST_STORE"
 
 // storeFlag adds --store to a command that cannot do without, and returns store, where its

@@ -50,8 +50,8 @@ files change while it runs, shadow ends with exit code 2.
 With --once it ends when it has caught up, with the exit code of the verdict on
 all evaluations; those that are kept runs are marked as such, with the time of each.
 Kept runs of this candidate count although their evaluations were pruned since, and
-the verdict says so; with --last N it is on the newest N that are there. Of versions
-that were pruned before they were judged it says how many they are.
+the verdict says so; with --last N it is on the newest N that are there. It says how
+many versions were pruned of which no run by the same terms is kept.
 Interrupted before that, it ends with exit code 2. Without --once it follows until
 it is interrupted, which is exit code 0 and no verdict. If the store or
 the folder is out of reach meanwhile, it says so, tries again (at the latest after

@@ -41,7 +41,7 @@ func (s *follower) passOver(ctx context.Context, all []dataset.Evaluation, prune
 		s.passed[v] = true
 	}
 	if len(missed) > 0 {
-		logger(s.c).Warn("versions were pruned before they were judged, and are passed over", "dataset", s.output,
+		logger(s.c).Warn("versions were pruned of which no run by these terms is kept: they are passed over", "dataset", s.output,
 			"versions", len(missed), "first", missed[0], "last", missed[len(missed)-1])
 	}
 	return nil, nil

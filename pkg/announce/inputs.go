@@ -25,7 +25,7 @@ type inputs struct {
 }
 
 // add adds the inputs of the outputs in a store, the i'th of a Pruner, as far as
-// they are not below the horizon of their own log: what each was made from, and of
+// these were not pruned: what each was made from, and of
 // the runs that changed nothing the newest ones that the policy keeps, and all
 // that are too young. Where it is lost what one read, that is in unread.
 func (in *inputs) add(ctx context.Context, i int, store blob.Store) error {
@@ -91,16 +91,8 @@ func (in *inputs) addOutput(ctx context.Context, at outputLog, store blob.Store)
 			in.addRun(at.name, *v, o.Version)
 		}
 	}
-	r := retracer{input: in.dataset}
-	for _, v := range slices.Backward(slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(made)), lost...)))) {
-		if e, ok := made[v]; ok {
-			r.known(e)
-		} else if there(v) {
-			r.lose(fmt.Sprintf("%s@%s, whose manifest is lost", at.name, v))
-		}
-	}
-	in.unread = append(in.unread, r.end()...)
-	unchanged, err := in.unchanged(ctx, at, log, f, made, r.reads)
+	lost = slices.DeleteFunc(lost, func(v dataset.Version) bool { return !there(v) })
+	unchanged, err := in.unchanged(ctx, at, log, f, made, in.retrace(at.name, made, lost))
 	if err != nil {
 		return err
 	}
@@ -111,6 +103,22 @@ func (in *inputs) addOutput(ctx context.Context, at outputLog, store blob.Store)
 	}
 	in.unread = append(in.unread, unchanged.unread...)
 	return nil
+}
+
+// retrace adds what may have been read for the versions of an output that are lost, beside
+// those that are known, and says whether one of the latter was made from the input.
+func (in *inputs) retrace(name dataset.Name, made map[dataset.Version]*dataset.Evaluation, lost []dataset.Version) (reads bool) {
+	r := retracer{input: in.dataset}
+	all := slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(made)), lost...)))
+	for _, v := range slices.Backward(all) {
+		if e, ok := made[v]; ok {
+			r.known(e)
+		} else {
+			r.lose(fmt.Sprintf("%s@%s, whose manifest is lost", name, v))
+		}
+	}
+	in.unread = append(in.unread, r.end()...)
+	return r.reads
 }
 
 // kept returns what says whether an output's version was not pruned: below the horizon

@@ -435,8 +435,9 @@ func (l *Log) apply(f Fold, e Entry) (Fold, bool) {
 }
 
 // Entries yields the history of the log, oldest first, and ends with the last
-// entry or an error: ErrGap where one is gone that a reader need not have. Void entries are among them; e.Fold.Apply(e) tells. It
-// reads the store anew and does not touch what the Log remembers.
+// entry or an error: ErrGap where one is gone that a reader need not have. Void
+// entries are among them; e.Fold.Apply(e) tells. It reads the store anew and does not
+// touch what the Log remembers.
 func (l *Log) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		fold, head := Empty(), dataset.Digest{}

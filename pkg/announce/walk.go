@@ -37,7 +37,7 @@ func (l *Log) Walk(ctx context.Context, f Fold, get Manifests) iter.Seq2[Link, e
 		for at.Version != dataset.None {
 			m, err := get(ctx, at.Version, at.Digest)
 			if errors.Is(err, blob.ErrNotFound) && at.Version < f.Horizon {
-				older, lookErr := l.older(ctx, at.Version)
+				older, lookErr := l.older(ctx, at.Version, said)
 				if lookErr != nil {
 					yield(at, lookErr)
 					return
@@ -69,35 +69,39 @@ func (l *Log) Walk(ctx context.Context, f Fold, get Manifests) iter.Seq2[Link, e
 	}
 }
 
-// older returns what the log has announced if the manifest of an announced version
-// before v is there, nil if none is: a prune leaves no hole, so it is lost what is gone
-// behind one that stayed.
-func (l *Log) older(ctx context.Context, v dataset.Version) (map[dataset.Version]Announcement, error) {
+// older returns what the log has announced, said if that is known, if the manifest of an
+// announced version before v is there, nil if none is: a prune deletes the oldest ones
+// first, so it is lost what is gone behind one that stayed.
+func (l *Log) older(ctx context.Context, v dataset.Version, said map[dataset.Version]Announcement) (map[dataset.Version]Announcement, error) {
 	files, err := l.store.List(ctx, fmt.Sprintf("%s/versions/", l.name))
 	if err != nil {
 		return nil, fmt.Errorf("look for manifests of %s: %w", l.name, err)
 	}
-	there := map[string]bool{}
+	before := map[string]dataset.Version{}
 	for _, f := range files {
 		text, _, _ := strings.Cut(path.Base(f.Key), "-")
-		if before, err := dataset.ParseVersion(text); err == nil && before < v {
-			there[f.Key] = true
+		if at, err := dataset.ParseVersion(text); err == nil && at < v {
+			before[f.Key] = at
 		}
 	}
-	if len(there) == 0 {
-		return nil, nil
-	}
-	said, err := l.announcements(ctx)
-	if IsLost(err) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrDiverged) {
-		return nil, nil // nobody can say which was announced
-	}
-	if err != nil {
-		return nil, err
-	}
-	for before, a := range said {
-		if before < v && there[blob.ManifestKey(l.name, before, a.Manifest)] {
-			return said, nil
+	if len(before) > 0 && said == nil {
+		said, err = l.announcements(ctx)
+		if IsLost(err) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrDiverged) {
+			return nil, nil // nobody can say which was announced
 		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for key, at := range before {
+		if key != blob.ManifestKey(l.name, at, said[at].Manifest) {
+			continue // of a failed cycle
+		}
+		_, err := l.store.Stat(ctx, key) // a listing may be stale
+		if errors.Is(err, blob.ErrNotFound) {
+			continue
+		}
+		return said, err
 	}
 	return nil, nil
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
+	"github.com/holdfast-data/holdfast/pkg/blob/blobtest"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
+	"github.com/holdfast-data/holdfast/pkg/replica"
 )
 
 // lose takes the i'th of the files away whose keys have a prefix, and returns what puts
@@ -218,5 +220,30 @@ func TestPruneInputsOfInputs(t *testing.T) {
 	}
 	if plan = prune(t, store, 1); !input(2) || !input(10) || input(4) {
 		t.Errorf("of n are kept %v, because of %v", plan.Kept, plan.Why)
+	}
+}
+
+// TestStaleListingLosesNothing takes no version for lost that was pruned, although a
+// listing still has what was pruned before it.
+func TestStaleListingLosesNothing(t *testing.T) {
+	w := newWorld(t, blob.NewMemory(), 3)
+	w.grow(8)
+	stale := blobtest.NewFaulty(w.store, func(op blobtest.Op) blobtest.Fault {
+		if op.Verb == blobtest.List {
+			return blobtest.Stale
+		}
+		return blobtest.None
+	})
+	if files, err := stale.List(t.Context(), "n/versions/"); err != nil || len(files) != 8 {
+		t.Fatalf("%d manifests, error %v", len(files), err)
+	}
+	plan := prune(t, w.store, 1)
+	f, err := announce.Open(stale, "n").Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	points, err := replica.NewCatalog(stale, "n").History(t.Context(), f)
+	if err != nil || len(points) != len(plan.Kept) {
+		t.Errorf("history has %d versions, error %v, want %d", len(points), err, len(plan.Kept))
 	}
 }
