@@ -17,13 +17,13 @@ type Freshness struct {
 // asks it before it takes the current view never believes the view to be
 // fresher than it is.
 func (r *Replica) Freshness() Freshness {
-	l := r.status.Load()
+	l, view := r.seen()
 	f := Freshness{Announced: l.fold.Head, Age: -1, State: StateReady}
 	if !l.confirmed.IsZero() {
 		f.Age = r.cfg.Now().Sub(l.confirmed)
 	}
 	switch {
-	case r.Current() == nil:
+	case view == nil:
 		f.State = StateLoading
 	case l.diverged:
 		f.State = StateDiverged

@@ -75,7 +75,7 @@ func (r *Replica) follow(ctx context.Context, l *look, patient bool) error {
 	}
 	set := r.live.Load()
 	for set.current == nil || set.current.ManifestDigest != digest || l.diverged {
-		err := r.approach(ctx, l, set, Point{Digest: digest}, v, patient)
+		err := r.approach(ctx, l, set, Point{Digest: digest}, v, start, patient)
 		if err == nil {
 			break
 		}
@@ -184,9 +184,9 @@ func (r *Replica) diverged(l *look, err error) {
 	}
 }
 
-// approach moves to the version that l has found, unless it failed a short while
-// ago.
-func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point, v dataset.Version, patient bool) error {
+// approach moves to the version that l has found in a look that began at start, unless
+// it failed a short while ago.
+func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point, v dataset.Version, start time.Time, patient bool) error {
 	if err := r.backoff.wait(at.Digest, r.cfg.Now()); err != nil && patient {
 		return err
 	}
@@ -200,6 +200,11 @@ func (r *Replica) approach(ctx context.Context, l *look, set *liveSet, at Point,
 	}
 	r.backoff = backoff{}
 	r.tellSchema(set.current, view)
+	if set.current == nil { // who sees the first view sees that it is confirmed
+		seen := *l
+		seen.confirmed, seen.err = start, nil
+		r.status.Store(&seen)
+	}
 	r.move(view, l.fold.Position, l.diverged)
 	r.cfg.Logger.Debug("a version is applied", "dataset", r.cfg.Dataset, "version", v,
 		"records", view.Root().Len(), "took", r.cfg.Now().Sub(started).Round(time.Millisecond))

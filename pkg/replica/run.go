@@ -117,9 +117,19 @@ type Status struct {
 	Live []dataset.Version `json:"live"`
 }
 
+// seen returns what the last look found, and the current view. What confirms the first
+// view is there before it, so it is looked for again if the view came in between.
+func (r *Replica) seen() (*look, *View) {
+	l, view := r.status.Load(), r.Current()
+	if view != nil && l.confirmed.IsZero() && l.err == nil {
+		l = r.status.Load()
+	}
+	return l, view
+}
+
 // Status returns the state of things now.
 func (r *Replica) Status() Status {
-	l, view := r.status.Load(), r.Current()
+	l, view := r.seen()
 	s := Status{
 		Dataset: r.cfg.Dataset, Announced: l.fold.Head, Position: l.fold.Position,
 		Age: -1, State: StateLoading, Live: r.Live(), Failures: l.failures,
@@ -136,7 +146,7 @@ func (r *Replica) Status() Status {
 		return s
 	}
 	s.Version, s.Created, s.Records = view.Version(), view.Manifest.Created, view.Root().Len()
-	if !l.confirmed.IsZero() { // the first view is there before its look ends
+	if !l.confirmed.IsZero() { // one from the cache may never have been
 		s.Age = r.cfg.Now().Sub(l.confirmed)
 	}
 	switch {

@@ -98,3 +98,23 @@ func TestStatusCounts(t *testing.T) {
 		t.Errorf("%d looks failed, the version is of %v; want 2, %v", s.Failures, s.Created, r.Current().Manifest.Created)
 	}
 }
+
+// TestFirstViewIsConfirmed: whoever sees the first view sees, too, that the store has
+// confirmed it, before the look ends that brought it.
+func TestFirstViewIsConfirmed(t *testing.T) {
+	w := newWorld(t, blob.NewMemory(), 7)
+	w.grow(1)
+	var r *replica.Replica
+	asked := false
+	r = open(w.store, func(cfg *replica.Config) {
+		cfg.Confirmed = func(announce.Hint) {
+			asked = true
+			if s := r.Status(); s.State != replica.StateReady || s.Age < 0 || s.Announced != w.last() {
+				t.Errorf("it is %s, of age %v, %v is announced", s.State, s.Age, s.Announced)
+			}
+		}
+	})
+	if err := r.Refresh(t.Context()); err != nil || !asked {
+		t.Errorf("error %v, asked %v", err, asked)
+	}
+}
