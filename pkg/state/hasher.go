@@ -18,8 +18,8 @@ import (
 const tagIllFormed = 9
 
 // A Hasher computes content hashes of the records of one state. It remembers
-// those of records that others can refer to, in 37 bytes each; Next forgets the
-// ones that were hardly asked for again. It is for one goroutine.
+// those of records that others can refer to, in 37 bytes each; Checksum and Next
+// forget the ones that were hardly asked for again. It is for one goroutine.
 type Hasher struct {
 	state *State
 	types map[*Type]*typeHasher
@@ -36,6 +36,17 @@ type Hasher struct {
 // memoUse is how often a hash was asked for that was known, or was not.
 type memoUse struct{ hits, misses int }
 
+// hardly says whether less than every second hash was asked for again: they are not
+// worth their memory.
+func (u memoUse) hardly() bool { return u.hits < u.misses }
+
+// many of the records of a type, one of so many, are better remembered in the order
+// of their ordinals.
+const many = 16
+
+// trial is how many records of a type say what all of them will ask for.
+const trial = 1 << 10
+
 // typeHasher is what a Hasher, and those that work for it, know of one type.
 type typeHasher struct {
 	number int
@@ -45,7 +56,9 @@ type typeHasher struct {
 	names  [][]byte
 	refs   []*typeHasher // per field; nil if it is no reference or the type is not loaded
 	parts  [2]*typeHasher
-	memo   *memo // nil if no type refers to this one
+	memo   *memo   // nil if no type refers to this one
+	once   bool    // while a whole state is hashed: each hash is asked for once, mostly
+	few    float64 // misses for each record of the checksum's types, last time; 0 if hashes are asked for again
 }
 
 // advance makes h a Hasher of to, to which the changes lead from its state.
@@ -65,15 +78,40 @@ func (h *Hasher) advance(to *State, changes Changes) {
 	h.types, h.state = types, to
 }
 
-// hardlyAsked returns the types whose records have not been asked for twice, on
-// average: what is known of them is not worth its memory.
-func (h *Hasher) hardlyAsked() (list []*typeHasher) {
+// remember makes room for what hashing n records will find out of types whose hashes
+// are hardly asked for again.
+func (h *Hasher) remember(n int) {
 	for _, th := range h.types {
-		if use := h.uses[th.number]; th.memo != nil && use.hits < use.misses {
-			list = append(list, th)
+		few := int(th.few * float64(n))
+		switch {
+		case th.few == 0:
+		case few > int(th.t.Max())/many:
+			th.memo.useChunks(th.t.Max())
+		default:
+			th.memo.useTable(few)
 		}
 	}
-	return list
+}
+
+// forget forgets the hashes that were hardly asked for again, when n records have
+// been hashed.
+func (h *Hasher) forget(n int) {
+	if n == 0 {
+		return
+	}
+	for _, th := range h.types {
+		use := h.uses[th.number]
+		switch {
+		case th.memo == nil || use == memoUse{}:
+		case use.hardly():
+			th.few = float64(use.misses) / float64(n)
+			th.memo.useTable(0)
+			h.uses[th.number] = memoUse{}
+		case th.few > 0:
+			th.few = 0
+			th.memo.useChunks(th.t.Max())
+		}
+	}
 }
 
 // MoveTo makes h a Hasher of to, which must be the same as its state in the
@@ -126,15 +164,39 @@ func (h *Hasher) refer(s *State, name string) *typeHasher {
 
 // Checksum returns the checksum of the Hasher's state, see State.Checksum.
 func (h *Hasher) Checksum() (dataset.Digest, error) {
-	sum := dataset.DigestOf([]byte(checksumStart))
+	sum, n := dataset.DigestOf([]byte(checksumStart)), 0
 	for _, t := range h.state.checksumTypes() {
-		d, err := h.sumEach(h.types[t], slices.Collect(t.Ordinals()))
+		d, err := h.sumType(h.types[t])
 		if err != nil {
 			return dataset.Digest{}, fmt.Errorf("compute checksum: %w", err)
 		}
 		sum = addDigests(sum, d)
+		n += t.Len()
 	}
+	h.forget(n)
 	return sum, nil
+}
+
+// sumType returns the sum over all records of a type. Some of them say first which
+// hashes are not worth remembering for the others.
+func (h *Hasher) sumType(t *typeHasher) (dataset.Digest, error) {
+	list := slices.Collect(t.t.Ordinals())
+	n := min(trial, len(list))
+	before := slices.Clone(h.uses)
+	first, err := h.sumEach(t, list[:n])
+	if err != nil {
+		return dataset.Digest{}, err
+	}
+	for _, th := range h.types {
+		use, was := h.uses[th.number], before[th.number]
+		asked := use.hits + use.misses - was.hits - was.misses
+		th.once = n < len(list) && float64(asked)/float64(n)*float64(len(list)) < 2*float64(th.t.Len())
+	}
+	rest, err := h.sumAll(t, list[n:])
+	for _, th := range h.types {
+		th.once = false
+	}
+	return addDigests(first, rest), err
 }
 
 // Next returns the checksum of to, given that of the Hasher's state and the
@@ -152,20 +214,21 @@ func (h *Hasher) Next(prev dataset.Digest, to *State, changes Changes) (dataset.
 		*h = *NewHasher(to)
 		return h.Checksum()
 	}
+	n := 0
+	for _, t := range to.checksumTypes() {
+		n += len(changes[t.schema.Name].Removed) + len(changes[t.schema.Name].Added)
+	}
+	h.remember(n)
 	removed, err := h.total(from, func(c Change) []Ordinal { return c.Removed }, changes)
 	if err != nil {
 		return dataset.Digest{}, err
 	}
-	hardly := h.hardlyAsked()
 	h.advance(to, changes)
 	added, err := h.total(to, func(c Change) []Ordinal { return c.Added }, changes)
 	if err != nil {
 		return dataset.Digest{}, err
 	}
-	for _, th := range hardly { // only now: what a changed record refers to is often what it did before
-		th.memo.clear()
-		h.uses[th.number] = memoUse{}
-	}
+	h.forget(n) // only now: what a changed record refers to is often what it did before
 	return addDigests(subtractDigests(prev, removed), added), nil
 }
 
@@ -210,13 +273,15 @@ func (h *Hasher) Sum(r Record) (dataset.Digest, error) {
 // the longest chain of references from it. depth is the number of records on
 // the chain under way.
 func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8, error) {
-	if t.memo != nil {
+	keep := t.memo != nil
+	if keep {
 		use := &h.uses[t.number]
 		if sum, height, ok := t.memo.find(o); ok {
 			use.hits++
 			return sum, height, nil
 		}
 		use.misses++
+		keep = !t.once
 	}
 	r := hashedRecord{t, o}
 	if slices.Contains(h.path, r) {
@@ -235,7 +300,7 @@ func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8
 	}
 	sum := dataset.Digest(sha256.Sum256(h.buf[mark:]))
 	h.buf = h.buf[:mark]
-	if t.memo != nil {
+	if keep {
 		t.memo.keep(o, sum, height)
 	}
 	return sum, height, nil

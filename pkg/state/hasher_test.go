@@ -100,3 +100,69 @@ func TestHasherForgets(t *testing.T) {
 		s = next
 	}
 }
+
+// TestHasherRemembers carries one Hasher along versions whose lists are shared by
+// many records, or by hardly any, and of which few or many change: what it remembers of
+// the lists goes from one form to the other, and back.
+func TestHasherRemembers(t *testing.T) {
+	schemas, err := state.ParseSchemas("E { int n; }\nL List<E>;\nT @PrimaryKey(id) { int id; L l; }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	const records = 3000
+	lists := make([][]int32, records)
+	var s *state.State
+	var h *state.Hasher
+	var sum dataset.Digest
+	for n, v := range []struct{ changed, lists int }{
+		{records, 1 << 30}, {10, 1 << 30}, {10, 1 << 30}, {records / 2, 1 << 30}, {records, 20}, {1000, 20}, {5, 20},
+		{records, 1 << 30}, {10, 1 << 30}, {records, 1 << 30}, {20, 20}, {0, 20}, {20, 1 << 30}, {20, 1 << 30},
+	} {
+		for _, id := range r.Perm(records)[:v.changed] {
+			l := r.Int32N(int32(v.lists))
+			lists[id] = []int32{l % 500, l / 500 % 500, l}
+		}
+		next := listsVersion(t, s, schemas, lists)
+		if s == nil {
+			h = state.NewHasher(next)
+			sum, err = h.Checksum()
+		} else {
+			sum, err = h.Next(sum, next, state.ChangesBetween(s, next))
+		}
+		if want, ok := naiveChecksum(next); err != nil || !ok || sum != want {
+			t.Fatalf("version %d: %s, want %s, error %v", n, sum, want, err)
+		}
+		s = next
+	}
+}
+
+// listsVersion makes a version of records with a list of numbers each.
+func listsVersion(t *testing.T, base *state.State, schemas []*state.Schema, lists [][]int32) *state.State {
+	t.Helper()
+	b, err := state.NewBuilder(base, schemas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(o state.Ordinal, err error) state.Ordinal {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	for id, list := range lists {
+		var elements []state.Ordinal
+		for _, n := range list {
+			elements = append(elements, must(b.AddObject("E", []state.Value{state.IntValue(n)})))
+		}
+		l := must(b.AddList("L", elements))
+		must(b.AddObject("T", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(l)}))
+	}
+	s, err := b.Finish(state.Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -7,11 +7,12 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
-// memo is what is known of the records of one type, by ordinal. Any number of
-// goroutines may look and keep at the same time; grow, clear and forget are for one
-// alone.
+// memo is what is known of the records of one type, by ordinal: of any of them in
+// chunks, or of a few in a table. Any number of goroutines may look and keep at the
+// same time; all else is for one alone.
 type memo struct {
-	mids []atomic.Pointer[memoMid]
+	mids  []atomic.Pointer[memoMid]
+	table memoTable // nil if what is known is in chunks
 }
 
 // memoMid is what is known of memoSize<<memoShift ordinals.
@@ -34,6 +35,9 @@ type memoChunk struct {
 
 // grow makes room for ordinals up to the greatest.
 func (m *memo) grow(greatest Ordinal) {
+	if m.table != nil {
+		return
+	}
 	if n := int(greatest>>memoShift)/memoSize + 1; n > len(m.mids) {
 		mids := make([]atomic.Pointer[memoMid], n+n/8)
 		for i := range m.mids {
@@ -43,8 +47,16 @@ func (m *memo) grow(greatest Ordinal) {
 	}
 }
 
-// clear forgets everything.
-func (m *memo) clear() { clear(m.mids) }
+// useTable forgets everything and makes room for what will be known of about n
+// ordinals, and of no more.
+func (m *memo) useTable(n int) { m.mids, m.table = nil, newMemoTable(n) }
+
+// useChunks forgets everything and makes room for what will be known of ordinals up to
+// the greatest.
+func (m *memo) useChunks(greatest Ordinal) {
+	m.mids, m.table = nil, nil
+	m.grow(greatest)
+}
 
 // chunk returns the chunk of o, nil if there is none.
 func (m *memo) chunk(o Ordinal) *memoChunk {
@@ -61,15 +73,20 @@ func (m *memo) chunk(o Ordinal) *memoChunk {
 // chunkFor returns the chunk of o, for which there is room.
 func (m *memo) chunkFor(o Ordinal) *memoChunk {
 	i := uint(o >> memoShift)
-	return orNew(&orNew(&m.mids[i/memoSize])[i%memoSize])
+	mid := orNew(&m.mids[i/memoSize], func(mid *memoMid) { mid[i%memoSize].Store(new(memoChunk)) })
+	return orNew(&mid[i%memoSize], func(c *memoChunk) { c.marks.Store(0) })
 }
 
-// orNew returns what p points to, which it makes if there is nothing.
-func orNew[T any](p *atomic.Pointer[T]) *T {
+// orNew returns what p points to, which it makes if there is nothing. begin writes
+// to it: the system maps a page of zeros where memory is read first, and another
+// one when it is written then, which takes all processors' time.
+func orNew[T any](p *atomic.Pointer[T], begin func(*T)) *T {
 	if t := p.Load(); t != nil {
 		return t
 	}
-	if t := new(T); p.CompareAndSwap(nil, t) {
+	t := new(T)
+	begin(t)
+	if p.CompareAndSwap(nil, t) {
 		return t
 	}
 	return p.Load() // somebody else has
@@ -77,6 +94,9 @@ func orNew[T any](p *atomic.Pointer[T]) *T {
 
 // find returns the hash and height of record o, if they are known.
 func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
+	if m.table != nil {
+		return m.table.find(o)
+	}
 	c, at := m.chunk(o), o%memoLen
 	if c == nil || c.marks.Load()>>at&1 == 0 {
 		return sum, 0, false
@@ -86,12 +106,19 @@ func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
 
 // known says whether the hash of o is known.
 func (m *memo) known(o Ordinal) bool {
+	if m.table != nil {
+		return m.table.known(o)
+	}
 	c := m.chunk(o)
 	return c != nil && c.marks.Load()>>(o%memoLen)&1 != 0
 }
 
 // keep makes the hash and height of record o known, if nobody else does.
 func (m *memo) keep(o Ordinal, sum dataset.Digest, height uint8) {
+	if m.table != nil {
+		m.table.keep(o, sum, height)
+		return
+	}
 	c, at := m.chunkFor(o), o%memoLen
 	mine := uint32(1) << (memoLen + at)
 	if c.marks.Or(mine)&mine != 0 {
@@ -103,6 +130,10 @@ func (m *memo) keep(o Ordinal, sum dataset.Digest, height uint8) {
 
 // ask asks for the memory of what is known of o.
 func (m *memo) ask(o Ordinal) {
+	if m.table != nil {
+		m.table.ask(o)
+		return
+	}
 	if c := m.chunk(o); c != nil {
 		prefetch.Of(&c.marks)
 		prefetch.Of(&c.sums[o%memoLen])
@@ -112,6 +143,10 @@ func (m *memo) ask(o Ordinal) {
 // forget drops what is known of the ordinals.
 func (m *memo) forget(list []Ordinal) {
 	for _, o := range list {
+		if m.table != nil {
+			m.table.forget(o)
+			continue
+		}
 		if c := m.chunk(o); c != nil {
 			at := o % memoLen
 			c.marks.And(^uint32(1<<at | 1<<(memoLen+at)))
