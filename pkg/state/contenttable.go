@@ -5,6 +5,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/hugepage"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 )
 
@@ -97,6 +98,7 @@ func (t *contentTable) reserve(n int) {
 func (t *contentTable) grow(size int) {
 	old := t.slots
 	t.slots = make([]contentSlot, size)
+	hugepage.LaySlice(t.slots)
 	for _, s := range old {
 		if s.hash != 0 {
 			t.put(s)

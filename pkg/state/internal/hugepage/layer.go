@@ -26,3 +26,12 @@ func (l *Layer) Lay(b []byte) {
 	}
 	l.last = s
 }
+
+// LaySlice lays a slice that was just made and will be written in no order, if it
+// has at least a huge page of its own. Its elements must not have pointers.
+func LaySlice[T any](s []T) {
+	if n := len(s) * int(unsafe.Sizeof(*new(T))); n >= 2*Bytes {
+		var l Layer
+		l.Lay(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), n))
+	}
+}

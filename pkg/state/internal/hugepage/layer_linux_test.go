@@ -35,6 +35,13 @@ func TestLay(t *testing.T) {
 			t.Fatalf("byte %d, which was in use, is %d", i, used[i])
 		}
 	}
+	wantHuge(t, &b[2*Bytes], 4*Bytes)
+}
+
+// wantHuge fails unless so many bytes round an address lie in huge pages, or the
+// system has none to give.
+func wantHuge(t *testing.T, p *byte, want int) {
+	t.Helper()
 	other := make([]byte, 3*Bytes)
 	for i := range other {
 		other[i] = 1
@@ -43,8 +50,8 @@ func TestLay(t *testing.T) {
 	r.Add(other)
 	if r.Collapse() == 0 {
 		t.Log("this system collapses no pages")
-	} else if n := hugeBytes(t, &b[2*Bytes]); n < 4*Bytes {
-		t.Errorf("%d bytes are in huge pages, want %d at least", n, 4*Bytes)
+	} else if n := hugeBytes(t, p); n < want {
+		t.Errorf("%d bytes are in huge pages, want %d at least", n, want)
 	}
 }
 
@@ -69,4 +76,25 @@ func hugeBytes(t *testing.T, p *byte) (n int) {
 	}
 	t.Fatal("the memory is not mapped")
 	return 0
+}
+
+// TestLaySlice lays slices of several sizes, which stay zeros. A large one is in huge
+// pages, where the system can collapse pages.
+func TestLaySlice(t *testing.T) {
+	type pair struct {
+		a uint32
+		b int32
+	}
+	for _, n := range []int{0, 1, Bytes / 8, Bytes / 2} {
+		s := make([]pair, n)
+		LaySlice(s)
+		for i, p := range s {
+			if p != (pair{}) {
+				t.Fatalf("%d pairs: number %d is %v", n, i, p)
+			}
+		}
+	}
+	s := make([]pair, 2*Bytes) // more more than other tests have laid
+	LaySlice(s)
+	wantHuge(t, (*byte)(unsafe.Pointer(&s[len(s)/2])), 12*Bytes)
 }
