@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -113,7 +114,7 @@ func newFollower(w workspace) (*follower, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Settle() // as a replica does
+	s.Settle(context.Background()) // as a replica does
 	f := &follower{folder: aged, first: s}
 	f.now.Store(s)
 	return f, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -89,7 +90,7 @@ func phaseAgedHeld(w workspace, _ []string) error {
 	if err != nil {
 		return err
 	}
-	s.Settle() // as a replica does
+	s.Settle(context.Background()) // as a replica does
 	if s, err = aged.applyTo(s, len(aged.versions)-1); err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func phaseFresh(w workspace, _ []string) error {
 		return err
 	}
 	emit("fresh_live", live()-empty)
-	s.Settle()
+	s.Settle(context.Background())
 	emit("fresh_held", trimmed())
 	runtime.KeepAlive(s)
 	return nil

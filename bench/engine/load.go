@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"runtime"
 	"time"
 )
@@ -20,8 +21,8 @@ func phaseLoad(w workspace, args []string) error {
 	}
 	emitSince("load_cold", start)
 	emit("rss_peak", resident("VmHWM"))
-	s.Settle()    // as a replica does
-	for range 4 { // as on Hollow's side
+	s.Settle(context.Background()) // as a replica does
+	for range 4 {                  // as on Hollow's side
 		runtime.GC()
 		time.Sleep(150 * time.Millisecond)
 	}

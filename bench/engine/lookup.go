@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -38,7 +39,7 @@ func phaseRead(w workspace, args []string) error {
 	if err != nil {
 		return err
 	}
-	s.Settle() // as a replica does
+	s.Settle(context.Background()) // as a replica does
 	list, err := w.keys()
 	if err != nil {
 		return err

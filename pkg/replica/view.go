@@ -27,6 +27,8 @@ type View struct {
 	Derived bool
 	// Index finds records of the root type by key.
 	Index *index.Unique
+
+	raw bool // the state was read from a snapshot, and is not settled yet
 }
 
 // NewView returns the view of a version that is not in a store yet. Its
@@ -69,7 +71,7 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 		if s, err = d.withIndexes(s.WithIndex(primaryIndex, x)); err != nil {
 			return nil, err
 		}
-		s.Settle() // it was read from a snapshot
+		v.raw = true
 	}
 	v.State, v.Index = s, x
 	return v, nil

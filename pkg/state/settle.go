@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"iter"
 	"runtime/debug"
 
@@ -13,10 +14,11 @@ const largeState = 64 << 20
 
 // Settle is for a large state that was read from a snapshot and will stay for
 // long: it gives the memory that reading took back to the system and asks it to
-// lay the state's own, with that of its indexes, in huge pages. It may take as
-// long as a tenth of the reading, and changes nothing that a reader sees. A
-// small state it leaves alone.
-func (s *State) Settle() {
+// lay the state's own, with that of its indexes, in huge pages, until ctx ends. It may
+// take as long as the reading, where the system has to find that memory first, and changes
+// nothing that a reader sees: who reads at the same time waits for some milliseconds at
+// most, and is faster afterwards. A small state it leaves alone.
+func (s *State) Settle(ctx context.Context) {
 	held := int64(0)
 	var ranges hugepage.Ranges
 	for _, t := range s.types {
@@ -36,5 +38,5 @@ func (s *State) Settle() {
 		}
 	}
 	debug.FreeOSMemory()
-	ranges.Collapse()
+	ranges.Collapse(ctx)
 }

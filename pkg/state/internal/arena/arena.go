@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
-	"github.com/holdfast-data/holdfast/pkg/state/internal/hugepage"
 )
 
 const (
@@ -30,9 +29,6 @@ const (
 	// openShare is what part of an arena a segment is at least, until it is
 	// full-grown: segments that are not full are waste.
 	openShare = 32
-
-	// leastHuge is how many bytes are worth huge pages before they are written.
-	leastHuge = 4 * hugepage.Bytes
 
 	maxCredit = 16 * SegmentBytes
 	line      = 64 // bytes of a cache line
@@ -133,13 +129,11 @@ type Writer struct {
 	from     [streams]int // where it began to write in open segments that it found
 	expected int64        // see Expect
 	moves    int64        // see MoveAtMost
-	huge     hugepage.Layer
 	err      error
 }
 
 // Expect says about how many bytes the arena will hold, so that the first
-// segments are not smaller than the later ones, and many are in huge pages from
-// the first byte on, if the system has some.
+// segments are not smaller than the later ones.
 func (w *Writer) Expect(n int64) { w.expected = n }
 
 // Edit returns a Writer of the version after a.
@@ -247,9 +241,6 @@ func (w *Writer) grow(stream, n int) bool {
 		size *= 2
 	}
 	w.segs[number] = make([]byte, max(size, n))
-	if w.expected >= leastHuge {
-		w.huge.Lay(w.segs[number])
-	}
 	w.held += int64(len(w.segs[number]))
 	w.open[stream] = opening{number: number, claim: new(atomic.Int64)}
 	w.open[stream].claim.Store(taken)

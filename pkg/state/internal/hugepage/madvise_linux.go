@@ -1,15 +1,21 @@
 package hugepage
 
-import "syscall"
+import (
+	"context"
+	"syscall"
+)
 
 // madvCollapse is MADV_COLLAPSE of Linux 6.1 and later.
 const madvCollapse = 25
 
 // Collapse asks the system to lay the memory in huge pages now, where it fills
-// them for the most part, and returns how many bytes it did: 0 if it cannot. What
-// the memory holds stays the same, for readers at the same time, too.
-func (r *Ranges) Collapse() (n int64) {
+// them for the most part, and returns how many bytes it did before ctx ended: 0 if it
+// cannot. What the memory holds stays the same, for readers at the same time, too.
+func (r *Ranges) Collapse(ctx context.Context) (n int64) {
 	for _, at := range r.filled() {
+		if ctx.Err() != nil {
+			break
+		}
 		switch err := collapse(at); err {
 		case 0:
 			n += Bytes

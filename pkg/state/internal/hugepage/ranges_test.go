@@ -33,7 +33,7 @@ func TestCollapse(t *testing.T) {
 	r.Add(nil)
 	r.Add(b[:2*Bytes])
 	r.Add(b[2*Bytes:])
-	n, most := r.Collapse(), int64(5*Bytes)
+	n, most := r.Collapse(t.Context()), int64(5*Bytes)
 	t.Logf("%d of %d bytes are in huge pages", n, most)
 	if n < 0 || n > most || n%Bytes != 0 {
 		t.Errorf("%d bytes are in huge pages, of %d", n, most)
