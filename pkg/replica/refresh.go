@@ -14,7 +14,8 @@ import (
 )
 
 // Refresh looks at the log once and moves to the effective version. An error
-// leaves the current view as it is.
+// leaves the current view as it is. A large version that was read from a snapshot can be
+// asked some time before Refresh returns, see state.State.Settle.
 func (r *Replica) Refresh(ctx context.Context) error { return r.refresh(ctx, false) }
 
 // refresh is Refresh; patient leaves a version alone that failed a short while

@@ -28,7 +28,7 @@ type View struct {
 	// Index finds records of the root type by key.
 	Index *index.Unique
 
-	raw bool // the state was read from a snapshot, and is not settled yet
+	raw bool // the state was read from a snapshot: a replica settles it
 }
 
 // NewView returns the view of a version that is not in a store yet. Its

@@ -16,8 +16,8 @@ const largeState = 64 << 20
 // long: it gives the memory that reading took back to the system and asks it to
 // lay the state's own, with that of its indexes, in huge pages, until ctx ends. It may
 // take as long as the reading, where the system has to find that memory first, and changes
-// nothing that a reader sees: who reads at the same time waits for some milliseconds at
-// most, and is faster afterwards. A small state it leaves alone.
+// nothing that a reader sees: who reads at the same time waits for some milliseconds now
+// and then, and is faster afterwards. A small state it leaves alone.
 func (s *State) Settle(ctx context.Context) {
 	held := int64(0)
 	var ranges hugepage.Ranges
