@@ -1,4 +1,4 @@
 package replica
 
-// Settled returns the last view whose state was settled, nil if there is none any more.
-func Settled(r *Replica) *View { return r.settled.Value() }
+// Raw says whether a view was read from a snapshot and is not settled yet.
+func Raw(v *View) bool { return v.raw.Load() }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"weak"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -39,7 +38,7 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	if next.err == nil {
 		defer r.retain(ctx, next.fold)
 	}
-	defer r.settle(ctx)
+	defer func() { r.Current().settle(ctx) }() // once it can be asked
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Store(&next)
@@ -47,15 +46,6 @@ func (r *Replica) refresh(ctx context.Context, patient bool) error {
 	close(r.looked)
 	r.looked = make(chan struct{})
 	return next.err
-}
-
-// settle settles the state of the current view, once it can be asked, if that was read
-// from a snapshot.
-func (r *Replica) settle(ctx context.Context) {
-	if v := r.Current(); v != nil && v.raw && weak.Make(v) != r.settled {
-		v.State.Settle(ctx)
-		r.settled = weak.Make(v)
-	}
 }
 
 // begin takes the turn to refresh, until end.

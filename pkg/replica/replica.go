@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"weak"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
 	"github.com/holdfast-data/holdfast/pkg/blob"
@@ -82,14 +81,13 @@ type Replica struct {
 	status  atomic.Pointer[look]
 	detours atomic.Pointer[detours]
 
-	warmed     bool               // the cache was tried; has the turn, as the next seven do
-	retained   retained           // what the cache is at
-	tooLarge   retained           // what it was too small for
-	unretained string             // what was said last to be too large; empty since it fit
-	retaining  pause              // after a failure to bring it there
-	whole      time.Time          // when the log was last found without a gap
-	pinned     dataset.Version    // that of the pin which was logged last
-	settled    weak.Pointer[View] // the last one whose state was settled
+	warmed     bool            // the cache was tried; has the turn, as the next six do
+	retained   retained        // what the cache is at
+	tooLarge   retained        // what it was too small for
+	unretained string          // what was said last to be too large; empty since it fit
+	retaining  pause           // after a failure to bring it there
+	whole      time.Time       // when the log was last found without a gap
+	pinned     dataset.Version // that of the pin which was logged last
 
 	mu      sync.Mutex    // guards changes of live, changed and looked; taken last, but by Relieve
 	changed chan struct{} // closed and replaced when the current view moves
@@ -225,6 +223,7 @@ func (r *Replica) load(ctx context.Context, v dataset.Version) (*View, error) {
 	if !r.keep(set.store, view) {
 		return nil, fmt.Errorf("load %s@%s: %w", r.cfg.Dataset, v, announce.ErrDiverged)
 	}
+	view.settle(ctx)
 	return view, nil
 }
 

@@ -1,6 +1,7 @@
 package replica_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -8,31 +9,40 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/replica"
 )
 
-// TestSettle settles the states that were read from snapshots, each once and only when
-// it can be asked: not those that a delta led to, but the one of another store.
+// TestSettle settles the states that were read from snapshots when they can be asked,
+// also one that At has read before the first refresh, and one of another store. Where
+// ctx ends it goes on at the next refresh.
 func TestSettle(t *testing.T) {
 	a, b := newWorld(t, blob.NewMemory(), 100), newWorld(t, blob.NewMemory(), 1)
-	a.grow(1)
+	a.grow(2)
 	store := replaceable(a.store)
+	ctx, end := context.WithCancel(t.Context())
 	var r *replica.Replica
 	r = open(store, func(c *replica.Config) {
 		c.Confirmed = func(announce.Hint) {
-			if r.Current() == nil || replica.Settled(r) == r.Current() {
+			end()
+			if r.Current() == nil {
 				t.Error("the state is settled before it can be asked")
 			}
 		}
 	})
-	first := refresh(t, r, a.last())
-	if replica.Settled(r) != first {
-		t.Error("the first state is not settled")
+	if err := r.Refresh(ctx); err != nil {
+		t.Fatal(err)
 	}
-	a.grow(1)
-	if refresh(t, r, a.last()) == first || replica.Settled(r) != first {
-		t.Error("a state that a delta led to is settled")
+	first := r.Current()
+	if !replica.Raw(first) {
+		t.Error("the state is settled though ctx has ended")
+	}
+	if refresh(t, r, a.last()); replica.Raw(first) {
+		t.Error("the first state is not settled")
 	}
 	b.grow(3)
 	store.set(b.store)
-	if now := refresh(t, r, b.last()); replica.Settled(r) != now {
+	if now := refresh(t, r, b.last()); replica.Raw(now) {
 		t.Error("the state of another store is not settled")
+	}
+	old, err := open(a.store, nil).At(t.Context(), a.versions[0])
+	if err != nil || replica.Raw(old) {
+		t.Errorf("the state of an old version is not settled, error %v", err)
 	}
 }

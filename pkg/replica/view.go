@@ -1,9 +1,11 @@
 package replica
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/dataset"
@@ -28,7 +30,7 @@ type View struct {
 	// Index finds records of the root type by key.
 	Index *index.Unique
 
-	raw bool // the state was read from a snapshot: a replica settles it
+	raw atomic.Bool // a replica has to settle the state
 }
 
 // NewView returns the view of a version that is not in a store yet. Its
@@ -71,7 +73,7 @@ func (d Declared) newView(at Point, s *state.State, mapping *protomap.Mapping, b
 		if s, err = d.withIndexes(s.WithIndex(primaryIndex, x)); err != nil {
 			return nil, err
 		}
-		v.raw = true
+		v.raw.Store(true)
 	}
 	v.State, v.Index = s, x
 	return v, nil
@@ -130,3 +132,14 @@ func (v *View) JSON(r state.Record) ([]byte, error) { return v.Mapping.JSON(r) }
 
 // primaryIndex is the name of the index over the root type's key.
 const primaryIndex = "primary"
+
+// settle settles the state, once, if it was read from a snapshot.
+func (v *View) settle(ctx context.Context) {
+	if v == nil || !v.raw.Load() {
+		return
+	}
+	v.State.Settle(ctx)
+	if ctx.Err() == nil {
+		v.raw.Store(false)
+	}
+}

@@ -18,7 +18,7 @@ import (
 const tagIllFormed = 9
 
 // A Hasher computes content hashes of the records of one state. It remembers
-// those of records that others can refer to, in 37 bytes each; Checksum and Next
+// those of records that others can refer to, in 37 to 66 bytes each; Checksum and Next
 // forget the ones that were hardly asked for again. It is for one goroutine.
 type Hasher struct {
 	state *State
@@ -33,8 +33,9 @@ type Hasher struct {
 	asked, then []hashedRecord // scratch of ask
 }
 
-// memoUse is how often a hash was asked for that was known, or was not.
-type memoUse struct{ hits, misses int }
+// memoUse is how often a hash was asked for that was known, or was not, while so many
+// records of the checksum's types were hashed.
+type memoUse struct{ hits, misses, records int }
 
 // hardly says whether less than every second hash was asked for again: they are not
 // worth their memory.
@@ -58,7 +59,7 @@ type typeHasher struct {
 	parts  [2]*typeHasher
 	memo   *memo   // nil if no type refers to this one
 	once   bool    // while a whole state is hashed: each hash is asked for once, mostly
-	few    float64 // misses for each record of the checksum's types, last time; 0 if hashes are asked for again
+	few    float64 // misses for each record of the checksum's types that was hashed; 0 if hashes are asked for again
 }
 
 // advance makes h a Hasher of to, to which the changes lead from its state.
@@ -82,13 +83,13 @@ func (h *Hasher) advance(to *State, changes Changes) {
 // are hardly asked for again.
 func (h *Hasher) remember(n int) {
 	for _, th := range h.types {
-		few := int(th.few * float64(n))
+		few := th.few * float64(n)
 		switch {
-		case th.few == 0:
-		case few > int(th.t.Max())/many:
-			th.memo.useChunks(th.t.Max())
+		case few == 0:
+		case few > float64(th.t.Max())/many:
+			th.memo.useChunks()
 		default:
-			th.memo.useTable(few)
+			th.memo.useTable(int(few))
 		}
 	}
 }
@@ -96,20 +97,21 @@ func (h *Hasher) remember(n int) {
 // forget forgets the hashes that were hardly asked for again, when n records have
 // been hashed.
 func (h *Hasher) forget(n int) {
-	if n == 0 {
-		return
-	}
 	for _, th := range h.types {
-		use := h.uses[th.number]
+		use := &h.uses[th.number]
+		use.records += n
 		switch {
-		case th.memo == nil || use == memoUse{}:
+		case th.memo == nil || use.records == 0:
 		case use.hardly():
-			th.few = float64(use.misses) / float64(n)
+			th.few = float64(use.misses) / float64(use.records)
 			th.memo.useTable(0)
-			h.uses[th.number] = memoUse{}
+			*use = memoUse{}
+		case th.few > 0 && use.hits == 0:
+			th.memo.useTable(0) // nobody asked
+			*use = memoUse{}
 		case th.few > 0:
 			th.few = 0
-			th.memo.useChunks(th.t.Max())
+			th.memo.useChunks()
 		}
 	}
 }
@@ -190,7 +192,7 @@ func (h *Hasher) sumType(t *typeHasher) (dataset.Digest, error) {
 	for _, th := range h.types {
 		use, was := h.uses[th.number], before[th.number]
 		asked := use.hits + use.misses - was.hits - was.misses
-		th.once = n < len(list) && float64(asked)/float64(n)*float64(len(list)) < 2*float64(th.t.Len())
+		th.once = n < len(list) && use.misses < th.t.Len() && float64(asked)/float64(n)*float64(len(list)) < 2*float64(th.t.Len())
 	}
 	rest, err := h.sumAll(t, list[n:])
 	for _, th := range h.types {
@@ -281,7 +283,7 @@ func (h *Hasher) sum(t *typeHasher, o Ordinal, depth int) (dataset.Digest, uint8
 			return sum, height, nil
 		}
 		use.misses++
-		keep = !t.once
+		keep = !t.once || use.misses > t.t.Len() // else what was no trial could take for ever
 	}
 	r := hashedRecord{t, o}
 	if slices.Contains(h.path, r) {

@@ -8,11 +8,11 @@ import (
 )
 
 // memo is what is known of the records of one type, by ordinal: of any of them in
-// chunks, or of a few in a table. Any number of goroutines may look and keep at the
-// same time; all else is for one alone.
+// chunks, or of a few in a table, and in chunks what that refuses. Any number of
+// goroutines may look and keep at the same time; all else is for one alone.
 type memo struct {
 	mids  []atomic.Pointer[memoMid]
-	table memoTable // nil if what is known is in chunks
+	table memoTable // empty if all is in chunks
 }
 
 // memoMid is what is known of memoSize<<memoShift ordinals.
@@ -35,9 +35,6 @@ type memoChunk struct {
 
 // grow makes room for ordinals up to the greatest.
 func (m *memo) grow(greatest Ordinal) {
-	if m.table != nil {
-		return
-	}
 	if n := int(greatest>>memoShift)/memoSize + 1; n > len(m.mids) {
 		mids := make([]atomic.Pointer[memoMid], n+n/8)
 		for i := range m.mids {
@@ -48,14 +45,16 @@ func (m *memo) grow(greatest Ordinal) {
 }
 
 // useTable forgets everything and makes room for what will be known of about n
-// ordinals, and of no more.
-func (m *memo) useTable(n int) { m.mids, m.table = nil, newMemoTable(n) }
+// ordinals.
+func (m *memo) useTable(n int) {
+	clear(m.mids)
+	m.table = newMemoTable(n)
+}
 
-// useChunks forgets everything and makes room for what will be known of ordinals up to
-// the greatest.
-func (m *memo) useChunks(greatest Ordinal) {
-	m.mids, m.table = nil, nil
-	m.grow(greatest)
+// useChunks forgets everything; chunks take what will be known.
+func (m *memo) useChunks() {
+	clear(m.mids)
+	m.table = nil
 }
 
 // chunk returns the chunk of o, nil if there is none.
@@ -94,8 +93,10 @@ func orNew[T any](p *atomic.Pointer[T], begin func(*T)) *T {
 
 // find returns the hash and height of record o, if they are known.
 func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
-	if m.table != nil {
-		return m.table.find(o)
+	if len(m.table) > 0 {
+		if sum, height, ok = m.table.find(o); ok {
+			return sum, height, true
+		}
 	}
 	c, at := m.chunk(o), o%memoLen
 	if c == nil || c.marks.Load()>>at&1 == 0 {
@@ -106,8 +107,8 @@ func (m *memo) find(o Ordinal) (sum dataset.Digest, height uint8, ok bool) {
 
 // known says whether the hash of o is known.
 func (m *memo) known(o Ordinal) bool {
-	if m.table != nil {
-		return m.table.known(o)
+	if len(m.table) > 0 && m.table.known(o) {
+		return true
 	}
 	c := m.chunk(o)
 	return c != nil && c.marks.Load()>>(o%memoLen)&1 != 0
@@ -115,8 +116,7 @@ func (m *memo) known(o Ordinal) bool {
 
 // keep makes the hash and height of record o known, if nobody else does.
 func (m *memo) keep(o Ordinal, sum dataset.Digest, height uint8) {
-	if m.table != nil {
-		m.table.keep(o, sum, height)
+	if len(m.table) > 0 && m.table.keep(o, sum, height) {
 		return
 	}
 	c, at := m.chunkFor(o), o%memoLen
@@ -130,9 +130,8 @@ func (m *memo) keep(o Ordinal, sum dataset.Digest, height uint8) {
 
 // ask asks for the memory of what is known of o.
 func (m *memo) ask(o Ordinal) {
-	if m.table != nil {
+	if len(m.table) > 0 {
 		m.table.ask(o)
-		return
 	}
 	if c := m.chunk(o); c != nil {
 		prefetch.Of(&c.marks)
@@ -143,9 +142,8 @@ func (m *memo) ask(o Ordinal) {
 // forget drops what is known of the ordinals.
 func (m *memo) forget(list []Ordinal) {
 	for _, o := range list {
-		if m.table != nil {
+		if len(m.table) > 0 {
 			m.table.forget(o)
-			continue
 		}
 		if c := m.chunk(o); c != nil {
 			at := o % memoLen

@@ -9,8 +9,7 @@ import (
 )
 
 // memoTable is what is known of a few records of one type, wherever their ordinals
-// are. It holds about as many as it was made for: of what finds no slot nothing is
-// known. Any number of goroutines may look and keep at the same time.
+// are. It holds about as many as it was made for, and refuses what finds no slot. Any number of goroutines may look and keep at the same time.
 type memoTable []memoSlot
 
 // memoSlot holds what is known of one ordinal.
@@ -86,13 +85,17 @@ func (t memoTable) known(o Ordinal) bool {
 	return s != nil && s.state.Load() == slotKnown
 }
 
-func (t memoTable) keep(o Ordinal, sum dataset.Digest, height uint8) {
+// keep is false if there is no slot for o, and never will be.
+func (t memoTable) keep(o Ordinal, sum dataset.Digest, height uint8) bool {
 	s := t.slotFor(o)
-	if s == nil || !s.state.CompareAndSwap(slotEmpty, slotTaken) {
-		return
+	if s == nil {
+		return false
 	}
-	s.sum, s.height = sum, height
-	s.state.Store(slotKnown)
+	if s.state.CompareAndSwap(slotEmpty, slotTaken) {
+		s.sum, s.height = sum, height
+		s.state.Store(slotKnown)
+	}
+	return true
 }
 
 func (t memoTable) ask(o Ordinal) {
