@@ -20,10 +20,10 @@ func TestSettle(t *testing.T) {
 	var r *replica.Replica
 	r = open(store, func(c *replica.Config) {
 		c.Confirmed = func(announce.Hint) {
-			end()
-			if r.Current() == nil {
+			if v := r.Current(); v == nil || !replica.Raw(v) {
 				t.Error("the state is settled before it can be asked")
 			}
+			end()
 		}
 	})
 	if err := r.Refresh(ctx); err != nil {

@@ -142,27 +142,14 @@ func TestHasherRemembers(t *testing.T) {
 // listsVersion makes a version of records with a list of numbers each.
 func listsVersion(t *testing.T, base *state.State, schemas []*state.Schema, lists [][]int32) *state.State {
 	t.Helper()
-	b, err := state.NewBuilder(base, schemas)
-	if err != nil {
-		t.Fatal(err)
-	}
-	must := func(o state.Ordinal, err error) state.Ordinal {
-		if err != nil {
-			t.Fatal(err)
+	return versionOf(t, base, schemas, func(b *state.Builder, must func(state.Ordinal, error) state.Ordinal) {
+		for id, list := range lists {
+			var elements []state.Ordinal
+			for _, n := range list {
+				elements = append(elements, must(b.AddObject("E", []state.Value{state.IntValue(n)})))
+			}
+			l := must(b.AddList("L", elements))
+			must(b.AddObject("T", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(l)}))
 		}
-		return o
-	}
-	for id, list := range lists {
-		var elements []state.Ordinal
-		for _, n := range list {
-			elements = append(elements, must(b.AddObject("E", []state.Value{state.IntValue(n)})))
-		}
-		l := must(b.AddList("L", elements))
-		must(b.AddObject("T", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(l)}))
-	}
-	s, err := b.Finish(state.Header{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	})
 }

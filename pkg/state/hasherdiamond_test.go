@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state"
 )
 
-// Hashes of records that lead to each other by two ways each: nobody lives to see them
-// if what is known is not remembered.
+// diamondDepth is how long a chain of records is of which each names the next one twice:
+// there are 2^60 ways to its end, so a hash that is not remembered is never there.
 const diamondDepth = 60
 
 // TestHasherOfDiamonds hashes a chain of records that are named twice each, when
@@ -55,31 +55,18 @@ func TestHasherOfDiamonds(t *testing.T) {
 // of some that lead to a chain.
 func diamondsVersion(t *testing.T, base *state.State, schemas []*state.Schema, diamonds int) *state.State {
 	t.Helper()
-	b, err := state.NewBuilder(base, schemas)
-	if err != nil {
-		t.Fatal(err)
-	}
-	must := func(o state.Ordinal, err error) state.Ordinal {
-		if err != nil {
-			t.Fatal(err)
+	return versionOf(t, base, schemas, func(b *state.Builder, must func(state.Ordinal, error) state.Ordinal) {
+		null := state.Null()
+		for id := range int32(2000) {
+			n := must(b.AddObject("N", []state.Value{state.IntValue(id), null, null}))
+			must(b.AddObject("T", []state.Value{state.IntValue(id), state.ReferenceValue(n)}))
 		}
-		return o
-	}
-	null := state.Null()
-	for id := range int32(2000) {
-		n := must(b.AddObject("N", []state.Value{state.IntValue(id), null, null}))
-		must(b.AddObject("T", []state.Value{state.IntValue(id), state.ReferenceValue(n)}))
-	}
-	for k := range int32(diamonds) {
-		n := must(b.AddObject("N", []state.Value{state.IntValue(-1 - k), null, null}))
-		for range diamondDepth {
-			n = must(b.AddObject("N", []state.Value{state.IntValue(0), state.ReferenceValue(n), state.ReferenceValue(n)}))
+		for k := range int32(diamonds) {
+			n := must(b.AddObject("N", []state.Value{state.IntValue(-1 - k), null, null}))
+			for range diamondDepth {
+				n = must(b.AddObject("N", []state.Value{state.IntValue(0), state.ReferenceValue(n), state.ReferenceValue(n)}))
+			}
+			must(b.AddObject("T", []state.Value{state.IntValue(-1 - k), state.ReferenceValue(n)}))
 		}
-		must(b.AddObject("T", []state.Value{state.IntValue(-1 - k), state.ReferenceValue(n)}))
-	}
-	s, err := b.Finish(state.Header{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	})
 }

@@ -44,29 +44,37 @@ func TestHasherInParallel(t *testing.T) {
 // hashedVersion makes a version of n records, of which most are new.
 func hashedVersion(t *testing.T, base *state.State, schemas []*state.Schema, r *rand.Rand, n int) *state.State {
 	t.Helper()
+	return versionOf(t, base, schemas, func(b *state.Builder, must func(state.Ordinal, error) state.Ordinal) {
+		for id := range n {
+			var list []state.Ordinal
+			for range r.IntN(5) {
+				list = append(list, must(b.AddObject("E", []state.Value{state.IntValue(r.Int32N(2000))})))
+			}
+			l, set := must(b.AddList("L", list)), must(b.AddSet("S", list))
+			var entries []state.Entry
+			if len(list) > 0 {
+				entries = append(entries, state.Entry{Key: list[0], Value: l})
+			}
+			m := must(b.AddMap("M", entries))
+			must(b.AddObject("T", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(l), state.ReferenceValue(set), state.ReferenceValue(m)}))
+		}
+	})
+}
+
+// versionOf makes a version of what fill adds; must fails the test if a record cannot be
+// added.
+func versionOf(t *testing.T, base *state.State, schemas []*state.Schema, fill func(b *state.Builder, must func(state.Ordinal, error) state.Ordinal)) *state.State {
+	t.Helper()
 	b, err := state.NewBuilder(base, schemas)
 	if err != nil {
 		t.Fatal(err)
 	}
-	must := func(o state.Ordinal, err error) state.Ordinal {
+	fill(b, func(o state.Ordinal, err error) state.Ordinal {
 		if err != nil {
 			t.Fatal(err)
 		}
 		return o
-	}
-	for id := range n {
-		var list []state.Ordinal
-		for range r.IntN(5) {
-			list = append(list, must(b.AddObject("E", []state.Value{state.IntValue(r.Int32N(2000))})))
-		}
-		l, set := must(b.AddList("L", list)), must(b.AddSet("S", list))
-		var entries []state.Entry
-		if len(list) > 0 {
-			entries = append(entries, state.Entry{Key: list[0], Value: l})
-		}
-		m := must(b.AddMap("M", entries))
-		must(b.AddObject("T", []state.Value{state.IntValue(int32(id)), state.ReferenceValue(l), state.ReferenceValue(set), state.ReferenceValue(m)}))
-	}
+	})
 	s, err := b.Finish(state.Header{})
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,8 @@ import (
 )
 
 // memoTable is what is known of a few records of one type, wherever their ordinals
-// are. It holds about as many as it was made for, and refuses what finds no slot. Any number of goroutines may look and keep at the same time.
+// are. It holds about as many as it was made for, and refuses what finds no slot. Any
+// number of goroutines may look and keep at the same time.
 type memoTable []memoSlot
 
 // memoSlot holds what is known of one ordinal.

@@ -2,6 +2,7 @@ package hugepage
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"testing"
 )
@@ -33,6 +34,11 @@ func TestCollapse(t *testing.T) {
 	r.Add(nil)
 	r.Add(b[:2*Bytes])
 	r.Add(b[2*Bytes:])
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if n := r.Collapse(ended); n != 0 {
+		t.Errorf("%d bytes are in huge pages after the context has ended", n)
+	}
 	n, most := r.Collapse(t.Context()), int64(5*Bytes)
 	t.Logf("%d of %d bytes are in huge pages", n, most)
 	if n < 0 || n > most || n%Bytes != 0 {
