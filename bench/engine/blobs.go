@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/holdfast-data/holdfast/pkg/blob"
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/index"
 )
@@ -97,11 +98,21 @@ func (f *folder) load(root string) (*state.State, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := state.ReadSnapshotFrom(in, info.Size(), nil)
+	s, err := readSnapshot(in, info.Size())
 	if err != nil {
 		return nil, err
 	}
 	return withKeys(s, root)
+}
+
+// readSnapshot reads a snapshot as a replica does that has it in a file.
+func readSnapshot(in *os.File, size int64) (*state.State, error) {
+	data, unmap, ok := blob.MapFile(in, size)
+	if !ok {
+		return state.ReadSnapshotFrom(in, size, nil)
+	}
+	defer unmap()
+	return state.ReadSnapshotMapped(data, nil)
 }
 
 func withKeys(s *state.State, root string) (*state.State, error) {

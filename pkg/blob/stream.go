@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 )
 
 // Streamer is what a store may offer so that large bytes need not be in memory as
@@ -81,4 +82,33 @@ func (v *verified) end() error {
 		return fmt.Errorf("read %s: %w: %d bytes with digest %s instead of %s", v.key, ErrDigest, v.want.Size, got.Digest, v.want.Digest)
 	}
 	return io.EOF
+}
+
+// Map is MapFile of the bytes of a reader that [Stream] returned, if they are a whole
+// file. The reader is not moved: it must be read to its end, too, which says whether they
+// are right.
+func Map(r io.ReadCloser) (data []byte, unmap func(), ok bool) {
+	v, ok := r.(*verified)
+	if !ok {
+		return nil, nil, false
+	}
+	f, ok := v.ReadCloser.(*os.File)
+	if !ok {
+		return nil, nil, false
+	}
+	return MapFile(f, v.want.Size)
+}
+
+// End reads what a reader that [Stream] returned has left. It fails unless all of its
+// bytes are right.
+func End(r io.Reader) error {
+	buffer := make([]byte, 256<<10)
+	for {
+		switch _, err := r.Read(buffer); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -395,9 +394,16 @@ func (c *Catalog) decodeSnapshot(ctx context.Context, key string, ref blob.Ref) 
 		return nil, err, nil
 	}
 	defer r.Close()
-	s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
-	_, unread = io.Copy(io.Discard, r) // to its end, which says whether all of it is right
-	return s, unread, err
+	data, unmap, ok := blob.Map(r)
+	if !ok {
+		s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
+		return s, blob.End(r), err
+	}
+	defer unmap()
+	end := make(chan error, 1)
+	go func() { end <- blob.End(r) }()
+	s, err = state.ReadSnapshotMapped(data, c.declared.Filter)
+	return s, <-end, err
 }
 
 // count counts a failure to read a blob, or its end, and returns the error: with

@@ -293,8 +293,7 @@ func (a *annotator) objects(f *frame, s *shard) {
 		widths = append(widths, fmt.Sprintf("%s %d", field.Name, w))
 	}
 	a.note("bits of each field: %s", strings.Join(widths, ", "))
-	s.rowWords = a.r.Array()
-	s.rows = s.rowWords.Turn()
+	s.rows = a.r.Array()
 	a.note("%d records of %d bits in %d words", s.entries, s.recordBits, s.rows.Bits()/64)
 	for _, field := range f.schema.Fields {
 		b := a.r.Bytes(a.r.Vlong())
@@ -319,10 +318,9 @@ func (a *annotator) collections(f *frame, s *shard) {
 	}
 	total := a.r.Vlong()
 	a.note("%d elements or buckets", total)
-	s.rowWords = a.r.Array()
-	s.rows = s.rowWords.Turn()
+	s.rows = a.r.Array()
 	a.note("%d pointers and sizes in %d words", s.entries, s.rows.Bits()/64)
-	s.items = a.r.Array().Turn()
+	s.items = a.r.Array()
 	a.note("elements or buckets in %d words", s.items.Bits()/64)
 	s.checkRows(a.r, uint64(s.pointerBits+s.sizeBits))
 }
@@ -417,17 +415,17 @@ func (a *annotator) populated() {
 		a.r.Fail("count of populated words %d is negative", words)
 		return
 	}
-	list := a.r.Words(uint64(words)).Turn()
+	list := a.r.Words(uint64(words))
 	if list.Bits() == 0 {
 		return
 	}
 	var some []string
 	n := 0
-	for w := uint64(0); w < list.Bits(); w += 64 {
-		word := list.At(w, 64)
+	for w := range int(list.Bits() / 64) {
+		word := list.Word(w)
 		n += bits.OnesCount64(word)
 		for ; word != 0 && len(some) <= annotateList; word &= word - 1 {
-			some = append(some, fmt.Sprint(w+uint64(bits.TrailingZeros64(word))))
+			some = append(some, fmt.Sprint(w*64+bits.TrailingZeros64(word)))
 		}
 	}
 	if len(some) > annotateList {

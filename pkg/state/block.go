@@ -14,10 +14,11 @@ const maxBlock = 16 * pageSize
 // each field shard by shard, because that is how they lie in a blob.
 type block struct {
 	n      int
-	shards []int32  // of each record
-	at     []uint64 // which entry of its shard each record is, unless the block is dealt
-	nums   [][]uint64
-	spans  []spans // by field; of a collection one, for its entries
+	shards []int32    // of each record
+	at     []uint64   // which entry of its shard each record is, unless the block is dealt
+	nums   [][]uint64 // by field, and so are texts
+	texts  []texts
+	spans  spans // of a collection's entries
 
 	groups []group
 	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
@@ -35,42 +36,59 @@ type group struct {
 	at     []uint64 // entries of the shard
 }
 
-// spans is where values of records lie in the data of their shards.
-type spans struct {
-	start, end []uint64
-	kind       []uint8
+// texts is the values of a STRING or BYTES field, where they are in the blob.
+type texts struct {
+	values [][]byte
+	kind   []uint8 // of each
+	kinds  uint8   // of all together
 }
 
-// Kinds of a STRING's or BYTES' span.
+// Kinds of a value that a page does not have as it is in the blob.
 const (
-	spanNull  = 1
-	spanPlain = 2 // the bytes are those of a page
+	textNull = 1
+	textWide = 2 // not ASCII
 )
+
+func (t *texts) set(k uint16, value []byte, kind uint8) {
+	t.values[k], t.kind[k] = value, kind
+	t.kinds |= kind
+}
+
+// markWide marks which values of a group are not ASCII.
+func (t *texts) markWide(g group) {
+	for _, k := range g.record {
+		if !wire.IsASCII(t.values[k]) {
+			t.kind[k] = textWide
+			t.kinds |= textWide
+		}
+	}
+}
+
+// spans is where the entries of collections lie in the data of their shards.
+type spans struct {
+	start, end []uint64
+}
 
 // newBlock returns a block for records of a frame with that schema.
 func newBlock(s *Schema, fields []int, most int) *block {
 	b := &block{
 		shards: make([]int32, most), at: make([]uint64, most),
 		order: make([]uint16, most), sorted: make([]uint64, most), read: make([]uint64, most),
-		nums: make([][]uint64, len(fields)), spans: make([]spans, max(1, len(fields))),
+		nums: make([][]uint64, len(fields)), texts: make([]texts, len(fields)),
 	}
 	for f, src := range fields {
 		switch {
 		case src < 0:
 		case s.Fields[src].Type.variable():
-			b.spans[f] = newSpans(most)
+			b.texts[f] = texts{values: make([][]byte, most), kind: make([]uint8, most)}
 		default:
 			b.nums[f] = make([]uint64, most)
 		}
 	}
 	if s.Kind != Object {
-		b.spans[0] = newSpans(most)
+		b.spans = spans{make([]uint64, most), make([]uint64, most)}
 	}
 	return b
-}
-
-func newSpans(n int) spans {
-	return spans{make([]uint64, n), make([]uint64, n), make([]uint8, n)}
 }
 
 // addAll adds the records that have the ordinals from first on, of that many
@@ -172,30 +190,3 @@ var identity = func() (order [maxBlock]uint16) {
 	}
 	return order
 }()
-
-func (s *spans) mark(records []uint16, kind uint8) {
-	for _, k := range records {
-		s.kind[k] |= kind
-	}
-}
-
-// markPlain marks which values of a group are ASCII, and so the same in blobs and
-// pages.
-func (s *spans) markPlain(g group, data []byte) {
-	for i := 0; i < len(g.record); {
-		k := g.record[i]
-		n := i + 1
-		if s.kind[k] == spanNull {
-			i = n
-			continue
-		}
-		end := s.end[k]
-		for ; n < len(g.record) && s.kind[g.record[n]] != spanNull && s.start[g.record[n]] == end; n++ {
-			end = s.end[g.record[n]]
-		}
-		if wire.IsASCII(data[s.start[k]:end]) {
-			s.mark(g.record[i:n], spanPlain)
-		}
-		i = n
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	mathbits "math/bits"
+	"slices"
 	"sync/atomic"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
@@ -50,6 +51,10 @@ type decoder struct {
 	trail  trail
 	block  *block
 
+	rows  []wirebits.Words // by shard: of the block's records
+	items []wirebits.Words // by shard: all, of those of which a block's are not together
+	room  []byte           // of rows, and of what entries are read from
+
 	elements, values wirebits.Runs // scratch: of a page's collections
 }
 
@@ -86,16 +91,16 @@ func newUsage(f *frame) []usage {
 
 // clone returns a decoder of the same frame that has decoded nothing.
 func (d *decoder) clone() *decoder {
-	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f), trail: newTrail(d.f)}
+	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f), trail: newTrail(d.f), rows: make([]wirebits.Words, len(d.f.shards))}
 	if d.f.schema.Kind != Object {
-		c.readEntries()
+		c.makeRuns()
 	}
 	return c
 }
 
 // forget drops what only decoding needs.
 func (d *decoder) forget() {
-	d.block, d.elements, d.values = nil, wirebits.Runs{}, wirebits.Runs{}
+	d.block, d.rows, d.items, d.room, d.elements, d.values = nil, nil, nil, nil, wirebits.Runs{}, wirebits.Runs{}
 }
 
 // decoderBytes returns about how much memory a decoder takes.
@@ -170,9 +175,21 @@ func (d *decoder) nextAll(first Ordinal) bool {
 // group sorts the records of the block by shard.
 func (d *decoder) group() { d.block.group(len(d.f.shards)) }
 
+// open turns the rows of the block's records, and of a shard's first one the row
+// before, which says where that begins.
+func (d *decoder) open() {
+	d.room = d.room[:0]
+	for _, g := range d.block.groups {
+		s := &d.f.shards[g.shard]
+		from, to := max(g.at[0], 1)-1, g.at[len(g.at)-1]+1
+		d.rows[g.shard], d.room = s.rows.Window(d.room, from*s.rowBits(), to*s.rowBits())
+	}
+}
+
 // decode decodes the records of the block, as far as they have a fixed size;
 // set does the rest.
 func (d *decoder) decode() error {
+	d.open()
 	if d.f.schema.Kind != Object {
 		return d.decodeEntrySpans()
 	}
@@ -184,7 +201,7 @@ func (d *decoder) decode() error {
 		}
 		var err error
 		if t := d.f.schema.Fields[src].Type; t.variable() {
-			err = d.decodeTextSpans(f, src)
+			err = d.decodeTexts(f, src)
 		} else {
 			free += d.widthless(src)
 			err = d.decodeNumbers(f, src, t)
@@ -225,13 +242,18 @@ func (d *decoder) decodeNumbers(f, src int, t FieldType) error {
 		if whole != 0 && w != whole {
 			return d.f.corrupt("field %s has numbers of %d bits, which no %v has", d.f.schema.Fields[src].Name, w, t)
 		}
-		add := uint64(1) // in pages null is 0, in blobs it is all ones
+		read := d.block.read[:len(g.at)]
+		d.rows[g.shard].Gather(read, g.at, s.recordBits, s.starts[src], w)
+		mask, add := wirebits.Mask(w), uint64(1) // in pages null is 0, in blobs it is all ones
 		if whole != 0 {
 			add = 0
+		} else if mask-1 > most {
+			if i := slices.IndexFunc(read, func(x uint64) bool { return x > most && x < mask }); i >= 0 {
+				return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, read[i], w, t)
+			}
 		}
-		greatest := s.rows.Scatter(nums, g.record, g.at, s.recordBits, s.starts[src], w, add)
-		if whole == 0 && most != math.MaxUint64 && greatest > most+1 {
-			return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, greatest-1, w, t)
+		for i, k := range g.record {
+			nums[k] = (read[i] + add) & mask
 		}
 	}
 	return nil
@@ -255,17 +277,17 @@ func numberLimits(t FieldType) (most uint64, whole int) {
 	return math.MaxUint64, 0
 }
 
-// decodeTextSpans sets where the values of STRING or BYTES field f of the block
-// lie.
-func (d *decoder) decodeTextSpans(f, src int) error {
+// decodeTexts sets the values of STRING or BYTES field f of the block.
+func (d *decoder) decodeTexts(f, src int) error {
 	t := d.f.schema.Fields[src]
+	texts := &d.block.texts[f]
+	texts.kinds = 0
 	for _, g := range d.block.groups {
 		s := &d.f.shards[g.shard]
 		if s.widths[src] == 0 {
 			return d.f.corrupt("field %s has width 0", t.Name)
 		}
-		spans := &d.block.spans[f]
-		n, err := d.textSpans(spans, g, s, src)
+		n, err := d.groupTexts(texts, g, s, src)
 		if err != nil {
 			return err
 		}
@@ -274,47 +296,44 @@ func (d *decoder) decodeTextSpans(f, src int) error {
 				return d.f.corrupt("values of field %s overlap", t.Name)
 			}
 		}
-		if t.Type == String {
-			spans.markPlain(g, s.ranges[src])
-		} else {
-			spans.mark(g.record, spanPlain)
-		}
 	}
 	return nil
 }
 
-// textSpans sets the spans of a group and returns how many bytes they are.
-func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64, err error) {
-	w, all := s.widths[src], uint64(len(s.ranges[src]))
-	mask := wirebits.Mask(w - 1) // the highest bit says null
-	first, start, next := uint64(0), uint64(0), uint64(0)
+// groupTexts sets the values of a group and returns how many bytes they are.
+func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (n uint64, err error) {
+	w, data := s.widths[src], s.ranges[src]
+	all, mask := uint64(len(data)), wirebits.Mask(w-1) // the highest bit says null
+	first, start, next, straight := uint64(0), uint64(0), uint64(0), true
 	var passed *values
 	if d.trail != nil {
 		passed = &d.trail[g.shard].ranges[src]
 	}
-	read := d.block.read[:len(g.at)]
-	s.rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
+	rows, read := d.rows[g.shard], d.block.read[:len(g.at)]
+	rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
 	for i, x := range read {
 		k, e := g.record[i], g.at[i]
 		if e != next { // else it begins where the one before ends
 			before := start
-			start = s.rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
+			start = rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
 			if i == 0 {
 				first = start
-			} else if passed != nil && start != before {
-				return 0, d.outOfOrder()
+			} else if start != before {
+				if straight = false; passed != nil {
+					return 0, d.outOfOrder()
+				}
 			}
 		}
 		end := x & mask
 		next = e + 1
-		spans.kind[k] = 0
 		if start > all || end > all || start > end && (x == end || passed != nil) { // nothing says that a null has no bytes
 			return 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
 		}
 		if x != end {
-			spans.kind[k] = spanNull
+			texts.set(k, nil, textNull)
+			straight = straight && start <= end
 		} else {
-			spans.start[k], spans.end[k] = start, end
+			texts.set(k, data[start:end], 0)
 			n += end - start
 		}
 		start = end
@@ -324,6 +343,9 @@ func (d *decoder) textSpans(spans *spans, g group, s *shard, src int) (n uint64,
 			return 0, d.outOfOrder()
 		}
 		passed.pass(first, start)
+	}
+	if d.f.schema.Fields[src].Type == String && !(straight && wire.IsASCII(data[first:start])) {
+		texts.markWide(g)
 	}
 	return n, nil
 }
@@ -341,7 +363,7 @@ func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
 				b.texts[f].setNull(mathbits.TrailingZeros16(m))
 			}
 		case t.variable():
-			d.setTexts(&b.texts[f], f, src, k, mask)
+			d.setTexts(&b.texts[f], f, k, mask)
 		case src < 0:
 			for m := mask; m != 0; m &= m - 1 {
 				b.nums[f][mathbits.TrailingZeros16(m)] = nullBits(t)
@@ -367,20 +389,23 @@ func setNumbers(b *pageBuilder, f int, src []uint64, mask uint16) {
 }
 
 // setTexts sets slots to values of a field, which stay in the blob if they are the
-// same there.
-func (d *decoder) setTexts(c *textColumn, f, src, k int, mask uint16) {
-	spans := &d.block.spans[f]
+// same there. If these are all of a page, it is given them where they are.
+func (d *decoder) setTexts(c *textColumn, f, k int, mask uint16) {
+	texts := &d.block.texts[f]
+	if mask == allSlots && texts.kinds == 0 {
+		c.values = (*[pageSize][]byte)(texts.values[k:])
+		return
+	}
 	for ; mask != 0; mask &= mask - 1 {
 		i := mathbits.TrailingZeros16(mask)
-		if kind := spans.kind[k]; kind&spanNull != 0 {
+		switch value := texts.values[k]; texts.kind[k] {
+		case textNull:
 			c.setNull(i)
-		} else {
-			value := d.f.shards[d.block.shards[k]].ranges[src][spans.start[k]:spans.end[k]]
-			if kind != spanPlain {
-				start := len(c.copies)
-				c.copies = wire.AppendText(c.copies, value)
-				value = c.copies[start:]
-			}
+		case textWide:
+			start := len(c.copies)
+			c.copies = wire.AppendText(c.copies, value)
+			c.values[i] = c.copies[start:]
+		default:
 			c.values[i] = value
 		}
 		k++

@@ -8,30 +8,65 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
-// readEntries says where entries of collections are read from.
-func (d *decoder) readEntries() {
-	elements, values := make([]wirebits.Source, len(d.f.shards)), make([]wirebits.Source, len(d.f.shards))
+// makeRuns says how entries of collections are read.
+func (d *decoder) makeRuns() {
+	n := len(d.f.shards)
+	elements, values := make([]wirebits.Source, n), make([]wirebits.Source, n)
 	for i := range d.f.shards {
 		s := &d.f.shards[i]
-		elements[i], values[i] = s.items.Source(s.itemBits(), s.elementBits), s.items.Source(s.itemBits(), s.valueBits)
+		elements[i], values[i] = wirebits.MakeSource(s.itemBits(), s.elementBits), wirebits.MakeSource(s.itemBits(), s.valueBits)
 	}
 	d.elements, d.values = wirebits.MakeRuns(elements), wirebits.MakeRuns(values)
 }
 
+// openEntries turns entries from one to before another of a shard, which n entries of
+// the block's records are between. Where there are far more than these, records lie in
+// another order than all writers lay them, and the whole array is turned once.
+func (d *decoder) openEntries(shard int, from, to, n uint64) {
+	s := &d.f.shards[shard]
+	bits := uint64(s.itemBits())
+	var entries wirebits.Words
+	if spread := (to - from) * bits; spread > mostSpread*(n*bits+1<<10) {
+		entries = d.allItems(shard)
+	} else {
+		entries, d.room = s.items.Window(d.room, from*bits, to*bits)
+	}
+	d.elements.Open(shard, entries)
+	if d.f.schema.Kind == Map {
+		d.values.Open(shard, entries)
+	}
+}
+
+// allItems returns the array of a shard's entries.
+func (d *decoder) allItems(shard int) wirebits.Words {
+	if d.items == nil {
+		d.items = make([]wirebits.Words, len(d.f.shards))
+	}
+	if d.items[shard].Bits() == 0 {
+		d.items[shard] = d.f.shards[shard].items.Turn()
+	}
+	return d.items[shard]
+}
+
+// mostSpread is how many times as much as the entries of a block's records are may lie
+// between the first and the last of them.
+const mostSpread = 4
+
 // decodeEntrySpans sets where the entries of the block's collections lie.
 func (d *decoder) decodeEntrySpans() error {
-	spans := &d.block.spans[0]
+	spans := &d.block.spans
 	for _, g := range d.block.groups {
 		s := &d.f.shards[g.shard]
 		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
-		read := d.block.read[:len(g.at)]
-		s.rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
+		rows, read := d.rows[g.shard], d.block.read[:len(g.at)]
+		rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
 		first, start, next, n := uint64(0), uint64(0), uint64(0), uint64(0)
+		least, most := uint64(math.MaxUint64), uint64(0)
 		for i, end := range read {
 			k, e := g.record[i], g.at[i]
 			if e != next {
 				before := start
-				start = s.rows.At((e-1)*rowBits, s.pointerBits)
+				start = rows.At((e-1)*rowBits, s.pointerBits)
 				if i == 0 {
 					first = start
 				} else if d.trail != nil && start != before {
@@ -43,6 +78,7 @@ func (d *decoder) decodeEntrySpans() error {
 			}
 			spans.start[k], spans.end[k] = start, end
 			n += end - start
+			least, most = min(least, start), max(most, end)
 			start, next = end, e+1
 		}
 		if d.trail != nil {
@@ -59,6 +95,7 @@ func (d *decoder) decodeEntrySpans() error {
 		if *used += n; itemBits > 0 && *used > s.most {
 			return d.f.corrupt("entries of records overlap")
 		}
+		d.openEntries(g.shard, least, most, n)
 	}
 	return nil
 }
@@ -66,7 +103,7 @@ func (d *decoder) decodeEntrySpans() error {
 // setEntries sets slots to the entries of collections, or to the buckets of their hash
 // tables that have one.
 func (d *decoder) setEntries(c *entryColumns, k int, mask uint16) error {
-	spans, shards := &d.block.spans[0], d.block.shards
+	spans, shards := &d.block.spans, d.block.shards
 	d.elements.Reset()
 	d.values.Reset()
 	first := len(c.parts[partElement])
@@ -120,7 +157,7 @@ func (d *decoder) compact(c *entryColumns, first, k int, mask uint16) error {
 			full += taken
 		}
 		c.start[slot], c.end[slot] = from, full
-		if err := d.checkTable(s, d.block.entry(k), len(table), full-from); err != nil {
+		if err := d.checkTable(d.block.shards[k], d.block.entry(k), len(table), full-from); err != nil {
 			return err
 		}
 		k++
@@ -131,9 +168,10 @@ func (d *decoder) compact(c *entryColumns, first, k int, mask uint16) error {
 
 // checkTable fails if the hash table of entry e of a shard, which has some buckets and
 // some entries in them, is not as the shard says.
-func (d *decoder) checkTable(s *shard, e uint64, buckets, full int) error {
+func (d *decoder) checkTable(shard int32, e uint64, buckets, full int) error {
+	s, rows := &d.f.shards[shard], d.rows[shard]
 	rowBits := uint64(s.pointerBits + s.sizeBits)
-	size := s.rows.At(e*rowBits+uint64(s.pointerBits), s.sizeBits)
+	size := rows.At(e*rowBits+uint64(s.pointerBits), s.sizeBits)
 	if size > wire.MaxTableEntries || uint64(buckets) != wire.TableSize(size) {
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, buckets)
 	}

@@ -38,11 +38,11 @@ func Trailing(data []byte, typeName string, passed uint64) error {
 		return err
 	}
 	f := frames[slices.IndexFunc(frames, func(f *frame) bool { return f.schema.Name == typeName })]
-	f.turn()
 	d, err := newDecoder(f, f.schema)
 	if err != nil {
 		return err
 	}
+	d = d.clone()
 	d.trail = make(trail, len(f.shards))
 	for i := range d.trail {
 		d.trail[i].items = values{stretch{passed, passed, true}, passed, passed}

@@ -17,7 +17,7 @@ const (
 )
 
 // A frame is one type of a blob, parsed but not decoded: its arrays are views
-// of the blob. Who decodes it turns it first.
+// of the blob.
 type frame struct {
 	schema  *Schema
 	shards  []shard
@@ -25,23 +25,18 @@ type frame struct {
 	offset  int                // where it begins, for errors
 	allow   *allowance         // shared by the frames of a blob
 	buffers [][]byte           // what the arrays are views of, if it is not the blob
-	pool    *scratch.Pool      // that they are from
-
-	populated wirebits.Words // live, turned
-}
-
-// turn turns the words of the frame, once.
-func (f *frame) turn() {
-	f.populated = f.live.Turn()
-	for i := range f.shards {
-		s := &f.shards[i]
-		s.rows, s.items = s.rowWords.Turn(), s.itemWords.Turn()
-	}
+	pool    *scratch.Pool      // that they are from, if there are any
+	passing bool               // what was decoded is given back at once
 }
 
 // free gives back the memory of a frame that nobody reads any more.
 func (f *frame) free() {
-	f.shards, f.populated = nil, wirebits.Words{}
+	for i := range f.shards {
+		if f.passing && f.pool == nil {
+			f.shards[i].release()
+		}
+	}
+	f.shards, f.live = nil, wirebits.BlobWords{}
 	for _, b := range f.buffers {
 		f.pool.Free(b)
 	}
@@ -64,11 +59,21 @@ type shard struct {
 	pointerBits, sizeBits, elementBits, valueBits int
 	most                                          uint64 // elements or buckets that items has room for, if they take any
 
-	rowWords  wirebits.BlobWords // OBJECT records, or pointers and sizes
-	itemWords wirebits.BlobWords // LIST elements, SET buckets, MAP entries
-
-	rows, items wirebits.Words // the same, turned
+	rows  wirebits.BlobWords // OBJECT records, or pointers and sizes
+	items wirebits.BlobWords // LIST elements, SET buckets, MAP entries
 }
+
+// release gives back the arrays, of a mapped file.
+func (s *shard) release() {
+	scratch.Release(s.rows.Bytes())
+	scratch.Release(s.items.Bytes())
+	for _, b := range s.ranges {
+		scratch.Release(b)
+	}
+}
+
+// rowBits returns how much of rows a record takes.
+func (s *shard) rowBits() uint64 { return s.recordBits + uint64(s.pointerBits+s.sizeBits) }
 
 // itemBits returns how much an element, bucket or entry takes.
 func (s *shard) itemBits() int { return s.elementBits + s.valueBits }
@@ -351,10 +356,10 @@ func (s *shard) read(r *wire.Reader, schema *Schema) {
 		r.Fail("elements of %d and %d bits are wider than 31", s.elementBits, s.valueBits)
 	}
 	r.Vlong() // total elements or buckets; the pointers say it too
-	s.rowWords = r.Array()
-	s.itemWords = r.Array()
+	s.rows = r.Array()
+	s.items = r.Array()
 	if n := uint64(s.elementBits + s.valueBits); n > 0 {
-		s.most = s.itemWords.Bits() / n
+		s.most = s.items.Bits() / n
 	}
 	s.checkRows(r, uint64(s.pointerBits+s.sizeBits))
 }
@@ -366,7 +371,7 @@ func (s *shard) readObject(r *wire.Reader, schema *Schema) {
 		s.widths = append(s.widths, w)
 		s.recordBits += uint64(w)
 	}
-	s.rowWords = r.Array()
+	s.rows = r.Array()
 	for range schema.Fields {
 		s.ranges = append(s.ranges, r.Bytes(r.Vlong()))
 	}
@@ -375,8 +380,8 @@ func (s *shard) readObject(r *wire.Reader, schema *Schema) {
 
 func (s *shard) checkRows(r *wire.Reader, rowBits uint64) {
 	hi, need := bits.Mul64(rowBits, uint64(s.entries))
-	if hi != 0 || need > s.rowWords.Bits() {
-		r.Fail("%d records of %d bits do not fit in %d bits", s.entries, rowBits, s.rowWords.Bits())
+	if hi != 0 || need > s.rows.Bits() {
+		r.Fail("%d records of %d bits do not fit in %d bits", s.entries, rowBits, s.rows.Bits())
 	}
 }
 
@@ -393,7 +398,7 @@ func readWidth(r *wire.Reader) int {
 func (f *frame) size() (n int64) {
 	for i := range f.shards {
 		s := &f.shards[i]
-		n += int64(s.rowWords.Bits()+s.itemWords.Bits()) / 8
+		n += int64(s.rows.Bits()+s.items.Bits()) / 8
 		for _, r := range s.ranges {
 			n += int64(len(r))
 		}

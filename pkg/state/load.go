@@ -42,7 +42,6 @@ const (
 
 // newTypeLoad divides a frame. Once stop is true, parts fail with errStopped.
 func newTypeLoad(f *frame, own loadedType, stop *atomic.Bool) (*typeLoad, error) {
-	f.turn()
 	d, err := newDecoder(f, own.schema)
 	if err != nil {
 		return nil, err
@@ -76,10 +75,10 @@ func (f *frame) parts(chunks int) int {
 // populatedWords returns how many words of populated bits are of ordinals. It fails
 // if there are any behind them.
 func (f *frame) populatedWords() (int, error) {
-	n := f.populated.Bits() / 64
+	n := f.live.Bits() / 64
 	const most = (MaxOrdinal + 1) / 64
 	for w := uint64(most); w < n; w++ {
-		if word := f.populated.At(w*64, 64); word != 0 {
+		if word := f.live.Word(int(w)); word != 0 {
 			return 0, f.corrupt("populated ordinal %d is above the greatest", w*64+uint64(bits.TrailingZeros64(word)))
 		}
 	}
@@ -149,7 +148,7 @@ func (l *typeLoad) empty() *Type {
 // type without records, of which a blob can have very many.
 func (l *typeLoad) hasRecords(p *loadPart) bool {
 	for w := p.from; w < p.to; w++ {
-		if l.frame.populated.At(uint64(w)*64, 64) != 0 {
+		if l.frame.live.Word(w) != 0 {
 			return true
 		}
 	}
@@ -166,7 +165,7 @@ func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
 	}
 	k := 0
 	for w := from; w < to; w++ {
-		word := l.frame.populated.At(uint64(w)*64, 64)
+		word := l.frame.live.Word(w)
 		for first := w * 64; word != 0; first += pageSize {
 			live := uint16(word)
 			word >>= pageSize
@@ -187,14 +186,14 @@ func (l *typeLoad) records(d *decoder, from, to int) error {
 	d.begin(maxBlock)
 	all := ^uint64(0)
 	for w := from; w < to; w++ {
-		all &= l.frame.populated.At(uint64(w)*64, 64)
+		all &= l.frame.live.Word(w)
 	}
 	if to-from == blockWords && all == ^uint64(0) && d.nextAll(Ordinal(from*64)) {
 		return nil
 	}
 	shift, mask := bits.TrailingZeros(uint(len(l.frame.shards))), int64(len(l.frame.shards)-1) // a power of two
 	for w := from; w < to; w++ {
-		for word := l.frame.populated.At(uint64(w)*64, 64); word != 0; word &= word - 1 {
+		for word := l.frame.live.Word(w); word != 0; word &= word - 1 {
 			o := int64(w*64 + bits.TrailingZeros64(word))
 			shard, entry := int(o&mask), o>>shift
 			if o > MaxOrdinal || entry > l.frame.shards[shard].max {

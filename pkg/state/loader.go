@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-data/holdfast/pkg/state/internal/mapped"
 )
 
 // A loader decodes the frames of a snapshot, with as many goroutines as there
@@ -14,6 +16,8 @@ import (
 // must.
 type loader struct {
 	loads   []*typeLoad
+	size    int64  // of the snapshot, in bytes
+	file    []byte // the snapshot, if it is a mapped file
 	work    errgroup.Group
 	ahead   int64 // how many bytes may wait while further frames are read
 	stopped atomic.Bool
@@ -33,10 +37,10 @@ var errStopped = errors.New("decoding has failed")
 // have something to decode while a large frame is read, and little beside the state.
 const aheadShare = 16
 
-// newLoader returns a loader of a snapshot of that many bytes. Whoever made it closes
-// it.
-func newLoader(size int64) *loader {
-	l := &loader{ahead: size / aheadShare}
+// newLoader returns a loader of a snapshot of that many bytes, which are there already
+// if they are mapped. Whoever made it closes it.
+func newLoader(size int64, file []byte) *loader {
+	l := &loader{size: size, file: file, ahead: size / aheadShare}
 	l.changed.L = &l.mu
 	for range runtime.GOMAXPROCS(0) {
 		l.work.Go(l.decode)
@@ -47,7 +51,7 @@ func newLoader(size int64) *loader {
 // decode decodes parts until there are no more.
 func (l *loader) decode() error {
 	for p := l.next(); p != nil; p = l.next() {
-		if err := p.of.load(p); err != nil {
+		if err := mapped.Guard(l.file, func() error { return p.of.load(p) }); err != nil {
 			l.stop()
 			return ignore(err, errStopped)
 		}
@@ -141,7 +145,7 @@ func (l *loader) close() {
 // loadTypes decodes the frames of the types that are loaded, of a snapshot of that many
 // bytes.
 func loadTypes(frames []*frame, size int64, loaded map[string]loadedType) ([]*Type, error) {
-	l := newLoader(size)
+	l := newLoader(size, nil)
 	defer l.close()
 	for _, f := range frames {
 		own, ok := loaded[f.schema.Name]

@@ -40,7 +40,8 @@ type pageBuilder struct {
 
 // textColumn is the values of a STRING or BYTES field.
 type textColumn struct {
-	values [pageSize][]byte // empty where there is none; they stay where they came from
+	values *[pageSize][]byte // empty where there is none; they stay where they came from
+	own    [pageSize][]byte  // what values is, unless who sets all slots has them
 	nulls  uint16
 	copies []byte // of values that do not stay
 }
@@ -106,8 +107,9 @@ func (b *pageBuilder) reset(about uint16) {
 	for f := range b.texts {
 		if b.nums[f] = &b.own[f]; b.schema.Fields[f].Type.variable() {
 			c := &b.texts[f]
-			if c.copies, c.nulls = c.copies[:0], 0; about != allSlots {
-				clear(c.values[:])
+			c.copies, c.nulls, c.values = c.copies[:0], 0, &c.own
+			if about != allSlots {
+				clear(c.own[:])
 			}
 		}
 	}

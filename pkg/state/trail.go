@@ -79,9 +79,9 @@ var (
 const mostTrailArrays = 1 << 14
 
 // newTrail returns a trail for a decoder of the frame, nil if its memory is not
-// from a pool or not worth it.
+// given back at once, or not worth it.
 func newTrail(f *frame) trail {
-	if f.pool == nil || f.size() < leastTrail || len(f.shards)*(len(f.schema.Fields)+2) > mostTrailArrays {
+	if !f.passing || f.size() < leastTrail || len(f.shards)*(len(f.schema.Fields)+2) > mostTrailArrays {
 		return nil
 	}
 	t := make(trail, len(f.shards))
@@ -115,7 +115,7 @@ func (s *stretch) giveBack(array []byte) {
 func (t trail) giveBack(f *frame, from, to int) {
 	for i := range t {
 		s, own := &f.shards[i], &t[i]
-		rowBits := s.recordBits + uint64(s.pointerBits+s.sizeBits)
+		rowBits := s.rowBits()
 		own.rows.pass((uint64(from/len(t)+1)*rowBits+7)/8, uint64(max(min(int64(to/len(t)), s.entries)-1, 0))*rowBits/8)
 		own.rows.giveBack(s.rows.Bytes())
 		own.items.giveBack(s.items.Bytes())

@@ -9,6 +9,7 @@ package bits
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Pad is the number of bytes that must follow the last packed bit of a page,
@@ -26,10 +27,11 @@ func Mask(w int) uint64 {
 	return 1<<uint(w) - 1
 }
 
-// Words is a read-only bit array. The zero Words has no bits.
+// Words is a read-only bit array, or a window of one. The zero Words has no bits.
 type Words struct {
 	data []byte // little-endian words, and WordsPad bytes behind them
-	bits uint64
+	from uint64 // where data begins in the array
+	bits uint64 // of data
 }
 
 // WordsPad is the number of bytes behind the words in the memory of a [Words], so
@@ -41,44 +43,63 @@ const WordsPad = 32
 // none.
 type BlobWords struct {
 	data []byte
-	own  bool // and room for WordsPad bytes behind them, so that they can be turned where they are
 }
 
-// MakeBlobWords returns the words in data, which stays as it is.
+// MakeBlobWords returns the words in data.
 func MakeBlobWords(data []byte) BlobWords { return BlobWords{data: data[:len(data)&^7]} }
 
-// OwnBlobWords returns the words in data, but for its last WordsPad bytes. It takes
-// data over.
-func OwnBlobWords(data []byte) BlobWords {
-	return BlobWords{data[:(len(data)-WordsPad)&^7], true}
-}
+// Bytes returns the words as the blob has them.
+func (b BlobWords) Bytes() []byte { return b.data }
 
 // Bits returns the number of bits in the words.
 func (b BlobWords) Bits() uint64 { return uint64(len(b.data)) * 8 }
 
-// Turn returns the bit array. It is called once: words of its own it turns where
-// they are.
-func (b BlobWords) Turn() Words {
-	n := len(b.data)
-	if !b.own {
-		to := make([]byte, n+WordsPad)
-		turn(to[:n], b.data)
-		return Words{to, b.Bits()}
+// Word returns the i'th 64 bits.
+func (b BlobWords) Word(i int) uint64 { return binary.BigEndian.Uint64(b.data[8*i:]) }
+
+// At returns the w bits at position pos, w in [0, 64], as [Words.At] does, which is
+// quicker.
+func (b BlobWords) At(pos uint64, w int) uint64 {
+	if w == 0 {
+		return 0
 	}
-	turn(b.data, b.data)
-	return Words{b.data[:n+WordsPad], b.Bits()}
+	at, shift := int(pos/64), pos%64
+	x := b.Word(at) >> shift
+	if int(shift)+w > 64 {
+		x |= b.Word(at+1) << (64 - shift)
+	}
+	return x & Mask(w)
 }
 
-// turn sets dst, whole words, to those of src in the other order of bytes. They
-// may be the same.
+// Turn returns the bit array.
+func (b BlobWords) Turn() Words {
+	w, _ := b.Window(nil, 0, b.Bits())
+	return w
+}
+
+// Window returns those bits of the array that are at positions from one to before
+// another, and which the array has. It keeps them in what room has behind its end, or in a
+// larger room, and returns the room without that.
+func (b BlobWords) Window(room []byte, from, to uint64) (w Words, rest []byte) {
+	first, end := from/64*8, (to+63)/64*8
+	n := int(end - first)
+	room = slices.Grow(room, n+WordsPad)
+	w = Words{room[len(room) : len(room)+n+WordsPad], first * 8, uint64(n) * 8}
+	turn(w.data[:n], b.data[first:end])
+	return w, room[:len(room)+n+WordsPad]
+}
+
+// turn sets dst, whole words, to those of src in the other order of bytes.
 func turn(dst, src []byte) {
-	for ; len(dst) >= 32; dst, src = dst[32:], src[32:] { // with one look at the lengths for four words
-		to, from := (*[32]byte)(dst), (*[32]byte)(src)
-		binary.LittleEndian.PutUint64(to[:8], binary.BigEndian.Uint64(from[:8]))
-		binary.LittleEndian.PutUint64(to[8:16], binary.BigEndian.Uint64(from[8:16]))
-		binary.LittleEndian.PutUint64(to[16:24], binary.BigEndian.Uint64(from[16:24]))
-		binary.LittleEndian.PutUint64(to[24:], binary.BigEndian.Uint64(from[24:]))
+	if n := len(dst) &^ 31; n > 0 && hasVectors {
+		turnVectors(&dst[0], &src[:n][0], n)
+		dst, src = dst[n:], src[n:]
 	}
+	turnSlowly(dst, src)
+}
+
+// turnSlowly is turn on any processor.
+func turnSlowly(dst, src []byte) {
 	for ; len(dst) >= 8; dst, src = dst[8:], src[8:] {
 		binary.LittleEndian.PutUint64(dst, binary.BigEndian.Uint64(src))
 	}
@@ -87,12 +108,10 @@ func turn(dst, src []byte) {
 // Bits returns the number of bits in the array.
 func (a Words) Bits() uint64 { return a.bits }
 
-// Bytes returns the memory of the array: bit i is in byte i/8.
-func (a Words) Bytes() []byte { return a.data[:a.bits/8] }
-
 // At returns the w bits at position pos, w in [0, 64]. The caller guarantees
-// pos+w <= Bits().
+// that they are there.
 func (a Words) At(pos uint64, w int) uint64 {
+	pos -= a.from
 	at, shift := pos>>3, pos&7
 	x := binary.LittleEndian.Uint64(a.data[at:])
 	if w > 57 {
@@ -102,41 +121,27 @@ func (a Words) At(pos uint64, w int) uint64 {
 }
 
 // Gather sets dst to numbers of w bits, w in [0, 64], of the rows in a list,
-// which is as long as dst: row i begins at bit i*step, and the number in it at bit
-// start. The caller guarantees that there are such rows.
+// which ascends and is as long as dst: row i begins at bit i*step, and the number in it at
+// bit start. The caller guarantees that there are such rows.
 func (a Words) Gather(dst, rows []uint64, step, start uint64, w int) {
-	if w > 57 {
-		for i, row := range rows {
-			dst[i] = a.At(row*step+start, w)
-		}
+	n := len(rows)
+	if n == 0 {
 		return
 	}
-	mask, data := Mask(w), a.data
-	dst = dst[:len(rows)]
-	for i, row := range rows {
-		pos := row*step + start
-		dst[i] = binary.LittleEndian.Uint64(data[pos>>3:]) >> (pos & 7) & mask
+	if hasVectors && w <= 57 && rows[n-1]-rows[0] == uint64(n-1) {
+		pos := rows[0]*step + start - a.from
+		_ = a.data[(pos+uint64(n-1)*step)>>3+7] // of the last number
+		gather(&dst[:n][0], &a.data[0], pos, step, n, Mask(w))
+		return
 	}
+	a.gatherSlowly(dst, rows, step, start, w)
 }
 
-// Scatter is Gather of numbers plus add, in w bits, each to its own place in dst:
-// those of rows to the places that places have. It returns the greatest.
-func (a Words) Scatter(dst []uint64, places []uint16, rows []uint64, step, start uint64, w int, add uint64) (greatest uint64) {
-	mask, data := Mask(w), a.data
-	rows = rows[:len(places)]
-	for i, to := range places {
-		pos := rows[i]*step + start
-		x := uint64(0)
-		if w > 57 {
-			x = a.At(pos, w)
-		} else {
-			x = binary.LittleEndian.Uint64(data[pos>>3:]) >> (pos & 7)
-		}
-		x = (x + add) & mask
-		greatest = max(greatest, x)
-		dst[to] = x
+// gatherSlowly is Gather of any rows on any processor.
+func (a Words) gatherSlowly(dst, rows []uint64, step, start uint64, w int) {
+	for i, row := range rows {
+		dst[i] = a.At(row*step+start, w)
 	}
-	return greatest
 }
 
 // A Packer builds a bit array of a blob. The zero Packer is empty.

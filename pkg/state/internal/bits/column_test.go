@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -152,24 +151,31 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestGather reads numbers of some rows as At does.
+// TestGather reads numbers of some rows, or of rows that follow each other, as At does,
+// with vectors and without.
 func TestGather(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data")).Turn()
+		words := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data"))
+		a := words.Turn()
 		w := rapid.IntRange(0, 64).Draw(t, "width")
 		start := rapid.IntRange(0, 70).Draw(t, "start")
 		step := start + w + rapid.IntRange(0, 70).Draw(t, "rest")
 		var rows []uint64
-		for row := range uint64(40) {
-			if (row+1)*uint64(step) <= a.Bits() && rapid.Bool().Draw(t, "take") {
+		all := rapid.Bool().Draw(t, "all")
+		for row := rapid.Uint64Range(0, 10).Draw(t, "from"); row < 40; row++ {
+			if (row+1)*uint64(step) <= a.Bits() && (all || rapid.Bool().Draw(t, "take")) {
 				rows = append(rows, row)
 			}
 		}
-		got := make([]uint64, len(rows))
+		if len(rows) > 0 {
+			a, _ = words.Window(nil, rows[0]*uint64(step), (rows[len(rows)-1]+1)*uint64(step))
+		}
+		got, slow := make([]uint64, len(rows)), make([]uint64, len(rows))
 		a.Gather(got, rows, uint64(step), uint64(start), w)
+		a.GatherSlowly(slow, rows, uint64(step), uint64(start), w)
 		for i, row := range rows {
-			if want := a.At(row*uint64(step)+uint64(start), w); got[i] != want {
-				t.Fatalf("row %d of %d bits has %d bits at %d: %#x, want %#x", row, step, w, start, got[i], want)
+			if want := words.At(row*uint64(step)+uint64(start), w); got[i] != want || slow[i] != want {
+				t.Fatalf("row %d of %d bits has %d bits at %d: %#x and %#x, want %#x", row, step, w, start, got[i], slow[i], want)
 			}
 		}
 	})
@@ -191,76 +197,37 @@ func store(page []byte, pos uint64, w int, x uint64) {
 	}
 }
 
-// TestScatter reads numbers of some rows as At does, adds to them and puts them
-// where they belong.
-func TestScatter(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		a := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "data")).Turn()
-		w := rapid.IntRange(0, 64).Draw(t, "width")
-		start := rapid.IntRange(0, 70).Draw(t, "start")
-		step := uint64(start + w + rapid.IntRange(1, 70).Draw(t, "rest"))
-		rows := rapid.SliceOfN(rapid.Uint64Max(40), 0, 40).Draw(t, "rows")
-		rows = slices.DeleteFunc(rows, func(row uint64) bool { return (row+1)*step > a.Bits() })
-		add := rapid.Uint64Max(1).Draw(t, "add")
-		places := make([]uint16, len(rows))
-		for i := range places {
-			places[i] = uint16(len(places) - 1 - i)
-		}
-		got := make([]uint64, len(rows))
-		greatest := a.Scatter(got, places, rows, step, uint64(start), w, add)
-		most := uint64(0)
-		for i, row := range rows {
-			want := (a.At(row*step+uint64(start), w) + add) & bits.Mask(w)
-			if most = max(most, want); got[places[i]] != want {
-				t.Fatalf("row %d: %#x, want %#x", row, got[places[i]], want)
-			}
-		}
-		if greatest != most {
-			t.Fatalf("the greatest is %d, want %d", greatest, most)
-		}
-	})
-}
-
-// TestTurn makes the same bit array in place as by copying.
-func TestTurn(t *testing.T) {
+// TestWindow reads bits where the blob has them, of the whole array and of a window of
+// it, beside another window in the same room.
+func TestWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		blob := rapid.SliceOfN(rapid.Byte(), 0, 80).Draw(t, "blob")
-		want := bits.MakeBlobWords(blob).Turn()
-		got := bits.OwnBlobWords(append(slices.Clone(blob), make([]byte, bits.WordsPad)...)).Turn()
-		if got.Bits() != want.Bits() || got.Bits() != uint64(len(blob)/8*64) {
-			t.Fatalf("%d bytes: %d and %d bits", len(blob), got.Bits(), want.Bits())
+		words := bits.MakeBlobWords(blob)
+		all := words.Turn()
+		slow := make([]byte, len(blob)&^7)
+		if bits.TurnSlowly(slow, blob); !bytes.HasPrefix(all.Memory(), slow) {
+			t.Fatalf("%x becomes %x, slowly %x", blob, all.Memory(), slow)
 		}
-		for pos := range got.Bits() {
-			word := binary.BigEndian.Uint64(blob[pos/64*8:])
-			if x, y := got.At(pos, 1), want.At(pos, 1); x != word>>(pos%64)&1 || x != y {
-				t.Fatalf("bit %d is %d and %d", pos, x, y)
+		if all.Bits() != words.Bits() || all.Bits() != uint64(len(blob)/8*64) {
+			t.Fatalf("%d bytes: %d and %d bits", len(blob), all.Bits(), words.Bits())
+		}
+		from := rapid.Uint64Range(0, words.Bits()).Draw(t, "from")
+		to := rapid.Uint64Range(from, words.Bits()).Draw(t, "to")
+		room := make([]byte, 0, rapid.IntRange(0, 300).Draw(t, "room"))
+		before, room := words.Window(room, 0, words.Bits())
+		part, _ := words.Window(room, from, to)
+		for pos := range words.Bits() {
+			want := binary.BigEndian.Uint64(blob[pos/64*8:]) >> (pos % 64) & 1
+			if x, y, z := words.At(pos, 1), all.At(pos, 1), before.At(pos, 1); x != want || y != want || z != want {
+				t.Fatalf("bit %d is %d, %d and %d", pos, x, y, z)
 			}
-		}
-	})
-}
-
-// TestWriteLong writes numbers of up to 64 bits.
-func TestWriteLong(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var list [20]struct {
-			x uint64
-			w int
-		}
-		total := 0
-		for i := range list {
-			list[i].w = rapid.IntRange(0, 64).Draw(t, "width")
-			list[i].x = rapid.Uint64().Draw(t, "number") & bits.Mask(list[i].w)
-			total += list[i].w
-		}
-		got, want := make([]byte, (total+7)/8+bits.Pad), make([]byte, (total+7)/8+bits.Pad)
-		w, pos := bits.MakeWriter(got), uint64(0)
-		for _, n := range list {
-			w.WriteLong(n.x, n.w)
-			store(want, pos, n.w, n.x)
-			pos += uint64(n.w)
-		}
-		if !bytes.Equal(got, want) {
-			t.Fatalf("wrote %x, want %x", got, want)
+			w := rapid.IntRange(0, int(min(64, words.Bits()-pos))).Draw(t, "width")
+			if x, y := words.At(pos, w), all.At(pos, w); x != y {
+				t.Fatalf("%d bits at %d are %#x and %#x", w, pos, x, y)
+			}
+			if pos >= from && pos+uint64(w) <= to && part.At(pos, w) != all.At(pos, w) {
+				t.Fatalf("%d bits at %d are %#x in the window from %d to %d, want %#x", w, pos, part.At(pos, w), from, to, all.At(pos, w))
+			}
 		}
 	})
 }

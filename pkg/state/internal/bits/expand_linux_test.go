@@ -59,10 +59,15 @@ func lastPage(t *testing.T) []byte {
 // padding, where memory that may be read ends.
 func TestRunsReadNoFurther(t *testing.T) {
 	memory := lastPage(t)
-	a := bits.OwnBlobWords(memory[len(memory)-64:]).Turn()
+	room := memory[len(memory)-64:]
+	a, rest := bits.MakeBlobWords(memory[:32]).Window(room[:0], 0, 256)
+	if len(rest) != len(room) || &rest[0] != &room[0] {
+		t.Fatal("the window is not where memory ends")
+	}
 	for w := range 33 {
 		for n := 1; n < 9 && uint64(n*w) <= a.Bits(); n++ {
-			r := bits.MakeRuns([]bits.Source{a.Source(w, w)})
+			r := bits.MakeRuns([]bits.Source{bits.MakeSource(w, w)})
+			r.Open(0, a)
 			pos := a.Bits() - uint64(n*w)
 			r.Add(0, pos, int32(n))
 			got := make([]uint32, n+bits.RunsPad)

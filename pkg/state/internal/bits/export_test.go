@@ -23,3 +23,14 @@ func SpanSlowly(list []uint32) (least, most uint32) { return spanSlowly(list) }
 func Numbers(b []byte) []uint32 {
 	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/4)
 }
+
+// GatherSlowly is Gather as processors without vectors do it.
+func (a Words) GatherSlowly(dst, rows []uint64, step, start uint64, w int) {
+	a.gatherSlowly(dst, rows, step, start, w)
+}
+
+// TurnSlowly is what Window does as processors without vectors do it.
+func TurnSlowly(dst, src []byte) { turnSlowly(dst, src) }
+
+// Memory returns the words of a.
+func (a Words) Memory() []byte { return a.data }

@@ -12,10 +12,10 @@ type Source struct {
 	quick bool // vectors take the numbers
 }
 
-// Source returns that of numbers of w bits, w in [0, 32], step bits apart; step is
+// MakeSource returns that of numbers of w bits, w in [0, 32], step bits apart; step is
 // at most 64.
-func (a Words) Source(step, w int) Source {
-	return Source{&a.data[0], len(a.data), step, uint32(Mask(w)), hasVectors && step <= mostStep && w <= mostLane}
+func MakeSource(step, w int) Source {
+	return Source{step: step, mask: uint32(Mask(w)), quick: hasVectors && step <= mostStep && w <= mostLane}
 }
 
 const (
@@ -29,7 +29,8 @@ const (
 // one.
 type Runs struct {
 	sources []Source
-	quick   bool // vectors take all of them
+	from    []uint64 // where each one's data begins in its array
+	quick   bool     // vectors take all of them
 	list    [ColumnLen]run
 	n       int // of list
 }
@@ -44,20 +45,26 @@ type run struct {
 
 // MakeRuns returns Runs without any, for numbers from some sources.
 func MakeRuns(sources []Source) Runs {
-	r := Runs{sources: sources, quick: true}
+	r := Runs{sources: sources, from: make([]uint64, len(sources)), quick: true}
 	for i := range sources {
 		r.quick = r.quick && sources[i].quick
 	}
 	return r
 }
 
+// Open says where the numbers of a source are, from now on.
+func (r *Runs) Open(source int, a Words) {
+	s := &r.sources[source]
+	s.data, s.size, r.from[source] = &a.data[0], len(a.data), a.from
+}
+
 // Reset forgets all runs.
 func (r *Runs) Reset() { r.n = 0 }
 
 // Add adds the n numbers from bit pos of a source on. The caller guarantees that
-// there are so many.
+// there are so many in what is open.
 func (r *Runs) Add(source int32, pos uint64, n int32) {
-	r.list[r.n&(ColumnLen-1)] = run{pos, source, n}
+	r.list[r.n&(ColumnLen-1)] = run{pos - r.from[source], source, n}
 	r.n++
 }
 

@@ -18,11 +18,13 @@ func TestRuns(t *testing.T) {
 			n   int32
 		}
 		var sources []bits.Source
+		var words []bits.Words
 		var pieces []piece
 		var want []uint32
 		narrow := rapid.Bool().Draw(t, "narrow")
 		for range rapid.IntRange(0, bits.ColumnLen).Draw(t, "runs") {
-			a := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 96).Draw(t, "data")).Turn()
+			blob := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 96).Draw(t, "data"))
+			a := blob.Turn()
 			w := rapid.IntRange(0, 32).Draw(t, "width")
 			if narrow {
 				w %= 26
@@ -34,13 +36,19 @@ func TestRuns(t *testing.T) {
 				most = min(most, int(a.Bits()-pos)/step)
 			}
 			n := rapid.IntRange(0, most).Draw(t, "numbers")
-			sources, pieces = append(sources, a.Source(step, w)), append(pieces, piece{pos, int32(n)})
+			own, _ := blob.Window(nil, pos, pos+uint64(n*step))
+			sources, words, pieces = append(sources, bits.MakeSource(step, w)), append(words, own), append(pieces, piece{pos, int32(n)})
 			for i := range n {
 				want = append(want, uint32(a.At(pos+uint64(i*step), w)))
 			}
 		}
 		r := bits.MakeRuns(sources)
-		r.Add(0, 1<<60, 7)
+		for i, a := range words {
+			r.Open(i, a)
+		}
+		if len(words) > 0 {
+			r.Add(0, 1<<60, 7)
+		}
 		r.Reset()
 		for i, p := range pieces {
 			r.Add(int32(i), p.pos, p.n)

@@ -93,7 +93,7 @@ func (r *Reader) Bytes(n uint64) []byte {
 		return nil
 	}
 	if r.src != nil {
-		return r.copied(int(n), 0)
+		return r.copied(int(n))
 	}
 	b := r.data[r.off : r.off+int(n) : r.off+int(n)]
 	r.off += int(n)
@@ -108,11 +108,11 @@ func (r *Reader) has(n uint64) bool {
 	return r.err == nil
 }
 
-// copied returns the next n bytes of a stream, and pad further ones.
-func (r *Reader) copied(n, pad int) []byte {
-	b := r.alloc(n + pad)
-	had := copy(b[:n], r.data[r.off:])
-	if !r.read(b[had:n]) {
+// copied returns the next n bytes of a stream.
+func (r *Reader) copied(n int) []byte {
+	b := r.alloc(n)
+	had := copy(b, r.data[r.off:])
+	if !r.read(b[had:]) {
 		return nil
 	}
 	r.off += had
@@ -260,14 +260,7 @@ func (r *Reader) Words(n uint64) bits.BlobWords {
 	if r.err != nil {
 		return bits.BlobWords{}
 	}
-	if r.src == nil {
-		return bits.MakeBlobWords(r.Bytes(n * 8))
-	}
-	b := r.copied(int(n)*8, bits.WordsPad)
-	if b == nil {
-		return bits.BlobWords{}
-	}
-	return bits.OwnBlobWords(b)
+	return bits.MakeBlobWords(r.Bytes(n * 8))
 }
 
 // Skip passes over n bytes.
