@@ -18,7 +18,8 @@ type block struct {
 	at     []uint64   // which entry of its shard each record is, unless the block is dealt
 	nums   [][]uint64 // by field, and so are texts
 	texts  []texts
-	spans  spans // of a collection's entries
+	spans  spans    // of a collection's entries
+	sizes  []uint64 // of a SET or MAP
 
 	groups []group
 	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
@@ -86,7 +87,7 @@ func newBlock(s *Schema, fields []int, most int) *block {
 		}
 	}
 	if s.Kind != Object {
-		b.spans = spans{make([]uint64, most), make([]uint64, most)}
+		b.spans, b.sizes = spans{make([]uint64, most), make([]uint64, most)}, make([]uint64, most)
 	}
 	return b
 }

@@ -55,7 +55,10 @@ type decoder struct {
 	items []wirebits.Words // by shard: all, of those of which a block's are not together
 	room  []byte           // of rows, and of what entries are read from
 
-	elements, values wirebits.Runs // scratch: of a page's collections
+	// Of a page's collections: where their entries are, and scratch.
+	elements, values wirebits.Runs
+	empty            []uint32 // by shard: the element of a bucket without one
+	table            wirebits.Entries
 }
 
 // usage says how much of a shard's variable data has been decoded, so that
@@ -100,7 +103,7 @@ func (d *decoder) clone() *decoder {
 
 // forget drops what only decoding needs.
 func (d *decoder) forget() {
-	d.block, d.rows, d.items, d.room, d.elements, d.values = nil, nil, nil, nil, wirebits.Runs{}, wirebits.Runs{}
+	*d = decoder{f: d.f, fields: d.fields, used: d.used, trail: d.trail}
 }
 
 // decoderBytes returns about how much memory a decoder takes.

@@ -3,6 +3,7 @@ package state
 import (
 	"math"
 	mathbits "math/bits"
+	"slices"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
@@ -11,12 +12,13 @@ import (
 // makeRuns says how entries of collections are read.
 func (d *decoder) makeRuns() {
 	n := len(d.f.shards)
-	elements, values := make([]wirebits.Source, n), make([]wirebits.Source, n)
+	elements, values, empty := make([]wirebits.Source, n), make([]wirebits.Source, n), make([]uint32, n)
 	for i := range d.f.shards {
 		s := &d.f.shards[i]
 		elements[i], values[i] = wirebits.MakeSource(s.itemBits(), s.elementBits), wirebits.MakeSource(s.itemBits(), s.valueBits)
+		empty[i] = uint32(wirebits.Mask(s.elementBits))
 	}
-	d.elements, d.values = wirebits.MakeRuns(elements), wirebits.MakeRuns(values)
+	d.elements, d.values, d.empty = wirebits.MakeRuns(elements), wirebits.MakeRuns(values), empty
 }
 
 // openEntries turns entries from one to before another of a shard, which n entries of
@@ -31,9 +33,9 @@ func (d *decoder) openEntries(shard int, from, to, n uint64) {
 	} else {
 		entries, d.room = s.items.Window(d.room, from*bits, to*bits)
 	}
-	d.elements.Open(shard, entries)
+	d.elements.Open(shard, entries, 0)
 	if d.f.schema.Kind == Map {
-		d.values.Open(shard, entries)
+		d.values.Open(shard, entries, s.elementBits)
 	}
 }
 
@@ -59,6 +61,12 @@ func (d *decoder) decodeEntrySpans() error {
 		s := &d.f.shards[g.shard]
 		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
 		rows, read := d.rows[g.shard], d.block.read[:len(g.at)]
+		if d.f.schema.Kind != List {
+			rows.Gather(read, g.at, rowBits, uint64(s.pointerBits), s.sizeBits)
+			for i, k := range g.record {
+				d.block.sizes[k] = read[i]
+			}
+		}
 		rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
 		first, start, next, n := uint64(0), uint64(0), uint64(0), uint64(0)
 		least, most := uint64(math.MaxUint64), uint64(0)
@@ -103,75 +111,72 @@ func (d *decoder) decodeEntrySpans() error {
 // setEntries sets slots to the entries of collections, or to the buckets of their hash
 // tables that have one.
 func (d *decoder) setEntries(c *entryColumns, k int, mask uint16) error {
+	n := d.addRuns(c, k, mask)
+	if c.kind == List {
+		d.elements.Unpack(c.grow(partElement, n))
+		return nil
+	}
+	d.table.Elements = slices.Grow(d.table.Elements[:0], n+wirebits.RunsPad)[:n+wirebits.RunsPad]
+	d.elements.Unpack(d.table.Elements)
+	if c.kind == Map {
+		d.table.Values = slices.Grow(d.table.Values[:0], n+wirebits.RunsPad)[:n+wirebits.RunsPad]
+		d.values.Unpack(d.table.Values)
+	}
+	return d.compact(c, n, k, mask)
+}
+
+// addRuns adds the entries, or buckets, of the k'th record of the block and those behind
+// it, which go to slots in a mask, and returns how many there are.
+func (d *decoder) addRuns(c *entryColumns, k int, mask uint16) int {
 	spans, shards := &d.block.spans, d.block.shards
 	d.elements.Reset()
 	d.values.Reset()
 	first := len(c.parts[partElement])
 	at := first
-	for i, m := k, mask; m != 0; m &= m - 1 {
-		slot, source := mathbits.TrailingZeros16(m), shards[i]
-		start, n := spans.start[i], int32(spans.end[i]-spans.start[i])
-		s := &d.f.shards[source]
-		pos := start * uint64(s.itemBits())
-		d.elements.Add(source, pos, n)
+	for ; mask != 0; mask &= mask - 1 {
+		slot := mathbits.TrailingZeros16(mask)
+		start, n := spans.start[k], int32(spans.end[k]-spans.start[k])
+		d.elements.Add(shards[k], start, n)
 		if c.kind == Map {
-			d.values.Add(source, pos+uint64(s.elementBits), n)
+			d.values.Add(shards[k], start, n)
 		}
 		c.start[slot], c.end[slot] = at, at+int(n)
 		at += int(n)
-		i++
+		k++
 	}
-	d.elements.Unpack(c.grow(partElement, at-first))
-	if c.kind == List {
-		return nil
-	}
-	c.grow(partBucket, at-first)
-	if c.kind == Map {
-		d.values.Unpack(c.grow(partValue, at-first))
-	}
-	return d.compact(c, first, k, mask)
+	return at - first
 }
 
-// compact takes the empty buckets out of the hash tables in slots, which are the
-// buckets from first on, and numbers those that stay.
-func (d *decoder) compact(c *entryColumns, first, k int, mask uint16) error {
-	elements, values, buckets := c.parts[partElement], c.parts[partValue], c.parts[partBucket]
-	full := first // each bucket is written there, and the next over it if it is empty
+// compact sets slots to those of n buckets that are not empty, and numbers them.
+func (d *decoder) compact(c *entryColumns, n, k int, mask uint16) error {
+	first := len(c.parts[partElement])
+	dst, buckets, table := wirebits.Entries{Elements: c.grow(partElement, n)}, c.grow(partBucket, n), d.table
+	if c.kind == Map {
+		dst.Values = c.grow(partValue, n)
+	}
+	at := first
 	for ; mask != 0; mask &= mask - 1 {
 		slot := mathbits.TrailingZeros16(mask)
-		s := &d.f.shards[d.block.shards[k]]
-		from, table, empty := full, elements[c.start[slot]:c.end[slot]], uint32(wirebits.Mask(s.elementBits))
-		var old []uint32
-		if c.kind == Map {
-			old = values[c.start[slot]:c.end[slot]]
-		}
-		for i, x := range table {
-			elements[full], buckets[full] = x, uint32(i)
-			if old != nil {
-				values[full] = old[i]
-			}
-			taken := 1
-			if x == empty {
-				taken = 0
-			}
-			full += taken
-		}
-		c.start[slot], c.end[slot] = from, full
-		if err := d.checkTable(d.block.shards[k], d.block.entry(k), len(table), full-from); err != nil {
+		size := c.end[slot] - c.start[slot]
+		kept := wirebits.CompactTable(dst, buckets, table, size, d.empty[d.block.shards[k]])
+		c.start[slot], c.end[slot] = at, at+kept
+		if err := d.checkTable(d.block.sizes[k], size, kept); err != nil {
 			return err
+		}
+		at += kept
+		dst.Elements, buckets, table.Elements = dst.Elements[kept:], buckets[kept:], table.Elements[size:]
+		if c.kind == Map {
+			dst.Values, table.Values = dst.Values[kept:], table.Values[size:]
 		}
 		k++
 	}
-	c.cut(full)
+	c.cut(at)
 	return nil
 }
 
-// checkTable fails if the hash table of entry e of a shard, which has some buckets and
-// some entries in them, is not as the shard says.
-func (d *decoder) checkTable(shard int32, e uint64, buckets, full int) error {
-	s, rows := &d.f.shards[shard], d.rows[shard]
-	rowBits := uint64(s.pointerBits + s.sizeBits)
-	size := rows.At(e*rowBits+uint64(s.pointerBits), s.sizeBits)
+// checkTable fails if a hash table of so many buckets, some of which are full, is not as
+// its record says.
+func (d *decoder) checkTable(size uint64, buckets, full int) error {
 	if size > wire.MaxTableEntries || uint64(buckets) != wire.TableSize(size) {
 		return d.f.corrupt("a hash table of %d entries has %d buckets", size, buckets)
 	}

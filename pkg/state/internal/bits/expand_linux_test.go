@@ -67,9 +67,9 @@ func TestRunsReadNoFurther(t *testing.T) {
 	for w := range 33 {
 		for n := 1; n < 9 && uint64(n*w) <= a.Bits(); n++ {
 			r := bits.MakeRuns([]bits.Source{bits.MakeSource(w, w)})
-			r.Open(0, a)
 			pos := a.Bits() - uint64(n*w)
-			r.Add(0, pos, int32(n))
+			r.Open(0, a, int(pos))
+			r.Add(0, 0, int32(n))
 			got := make([]uint32, n+bits.RunsPad)
 			r.Unpack(got) // a fault here would end the process
 			for i, x := range got[:n] {

@@ -34,3 +34,8 @@ func TurnSlowly(dst, src []byte) { turnSlowly(dst, src) }
 
 // Memory returns the words of a.
 func (a Words) Memory() []byte { return a.data }
+
+// CompactSlowly is CompactTable as processors without vectors do it.
+func CompactSlowly(dst Entries, buckets []uint32, table Entries, n int, empty uint32) int {
+	return compactSlowly(dst, buckets, table, n, empty)
+}

@@ -29,7 +29,7 @@ const (
 // one.
 type Runs struct {
 	sources []Source
-	from    []uint64 // where each one's data begins in its array
+	before  []uint64 // how far before each one's data number 0 would be, in bits
 	quick   bool     // vectors take all of them
 	list    [ColumnLen]run
 	n       int // of list
@@ -45,26 +45,28 @@ type run struct {
 
 // MakeRuns returns Runs without any, for numbers from some sources.
 func MakeRuns(sources []Source) Runs {
-	r := Runs{sources: sources, from: make([]uint64, len(sources)), quick: true}
+	r := Runs{sources: sources, before: make([]uint64, len(sources)), quick: true}
 	for i := range sources {
 		r.quick = r.quick && sources[i].quick
 	}
 	return r
 }
 
-// Open says where the numbers of a source are, from now on.
-func (r *Runs) Open(source int, a Words) {
+// Open says where the numbers of a source are, from now on: the first of the array is
+// at bit first.
+func (r *Runs) Open(source int, a Words, first int) {
 	s := &r.sources[source]
-	s.data, s.size, r.from[source] = &a.data[0], len(a.data), a.from
+	s.data, s.size, r.before[source] = &a.data[0], len(a.data), a.from-uint64(first)
 }
 
 // Reset forgets all runs.
 func (r *Runs) Reset() { r.n = 0 }
 
-// Add adds the n numbers from bit pos of a source on. The caller guarantees that
+// Add adds n numbers of a source, from its number first on. The caller guarantees that
 // there are so many in what is open.
-func (r *Runs) Add(source int32, pos uint64, n int32) {
-	r.list[r.n&(ColumnLen-1)] = run{pos - r.from[source], source, n}
+func (r *Runs) Add(source int32, first uint64, n int32) {
+	pos := first*uint64(r.sources[source].step) - r.before[source]
+	r.list[r.n&(ColumnLen-1)] = run{pos, source, n}
 	r.n++
 }
 
@@ -95,6 +97,44 @@ func (r *Runs) unpackSlowly(dst []uint32) {
 		}
 		dst = dst[x.n:]
 	}
+}
+
+// Entries is the entries of hash tables, part by part: of SETs there are no values.
+type Entries struct {
+	Elements, Values []uint32
+}
+
+// CompactTable sets dst and buckets to the entries of a hash table of n buckets, less
+// those whose element says that they are empty, and to the numbers of their buckets. It
+// returns how many there are. There is room for n, and behind them, also in table, for
+// RunsPad more, which may be overwritten.
+func CompactTable(dst Entries, buckets []uint32, table Entries, n int, empty uint32) (kept int) {
+	if n == 0 {
+		return 0
+	}
+	if !hasVectors {
+		return compactSlowly(dst, buckets, table, n, empty)
+	}
+	_, _, _ = dst.Elements[n+RunsPad-1], buckets[n+RunsPad-1], table.Elements[n+RunsPad-1]
+	if table.Values != nil {
+		_, _ = dst.Values[n+RunsPad-1], table.Values[n+RunsPad-1]
+	}
+	return compactTable(&dst, &buckets[0], &table, n, empty)
+}
+
+// compactSlowly is CompactTable on any processor.
+func compactSlowly(dst Entries, buckets []uint32, table Entries, n int, empty uint32) (kept int) {
+	for i, x := range table.Elements[:n] {
+		if x == empty {
+			continue
+		}
+		dst.Elements[kept], buckets[kept] = x, uint32(i)
+		if table.Values != nil {
+			dst.Values[kept] = table.Values[i]
+		}
+		kept++
+	}
+	return kept
 }
 
 // Span returns the least and the greatest of some numbers, zeros if there is

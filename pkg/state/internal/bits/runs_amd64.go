@@ -31,6 +31,28 @@ var runLanes = func() (all [mostStep + 1][8]struct {
 //go:noescape
 func unpackRuns(dst *uint32, runs *run, n int, sources *Source)
 
+// compactTable is CompactTable of at least one bucket.
+//
+//go:noescape
+func compactTable(dst *Entries, buckets *uint32, table *Entries, n int, empty uint32) (kept int)
+
+// packed says which of eight lanes come first if those stay of which a number has a
+// bit, for all such numbers.
+//
+//nolint:unused // by the code for vectors
+var packed = func() (all [256][8]uint8) {
+	for bits := range all {
+		n := 0
+		for lane := range 8 {
+			if bits>>lane&1 != 0 {
+				all[bits][n] = uint8(lane)
+				n++
+			}
+		}
+	}
+	return all
+}()
+
 // span is Span of n numbers, at least leastSpan.
 //
 //go:noescape

@@ -59,6 +59,61 @@ done:
 	JNE  next
 	RET
 
+// func compactTable(dst *Entries, buckets *uint32, table *Entries, n int, empty uint32) (kept int)
+TEXT ·compactTable(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), BX
+	MOVQ Entries_Elements(BX), DI
+	MOVQ Entries_Values(BX), R8
+	MOVQ buckets+8(FP), R9
+	MOVQ table+16(FP), BX
+	MOVQ Entries_Elements(BX), SI
+	MOVQ Entries_Values(BX), R10
+	MOVQ n+24(FP), CX
+	MOVL empty+32(FP), AX
+	VMOVD AX, X0
+	VPBROADCASTD X0, Y0
+	VPXOR Y1, Y1, Y1 // the number of the first bucket
+	MOVL $8, AX
+	VMOVD AX, X2
+	VPBROADCASTD X2, Y2
+	LEAQ ·packed(SB), R12
+	XORL AX, AX // kept
+	XORL DX, DX // passed
+
+buckets:
+	VMOVDQU (SI)(DX*4), Y3
+	VPCMPEQD Y0, Y3, Y4
+	VMOVMSKPS Y4, BX
+	XORL $255, BX // what stays
+	MOVQ CX, R11
+	SUBQ DX, R11
+	CMPQ R11, $8
+	JGE  whole
+	BZHIL R11, BX, BX // what is of this table
+
+whole:
+	VPMOVZXBD (R12)(BX*8), Y5
+	VPERMD Y3, Y5, Y6
+	VMOVDQU Y6, (DI)(AX*4)
+	VPADDD Y1, Y5, Y6
+	VMOVDQU Y6, (R9)(AX*4)
+	TESTQ R10, R10
+	JEQ  passed
+	VMOVDQU (R10)(DX*4), Y3
+	VPERMD Y3, Y5, Y6
+	VMOVDQU Y6, (R8)(AX*4)
+
+passed:
+	POPCNTL BX, BX
+	ADDQ BX, AX
+	ADDQ $8, DX
+	VPADDD Y2, Y1, Y1
+	CMPQ DX, CX
+	JLT  buckets
+	MOVQ AX, kept+40(FP)
+	VZEROUPPER
+	RET
+
 // func span(list *uint32, n int) (least, most uint32)
 TEXT ·span(SB), NOSPLIT, $0-24
 	MOVQ list+0(FP), SI

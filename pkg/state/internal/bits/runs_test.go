@@ -19,6 +19,7 @@ func TestRuns(t *testing.T) {
 		}
 		var sources []bits.Source
 		var words []bits.Words
+		var steps []int
 		var pieces []piece
 		var want []uint32
 		narrow := rapid.Bool().Draw(t, "narrow")
@@ -37,21 +38,24 @@ func TestRuns(t *testing.T) {
 			}
 			n := rapid.IntRange(0, most).Draw(t, "numbers")
 			own, _ := blob.Window(nil, pos, pos+uint64(n*step))
+			steps = append(steps, step)
 			sources, words, pieces = append(sources, bits.MakeSource(step, w)), append(words, own), append(pieces, piece{pos, int32(n)})
 			for i := range n {
 				want = append(want, uint32(a.At(pos+uint64(i*step), w)))
 			}
 		}
 		r := bits.MakeRuns(sources)
-		for i, a := range words {
-			r.Open(i, a)
-		}
 		if len(words) > 0 {
 			r.Add(0, 1<<60, 7)
 		}
 		r.Reset()
 		for i, p := range pieces {
-			r.Add(int32(i), p.pos, p.n)
+			before := 0
+			if steps[i] > 0 {
+				before = rapid.IntRange(0, int(p.pos)/steps[i]).Draw(t, "numbers before")
+			}
+			r.Open(i, words[i], int(p.pos)-before*steps[i])
+			r.Add(int32(i), uint64(before), p.n)
 		}
 		for name, unpack := range map[string]func([]uint32){"Unpack": r.Unpack, "slowly": r.UnpackSlowly} {
 			got := make([]uint32, len(want)+bits.RunsPad+1)
@@ -61,6 +65,56 @@ func TestRuns(t *testing.T) {
 			}
 			if got[len(want)+bits.RunsPad] != 42 {
 				t.Fatalf("%s overwrites what is behind the padding", name)
+			}
+		}
+	})
+}
+
+// TestCompactTable takes the empty buckets out of hash tables that follow each other, as
+// is done entry by entry, with vectors and without.
+func TestCompactTable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const empty, mark = 7, 1<<32 - 1
+		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{0, 1, 2, 4, 8, 16, 17, 31}), 1, 6).Draw(t, "sizes")
+		values := rapid.Bool().Draw(t, "values")
+		n := bits.RunsPad
+		for _, size := range sizes {
+			n += size
+		}
+		list := func(most uint32) []uint32 {
+			return rapid.SliceOfN(rapid.Uint32Max(most), n, n).Draw(t, "list")
+		}
+		all := bits.Entries{Elements: list(empty + 1)}
+		if values {
+			all.Values = list(mark)
+		}
+		for name, compact := range map[string]func(bits.Entries, []uint32, bits.Entries, int, uint32) int{
+			"CompactTable": bits.CompactTable, "slowly": bits.CompactSlowly,
+		} {
+			room := func() []uint32 { return append(make([]uint32, n), mark) }
+			got, buckets, table := bits.Entries{Elements: room(), Values: room()}, room(), all
+			rest, restBuckets := got, buckets
+			var want, wantBuckets, wantValues []uint32
+			for _, size := range sizes {
+				for i, x := range table.Elements[:size] {
+					if x != empty {
+						want, wantBuckets = append(want, x), append(wantBuckets, uint32(i))
+						if values {
+							wantValues = append(wantValues, table.Values[i])
+						}
+					}
+				}
+				kept := compact(rest, restBuckets, table, size, empty)
+				rest.Elements, restBuckets, table.Elements = rest.Elements[kept:], restBuckets[kept:], table.Elements[size:]
+				if values {
+					rest.Values, table.Values = rest.Values[kept:], table.Values[size:]
+				}
+			}
+			if k := len(want); !slices.Equal(got.Elements[:k], want) || !slices.Equal(buckets[:k], wantBuckets) || values && !slices.Equal(got.Values[:k], wantValues) {
+				t.Fatalf("%s: %v in %v of %v, want %v in %v of %v", name, got.Elements[:k], buckets[:k], got.Values[:k], want, wantBuckets, wantValues)
+			}
+			if len(rest.Elements) != n+1-len(want) || got.Elements[n] != mark || got.Values[n] != mark || buckets[n] != mark {
+				t.Fatalf("%s: another number, or what is behind the padding is overwritten", name)
 			}
 		}
 	})
