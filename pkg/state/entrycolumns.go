@@ -145,39 +145,13 @@ func (c *entryColumns) fill(out []byte, lay *layout, plans []columnPlan) {
 		plans[endColumn+1+k].writeHead(out, &lay.cols[endColumn+1+k])
 	}
 	w := bits.MakeWriter(out[lay.heap:])
-	var width [entryParts]int
-	var base [entryParts]uint32
+	var e bits.Entry
 	for k := range entryParts {
-		width[k], base[k] = int(lay.cols[endColumn+1+k].Width), uint32(plans[endColumn+1+k].base)
+		e.Width[k], e.Base[k] = uint64(lay.cols[endColumn+1+k].Width), plans[endColumn+1+k].base
 	}
-	if uint64(width[partElement]) == lay.entryBits { // a LIST, or all else is 0
-		c.eachRun(func(from, to int) { w.WriteAll(c.parts[partElement][from:to], width[partElement], base[partElement]) })
-		return
-	}
-	c.eachRun(func(from, to int) { c.writeEntries(&w, from, to, &width, &base) })
-}
-
-// writeEntries writes entries, part after part, with 0 for those that the kind does
-// not have.
-func (c *entryColumns) writeEntries(w *bits.Writer, from, to int, width *[entryParts]int, base *[entryParts]uint32) {
-	values, buckets := c.part(partValue, from, to), c.part(partBucket, from, to)
-	n := width[partElement] + width[partValue]
-	all := n + width[partBucket]
-	for i, x := range c.parts[partElement][from:to] {
-		head, bucket := uint64(x-base[partElement]), uint64(0)
-		if values != nil {
-			head |= uint64(values[i]-base[partValue]) << (width[partElement] & 63) // no part has more than 32 bits
-		}
-		if buckets != nil {
-			bucket = uint64(buckets[i] - base[partBucket])
-		}
-		if all <= bits.MostWritten {
-			w.Write(head|bucket<<(n&63), all)
-		} else {
-			w.WriteLong(head, n)
-			w.Write(bucket, width[partBucket])
-		}
-	}
+	c.eachRun(func(from, to int) {
+		w.WriteEntries(&[entryParts][]uint32{c.part(partElement, from, to), c.part(partValue, from, to), c.part(partBucket, from, to)}, &e)
+	})
 }
 
 // part returns a part of entries, nil if the kind does not have it.

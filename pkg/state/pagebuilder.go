@@ -402,14 +402,14 @@ func (p *columnPlan) writeHead(out []byte, c *column) {
 func packNumbers(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
 	switch {
 	case c.Width == 0:
-	case p.slope == 0 && p.div == 0 && set == allSlots:
-		bits.Pack(out, int(c.Width), nums, p.base)
+	case p.div == 0 && set == allSlots:
+		bits.Pack(out, int(c.Width), nums, p.base, p.slope)
 	default:
 		packReduced(out, c, p, nums, set)
 	}
 }
 
-// packReduced is packNumbers for those that take more than to subtract a base.
+// packReduced is packNumbers for those that take more than to subtract.
 func packReduced(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, set uint16) {
 	var x [pageSize]uint64
 	if p.div == 0 {
@@ -423,7 +423,7 @@ func packReduced(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 			x[i] = (nums[i] - p.base) / c.Div
 		}
 	}
-	bits.Pack(out, int(c.Width), &x, 0)
+	bits.Pack(out, int(c.Width), &x, 0, 0)
 }
 
 // fillEnds writes the column of a STRING or BYTES field, whose values begin at
@@ -432,10 +432,16 @@ func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) 
 	var x [pageSize]uint64
 	for i := range pageSize {
 		end += uint64(len(t.values[i]))
-		x[i] = end - p.base - uint64(i)*p.slope
-		x[i] = x[i]<<(c.NullBits&63) | uint64(t.nulls>>i&1)
+		x[i] = end
 	}
-	bits.Pack(out, int(c.Width), &x, 0)
+	if c.NullBits == 0 {
+		bits.Pack(out, int(c.Width), &x, p.base, p.slope)
+		return end
+	}
+	for i := range pageSize {
+		x[i] = (x[i]-p.base-uint64(i)*p.slope)<<1 | uint64(t.nulls>>i&1)
+	}
+	bits.Pack(out, int(c.Width), &x, 0, 0)
 	return end
 }
 

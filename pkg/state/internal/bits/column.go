@@ -5,22 +5,34 @@ import "encoding/binary"
 // ColumnLen is the number of values in a column of a page.
 const ColumnLen = 16
 
-// Pack writes the values less base as numbers of w bits each, from the start of
-// dst. It fills 2*w bytes and may overwrite up to 8 bytes more. No difference
-// may need more than w bits.
-func Pack(dst []byte, w int, values *[ColumnLen]uint64, base uint64) {
-	switch w {
-	case 0:
+// Pack writes the values less base, and less slope for each value before, as numbers of
+// w bits each, from the start of dst. It fills 2*w bytes and may overwrite up to 8 bytes
+// more. No difference may need more than w bits; slope has at most 32.
+func Pack(dst []byte, w int, values *[ColumnLen]uint64, base, slope uint64) {
+	if w == 0 {
 		return
-	case 64:
+	}
+	if canPack(w) {
+		_ = dst[2*w+Pad-1]
+		pack(&dst[0], w, values, base, slope)
+		return
+	}
+	packSlowly(dst, w, values, base, slope)
+}
+
+// packSlowly is Pack on any processor.
+func packSlowly(dst []byte, w int, values *[ColumnLen]uint64, base, slope uint64) {
+	if w == 64 {
 		for i, v := range values {
 			binary.LittleEndian.PutUint64(dst[8*i:], v-base)
+			base += slope
 		}
 		return
 	}
 	word, n := uint64(0), uint(0)
 	for _, v := range values {
 		v -= base
+		base += slope
 		word |= v << (n & 63)
 		if n += uint(w); n >= 64 {
 			binary.LittleEndian.PutUint64(dst, word)
@@ -45,37 +57,61 @@ type Writer struct {
 // Pad bytes more.
 func MakeWriter(dst []byte) Writer { return Writer{dst: dst} }
 
-// WriteAll is Write for all values, less the base, in w bits each; w is at most
-// 32.
-func (p *Writer) WriteAll(values []uint32, w int, base uint32) {
-	if w == 0 {
+// entryParts is how many parts an entry has at most.
+const entryParts = 3
+
+// An Entry says how the parts of entries of a collection are written, one behind the
+// other: each less its base, in its width, which is at most 32.
+type Entry struct {
+	Width, Base [entryParts]uint64
+}
+
+// Bits returns how much an entry takes.
+func (e *Entry) Bits() int { return int(e.Width[0] + e.Width[1] + e.Width[2]) }
+
+// WriteEntries writes entries whose parts are in lists, all of one length but for those
+// that are empty: there 0 is written.
+func (p *Writer) WriteEntries(lists *[entryParts][]uint32, e *Entry) {
+	all, n := e.Bits(), len(lists[0])
+	eights := n / 8
+	if eights == 0 || p.n != 0 || !canPack(all) {
+		p.writeSlowly(lists, 0, e)
 		return
 	}
-	word, n, dst := p.word, p.n, p.dst
-	if 2*w <= MostWritten {
-		for ; len(values) >= 2; values = values[2:] {
-			two := uint64(values[0]-base) | uint64(values[1]-base)<<(w&31)
-			word |= two << (n & 63)
-			n += 2 * uint(w)
-			binary.LittleEndian.PutUint64(dst, word)
-			dst = dst[n>>3:]
-			word >>= n &^ 7 & 63
-			n &= 7
+	var first [entryParts]*uint32
+	for k, list := range lists {
+		if len(list) > 0 {
+			first[k] = &list[:n][0]
 		}
 	}
-	for _, v := range values {
-		word |= uint64(v-base) << (n & 63)
-		n += uint(w)
-		binary.LittleEndian.PutUint64(dst, word)
-		dst = dst[n>>3:]
-		word >>= n &^ 7 & 63
-		n &= 7
+	_ = p.dst[eights*all+Pad-1]
+	packEntries(&p.dst[0], all, eights, &first, e)
+	p.dst, p.word = p.dst[eights*all:], 0
+	p.writeSlowly(lists, 8*eights, e)
+}
+
+// writeSlowly is WriteEntries of those behind the first ones on any processor.
+func (p *Writer) writeSlowly(lists *[entryParts][]uint32, first int, e *Entry) {
+	for i := first; i < len(lists[0]); i++ {
+		head := uint64(lists[0][i]) - e.Base[0]
+		if len(lists[1]) > 0 {
+			head |= (uint64(lists[1][i]) - e.Base[1]) << (e.Width[0] & 63)
+		}
+		last := uint64(0)
+		if len(lists[2]) > 0 {
+			last = uint64(lists[2][i]) - e.Base[2]
+		}
+		p.WriteLong(head, int(e.Width[0]+e.Width[1]))
+		p.Write(last, int(e.Width[2]))
 	}
-	p.dst, p.word, p.n = dst, word, n
 }
 
 // WriteLong is Write of more bits, w at most 64.
 func (p *Writer) WriteLong(x uint64, w int) {
+	if w <= MostWritten {
+		p.Write(x, w)
+		return
+	}
 	half := w / 2
 	p.Write(x&Mask(half), half)
 	p.Write(x>>half, w-half)

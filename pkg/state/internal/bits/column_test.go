@@ -21,9 +21,12 @@ func TestPack(t *testing.T) {
 	for w := range 65 {
 		for round := range 50 {
 			var values [bits.ColumnLen]uint64
-			base := rnd.Uint64() >> rnd.IntN(64)
+			base, slope := rnd.Uint64()>>rnd.IntN(64), rnd.Uint64N(1<<32)>>rnd.IntN(33)
 			if round%2 == 0 {
 				base = 0
+			}
+			if round%3 == 0 {
+				slope = 0
 			}
 			want := make([]byte, 2*w+bits.Pad)
 			for i := range values {
@@ -31,16 +34,20 @@ func TestPack(t *testing.T) {
 				if round < 2 { // all ones
 					x = bits.Mask(w)
 				}
-				values[i] = x + base // may wrap round
+				values[i] = x + base + uint64(i)*slope // may wrap round
 				store(want, uint64(i*w), w, x)
 			}
 			got := bytes.Repeat([]byte{untouched}, 2*w+2*bits.Pad)
-			bits.Pack(got, w, &values, base)
-			if !bytes.Equal(got[:2*w], want[:2*w]) {
-				t.Fatalf("width %d, base %d: %x, want %x", w, base, got[:2*w], want[:2*w])
+			bits.Pack(got, w, &values, base, slope)
+			slow := make([]byte, 2*w+bits.Pad)
+			if w > 0 {
+				bits.PackSlowly(slow, w, &values, base, slope)
+			}
+			if !bytes.Equal(got[:2*w], want[:2*w]) || !bytes.Equal(slow[:2*w], want[:2*w]) {
+				t.Fatalf("width %d, base %d, slope %d: %x, slowly %x, want %x", w, base, slope, got[:2*w], slow[:2*w], want[:2*w])
 			}
 			for i, v := range values {
-				if x := load(got, uint64(i*w), w) + base; x != v {
+				if x := load(got, uint64(i*w), w) + base + uint64(i)*slope; x != v {
 					t.Fatalf("width %d, base %d: number %d is %d, want %d", w, base, i, x, v)
 				}
 			}
@@ -95,26 +102,41 @@ func TestWriter(t *testing.T) {
 	})
 }
 
-// TestWriteAll writes lists of numbers, one behind the other, as Write does one by
-// one.
-func TestWriteAll(t *testing.T) {
+// TestWriteEntries writes entries of one part or more, one list behind the other, as
+// Write does part by part.
+func TestWriteEntries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		size, numbers := 0, 0
-		var want, got bits.Writer
-		a, b := make([]byte, 4<<10), bytes.Repeat([]byte{untouched}, 4<<10)
-		want, got = bits.MakeWriter(a), bits.MakeWriter(b)
-		for range rapid.IntRange(1, 5).Draw(t, "lists") {
-			w := rapid.IntRange(0, 32).Draw(t, "width")
-			base := rapid.Uint32().Draw(t, "base")
-			list := rapid.SliceOfN(rapid.Uint32Max(uint32(bits.Mask(w))), 0, 100).Draw(t, "list")
-			for i, x := range list {
-				want.Write(uint64(x), w)
-				list[i] += base // may wrap round
+		var want, got, slow bits.Writer
+		a, b, c := make([]byte, 8<<10), bytes.Repeat([]byte{untouched}, 8<<10), make([]byte, 8<<10)
+		want, got, slow = bits.MakeWriter(a), bits.MakeWriter(b), bits.MakeWriter(c)
+		size := 0
+		for range rapid.IntRange(1, 4).Draw(t, "lists") {
+			var e bits.Entry
+			var lists [3][]uint32
+			widest := rapid.SampledFrom([]int{2, 19, 32}).Draw(t, "widest")
+			n := rapid.IntRange(0, 70).Draw(t, "entries")
+			for k := range lists {
+				e.Width[k] = uint64(rapid.IntRange(0, widest).Draw(t, "width"))
+				if k == 0 || rapid.Bool().Draw(t, "has") {
+					e.Base[k] = uint64(rapid.Uint32Max(uint32(1<<32-1-bits.Mask(int(e.Width[k])))).Draw(t, "base"))
+					lists[k] = rapid.SliceOfN(rapid.Uint32Max(uint32(bits.Mask(int(e.Width[k])))), n, n).Draw(t, "list")
+				}
 			}
-			got.WriteAll(list, w, base)
-			size, numbers = size+w*len(list), numbers+len(list)
-			if n := (size + 7) / 8; !bytes.Equal(a[:n], b[:n]) {
-				t.Fatalf("%d numbers are %x, want %x", numbers, b[:n], a[:n])
+			for i := range n {
+				for k := range lists {
+					x := uint32(0)
+					if len(lists[k]) > 0 {
+						x = lists[k][i]
+						lists[k][i] += uint32(e.Base[k])
+					}
+					want.Write(uint64(x), int(e.Width[k]))
+				}
+			}
+			got.WriteEntries(&lists, &e)
+			slow.WriteSlowly(&lists, &e)
+			size += n * e.Bits()
+			if n := (size + 7) / 8; !bytes.Equal(a[:n], b[:n]) || !bytes.Equal(a[:n], c[:n]) {
+				t.Fatalf("entries of %v bits are %x, slowly %x, want %x", e.Width, b[:n], c[:n], a[:n])
 			}
 		}
 		if tail := b[(size+7)/8+bits.Pad:]; !bytes.Equal(tail, bytes.Repeat([]byte{untouched}, len(tail))) {

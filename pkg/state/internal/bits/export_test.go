@@ -39,3 +39,11 @@ func (a Words) Memory() []byte { return a.data }
 func CompactSlowly(dst Entries, buckets []uint32, table Entries, n int, empty uint32) int {
 	return compactSlowly(dst, buckets, table, n, empty)
 }
+
+// PackSlowly is Pack as processors without vectors do it.
+func PackSlowly(dst []byte, w int, values *[ColumnLen]uint64, base, slope uint64) {
+	packSlowly(dst, w, values, base, slope)
+}
+
+// WriteSlowly is WriteEntries as processors without vectors do it.
+func (p *Writer) WriteSlowly(lists *[entryParts][]uint32, e *Entry) { p.writeSlowly(lists, 0, e) }

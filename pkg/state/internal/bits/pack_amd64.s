@@ -1,0 +1,163 @@
+//go:build !invariants
+
+#include "go_asm.h"
+#include "textflag.h"
+
+DATA ·slots<>+0(SB)/8, $0
+DATA ·slots<>+8(SB)/8, $1
+DATA ·slots<>+16(SB)/8, $2
+DATA ·slots<>+24(SB)/8, $3
+GLOBL ·slots<>(SB), RODATA|NOPTR, $32
+
+// storeNarrow packs the numbers in Y0 and Y1, which are eight bytes at most, to DI.
+#define storeNarrow \
+	VPSLLVQ places_left(BX), Y0, Y0    \
+	VPSLLVQ places_left+32(BX), Y1, Y1 \
+	VPOR    Y1, Y0, Y0                 \
+	VEXTRACTI128 $1, Y0, X1            \
+	VPOR    X1, X0, X0                 \
+	VPSRLDQ $8, X0, X1                 \
+	VPOR    X1, X0, X0                 \
+	VMOVQ   X0, (DI)
+
+// storeWide packs the numbers in Y0 and Y1 to DI: each with what the one before has in
+// its first byte, in eight bytes, of which the next one overwrites those that are its own.
+#define storeWide \
+	VPERMQ  $0x90, Y0, Y2               \
+	VPERM2I128 $0x21, Y1, Y0, Y3        \
+	VPALIGNR $8, Y3, Y1, Y3             \
+	VPSRLVQ places_right(BX), Y2, Y2    \
+	VPSRLVQ places_right+32(BX), Y3, Y3 \
+	VPSLLVQ places_left(BX), Y0, Y0     \
+	VPSLLVQ places_left+32(BX), Y1, Y1  \
+	VPOR    Y2, Y0, Y0                  \
+	VPOR    Y3, Y1, Y1                  \
+	VMOVQ   X0, (DI)                    \
+	MOVQ    places_bytes+8(BX), AX      \
+	VMOVHPD X0, (DI)(AX*1)              \
+	VEXTRACTI128 $1, Y0, X0             \
+	MOVQ    places_bytes+16(BX), AX     \
+	VMOVQ   X0, (DI)(AX*1)              \
+	MOVQ    places_bytes+24(BX), AX     \
+	VMOVHPD X0, (DI)(AX*1)              \
+	MOVQ    places_bytes+32(BX), AX     \
+	VMOVQ   X1, (DI)(AX*1)              \
+	MOVQ    places_bytes+40(BX), AX     \
+	VMOVHPD X1, (DI)(AX*1)              \
+	VEXTRACTI128 $1, Y1, X1             \
+	MOVQ    places_bytes+48(BX), AX     \
+	VMOVQ   X1, (DI)(AX*1)              \
+	MOVQ    places_bytes+56(BX), AX     \
+	VMOVHPD X1, (DI)(AX*1)
+
+// placesTo makes BX the places of numbers of CX bits.
+#define placesTo \
+	IMUL3Q $places__size, CX, BX \
+	LEAQ  ·placesOf(SB), AX     \
+	ADDQ  AX, BX
+
+// load8 makes eight numbers of a column in Y0 and Y1: of those at SI less what is in Y6
+// and, for each slot, Y7 more.
+#define load8 \
+	VMOVDQU (SI), Y0   \
+	VPSUBQ  Y6, Y0, Y0 \
+	VPADDQ  Y7, Y6, Y6 \
+	VMOVDQU 32(SI), Y1 \
+	VPSUBQ  Y6, Y1, Y1 \
+	VPADDQ  Y7, Y6, Y6
+
+// func pack(dst *byte, w int, values *[ColumnLen]uint64, base, slope uint64)
+TEXT ·pack(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ w+8(FP), CX
+	MOVQ values+16(FP), SI
+	VPBROADCASTQ base+24(FP), Y6
+	VPBROADCASTQ slope+32(FP), Y7
+	VPMULUDQ ·slots<>(SB), Y7, Y5
+	VPADDQ Y5, Y6, Y6
+	VPSLLQ $2, Y7, Y7
+	placesTo
+	CMPQ CX, $const_narrow
+	JLE  packNarrow
+	load8
+	storeWide
+	ADDQ $64, SI
+	ADDQ CX, DI
+	load8
+	storeWide
+	VZEROUPPER
+	RET
+
+packNarrow:
+	load8
+	storeNarrow
+	ADDQ $64, SI
+	ADDQ CX, DI
+	load8
+	storeNarrow
+	VZEROUPPER
+	RET
+
+// part makes eight numbers in A and B of those at R, less the one in S.
+#define part(R, S, A, B) \
+	VPMOVZXDQ (R), A   \
+	VPMOVZXDQ 16(R), B \
+	VPSUBQ S, A, A     \
+	VPSUBQ S, B, B     \
+	ADDQ $32, R
+
+// func packEntries(dst *byte, w, eights int, lists *[entryParts]*uint32, e *Entry)
+TEXT ·packEntries(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ w+8(FP), CX
+	MOVQ eights+16(FP), DX
+	MOVQ lists+24(FP), AX
+	MOVQ 0(AX), SI
+	MOVQ 8(AX), R8
+	MOVQ 16(AX), R9
+	MOVQ e+32(FP), AX
+	VPBROADCASTQ Entry_Base(AX), Y8
+	VPBROADCASTQ Entry_Base+8(AX), Y9
+	VPBROADCASTQ Entry_Base+16(AX), Y10
+	MOVQ Entry_Width(AX), R10
+	VMOVQ R10, X11 // where the second part is
+	ADDQ Entry_Width+8(AX), R10
+	VMOVQ R10, X12 // where the third is
+	placesTo
+
+entries:
+	part(SI, Y8, Y0, Y1)
+	TESTQ R8, R8
+	JEQ  noSecond
+	part(R8, Y9, Y2, Y3)
+	VPSLLQ X11, Y2, Y2
+	VPSLLQ X11, Y3, Y3
+	VPOR Y2, Y0, Y0
+	VPOR Y3, Y1, Y1
+
+noSecond:
+	TESTQ R9, R9
+	JEQ  noThird
+	part(R9, Y10, Y2, Y3)
+	VPSLLQ X12, Y2, Y2
+	VPSLLQ X12, Y3, Y3
+	VPOR Y2, Y0, Y0
+	VPOR Y3, Y1, Y1
+
+noThird:
+	CMPQ CX, $const_narrow
+	JLE  entriesNarrow
+	storeWide
+	ADDQ CX, DI
+	DECQ DX
+	JNE  entries
+	VZEROUPPER
+	RET
+
+entriesNarrow:
+	storeNarrow
+	ADDQ CX, DI
+	DECQ DX
+	JNE  entries
+	VZEROUPPER
+	RET
