@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
+	"github.com/holdfast-data/holdfast/pkg/state/internal/prefetch"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -346,6 +347,9 @@ func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (n uint64
 			return 0, d.outOfOrder()
 		}
 		passed.pass(first, start)
+	}
+	if n := start - first; straight && n > 0 && n < all-start { // the next block's
+		prefetch.Range(&data[start], 0, int(n))
 	}
 	if d.f.schema.Fields[src].Type == String && !(straight && wire.IsASCII(data[first:start])) {
 		texts.markWide(g)

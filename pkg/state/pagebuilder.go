@@ -420,7 +420,7 @@ func packReduced(out []byte, c *column, p *columnPlan, nums *[pageSize]uint64, s
 	} else {
 		for m := set; m != 0; m &= m - 1 {
 			i := mathbits.TrailingZeros16(m)
-			x[i] = (nums[i] - p.base) / c.Div
+			x[i] = quotient(nums[i]-p.base, p.div)
 		}
 	}
 	bits.Pack(out, int(c.Width), &x, 0, 0)

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"math"
+	mathbits "math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -76,6 +78,37 @@ const (
 // not negative are even, being in zigzag form; of times in milliseconds or
 // seconds one often needs only the minutes, hours or days.
 var divisors = [...]uint64{1, 2, 2 * 10, 2 * 60, 2 * 100, 2 * 1000, 2 * 3600, 2 * 60_000, 2 * 86_400, 2 * 3_600_000, 2 * 86_400_000}
+
+// inverses say how numbers are divided by divisors without a division (Hacker's Delight,
+// second edition, sections 10-16 and 10-17).
+var inverses = func() (all [len(divisors)]struct {
+	odd   uint64 // the inverse of the divisor's odd part modulo 2^64
+	shift uint   // the rest of the divisor is 2 to that
+	most  uint64 // the greatest quotient
+}) {
+	for i, d := range divisors {
+		a := &all[i]
+		a.shift, a.most = uint(mathbits.TrailingZeros64(d)), math.MaxUint64/d
+		odd := d >> a.shift
+		a.odd = odd // right in three bits, and in twice as many after each step
+		for range 5 {
+			a.odd *= 2 - odd*a.odd
+		}
+	}
+	return all
+}()
+
+// quotient returns x, which is a multiple of a divisor, divided by it.
+func quotient(x uint64, div uint8) uint64 {
+	a := &inverses[int(div)%len(inverses)]
+	return x >> (a.shift & 63) * a.odd
+}
+
+// isMultiple says whether x is a multiple of a divisor.
+func isMultiple(x uint64, div uint8) bool {
+	a := &inverses[int(div)%len(inverses)]
+	return mathbits.RotateLeft64(x*a.odd, -int(a.shift)) <= a.most
+}
 
 // commonDivisor divides all divisors from the third on.
 const commonDivisor = 20

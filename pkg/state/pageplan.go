@@ -26,7 +26,7 @@ func (p *columnPlan) leastWidth() int {
 	if p.kind == shapeNullEnds {
 		own--
 	}
-	return int(min(own, widthOf((p.most-p.least)/divisors[p.div])))
+	return int(min(own, widthOf(quotient(p.most-p.least, p.div))))
 }
 
 // in returns base and slope of the same numbers in a column of shape s; ok is
@@ -56,11 +56,10 @@ func (p *columnPlan) in(s shape) (base, slope uint64, ok bool) {
 	if s.div == 0 {
 		return base, 0, room >= int(widthOf(p.most-base))
 	}
-	div := divisors[s.div]
-	if base < p.least || p.most > p.least && divisors[p.div]%div != 0 {
+	if base < p.least || p.most > p.least && !isMultiple(divisors[p.div], s.div) {
 		return 0, 0, false
 	}
-	return base, 0, room >= int(widthOf((p.most-base)/div))
+	return base, 0, room >= int(widthOf(quotient(p.most-base, s.div)))
 }
 
 // setNumbers decides how the numbers in the slots of set are stored: in the way
@@ -97,16 +96,12 @@ func (p *columnPlan) setNumbers(t FieldType, nums *[pageSize]uint64, set uint16)
 // span returns the least and the greatest of the numbers in the slots of set,
 // which is not empty, and whether an odd number is between any two.
 func span(nums *[pageSize]uint64, set uint16) (least, most uint64, odd bool) {
+	if set == allSlots {
+		return bits.Extent(nums, 0, false)
+	}
 	first := nums[mathbits.TrailingZeros16(set)]
 	least, most = first, first
 	var differ uint64
-	if set == allSlots {
-		for _, x := range nums {
-			least, most = min(least, x), max(most, x)
-			differ |= x ^ first
-		}
-		return least, most, differ&1 != 0
-	}
 	for ; set != 0; set &= set - 1 {
 		x := nums[mathbits.TrailingZeros16(set)]
 		least, most = min(least, x), max(most, x)
@@ -160,21 +155,21 @@ func (p *columnPlan) tryDivisor(nums *[pageSize]uint64, set uint16) {
 	unit := 1
 	if most%commonDivisor == 0 {
 		for d := len(divisors) - 1; d > 1; d-- {
-			if div := divisors[d]; most >= div && allMultiples(nums, set, p.least, div) {
+			if most >= divisors[d] && isMultiple(most, uint8(d)) && allMultiples(nums, set, p.least, uint8(d)) {
 				unit = d
 				break
 			}
 		}
 	}
-	base, width := byteLen(p.least), widthOf(most/divisors[unit])
+	base, width := byteLen(p.least), widthOf(quotient(most, uint8(unit)))
 	if int(base)+int(width)*pageSize/8 < p.bytes() {
 		p.base, p.baseBytes, p.width, p.div = p.least, base, width, uint8(unit)
 	}
 }
 
-func allMultiples(nums *[pageSize]uint64, set uint16, least, div uint64) bool {
+func allMultiples(nums *[pageSize]uint64, set uint16, least uint64, div uint8) bool {
 	for m := set; m != 0; m &= m - 1 {
-		if (nums[mathbits.TrailingZeros16(m)]-least)%div != 0 {
+		if !isMultiple(nums[mathbits.TrailingZeros16(m)]-least, div) {
 			return false
 		}
 	}
@@ -188,7 +183,12 @@ func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 	if first == last || nums[last] <= nums[first] {
 		return
 	}
-	slope := (nums[last] - nums[first]) / uint64(last-first)
+	slope := nums[last] - nums[first]
+	if last-first == pageSize-1 {
+		slope /= pageSize - 1 // which takes no division
+	} else {
+		slope /= uint64(last - first)
+	}
 	if slope == 0 || slope >= 1<<16 || nums[first] < uint64(first)*slope {
 		return
 	}
@@ -213,19 +213,15 @@ func (p *columnPlan) trySlope(nums *[pageSize]uint64, set uint16) {
 // empty, are above slope times the slot, at least and at most; ok is false if one is
 // below, or above by 2^63 or more.
 func aboveLine(nums *[pageSize]uint64, set uint16, slope uint64) (least, most uint64, ok bool) {
-	low, high, line := int64(math.MaxInt64), int64(math.MinInt64), uint64(0)
 	if set == allSlots {
-		for _, x := range nums {
-			above := int64(x - line)
-			low, high = min(low, above), max(high, above)
-			line += slope
-		}
-	} else {
-		for ; set != 0; set &= set - 1 {
-			i := mathbits.TrailingZeros16(set)
-			above := int64(nums[i] - uint64(i)*slope)
-			low, high = min(low, above), max(high, above)
-		}
+		least, most, _ = bits.Extent(nums, slope, true)
+		return least, most, int64(least) >= 0
+	}
+	low, high := int64(math.MaxInt64), int64(math.MinInt64)
+	for ; set != 0; set &= set - 1 {
+		i := mathbits.TrailingZeros16(set)
+		above := int64(nums[i] - uint64(i)*slope)
+		low, high = min(low, above), max(high, above)
 	}
 	return uint64(low), uint64(high), low >= 0
 }

@@ -32,3 +32,21 @@ func TestAboveLine(t *testing.T) {
 		}
 	})
 }
+
+// TestQuotient divides numbers by the divisors of columns, and says of which numbers these
+// are divisors, as a division does.
+func TestQuotient(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		div := rapid.IntRange(0, len(divisors)-1).Draw(t, "divisor")
+		d := divisors[div]
+		x := rapid.Uint64().Draw(t, "x")
+		for _, x := range []uint64{x, x / d * d, 0, d, d / 2, math.MaxUint64, math.MaxUint64 / d * d} {
+			if got, want := isMultiple(x, uint8(div)), x%d == 0; got != want {
+				t.Errorf("%d is a multiple of %d: %v", x, d, got)
+			}
+			if x%d == 0 && quotient(x, uint8(div)) != x/d {
+				t.Errorf("%d/%d is %d", x, d, quotient(x, uint8(div)))
+			}
+		}
+	})
+}

@@ -1,9 +1,40 @@
 package bits
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // ColumnLen is the number of values in a column of a page.
 const ColumnLen = 16
+
+// Extent returns the least and the greatest of values less slope for each before, and
+// whether an odd number is between any two. They are compared as signed numbers if signed
+// is set. slope has at most 32 bits.
+func Extent(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
+	flip := uint64(1) << 63
+	if signed {
+		flip = 0
+	}
+	if hasVectors {
+		low, high, odd := extent(values, slope, flip)
+		return low ^ flip, high ^ flip, odd&1 != 0
+	}
+	return extentSlowly(values, slope, flip)
+}
+
+// extentSlowly is Extent on any processor, of numbers that are signed but for flip.
+func extentSlowly(values *[ColumnLen]uint64, slope, flip uint64) (least, most uint64, odd bool) {
+	low, high := int64(math.MaxInt64), int64(math.MinInt64)
+	line, all, any := uint64(0), ^uint64(0), uint64(0)
+	for _, v := range values {
+		x := v - line
+		line += slope
+		all, any = all&x, any|x
+		low, high = min(low, int64(x^flip)), max(high, int64(x^flip))
+	}
+	return uint64(low) ^ flip, uint64(high) ^ flip, (all^any)&1 != 0
+}
 
 // Pack writes the values less base, and less slope for each value before, as numbers of
 // w bits each, from the start of dst. It fills 2*w bytes and may overwrite up to 8 bytes

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -58,6 +59,41 @@ func TestPack(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestExtent finds the least and the greatest of some numbers, near each other or not.
+func TestExtent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		slope := rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64Max(1<<32-1)).Draw(t, "slope")
+		base := rapid.Uint64().Draw(t, "base")
+		number := rapid.OneOf(rapid.Uint64(), rapid.Map(rapid.Uint64Max(10), func(x uint64) uint64 { return base + x }))
+		even := rapid.Bool().Draw(t, "even")
+		signed := rapid.Bool().Draw(t, "signed")
+		var values [bits.ColumnLen]uint64
+		var unsigned []uint64
+		var above []int64
+		odd := false
+		for i := range values {
+			x := number.Draw(t, "number")
+			if even {
+				x = x&^1 | base&1
+			}
+			values[i] = x + uint64(i)*slope
+			unsigned, above = append(unsigned, x), append(above, int64(x))
+			odd = odd || (x^unsigned[0])&1 != 0
+		}
+		wantLeast, wantMost := slices.Min(unsigned), slices.Max(unsigned)
+		if signed {
+			wantLeast, wantMost = uint64(slices.Min(above)), uint64(slices.Max(above))
+		}
+		for name, extent := range map[string]func(*[bits.ColumnLen]uint64, uint64, bool) (uint64, uint64, bool){
+			"Extent": bits.Extent, "slowly": bits.ExtentSlowly,
+		} {
+			if least, most, got := extent(&values, slope, signed); least != wantLeast || most != wantMost || got != odd {
+				t.Fatalf("%s: %#x above %d a slot: %#x to %#x, %v, want %#x to %#x, %v", name, values, slope, least, most, got, wantLeast, wantMost, odd)
+			}
+		}
+	})
 }
 
 // TestWriter writes numbers of all widths that it takes and compares them with

@@ -47,3 +47,11 @@ func PackSlowly(dst []byte, w int, values *[ColumnLen]uint64, base, slope uint64
 
 // WriteSlowly is WriteEntries as processors without vectors do it.
 func (p *Writer) WriteSlowly(lists *[entryParts][]uint32, e *Entry) { p.writeSlowly(lists, 0, e) }
+
+// ExtentSlowly is Extent as processors without vectors do it.
+func ExtentSlowly(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
+	if signed {
+		return extentSlowly(values, slope, 0)
+	}
+	return extentSlowly(values, slope, 1<<63)
+}

@@ -98,6 +98,73 @@ packNarrow:
 	VZEROUPPER
 	RET
 
+// order makes the lesser ones of A and B LOW, and the greater ones HIGH, which may be A and
+// B.
+#define order(A, B, LOW, HIGH) \
+	VPCMPGTQ  B, A, Y7         \
+	VBLENDVPD Y7, B, A, Y8     \
+	VBLENDVPD Y7, A, B, HIGH   \
+	VMOVDQA   Y8, LOW
+
+// func extent(values *[ColumnLen]uint64, slope, flip uint64) (low, high, odd uint64)
+TEXT ·extent(SB), NOSPLIT, $0-48
+	MOVQ values+0(FP), SI
+	VPBROADCASTQ slope+8(FP), Y5
+	VPBROADCASTQ flip+16(FP), Y4
+	VPMULUDQ ·slots<>(SB), Y5, Y6
+	VPSLLQ $2, Y5, Y5
+	VMOVDQU (SI), Y0
+	VMOVDQU 32(SI), Y1
+	VMOVDQU 64(SI), Y2
+	VMOVDQU 96(SI), Y3
+	VPSUBQ Y6, Y0, Y0
+	VPADDQ Y5, Y6, Y6
+	VPSUBQ Y6, Y1, Y1
+	VPADDQ Y5, Y6, Y6
+	VPSUBQ Y6, Y2, Y2
+	VPADDQ Y5, Y6, Y6
+	VPSUBQ Y6, Y3, Y3
+
+	// What all have, and what any has: the lowest bits differ where an odd number is between.
+	VPOR  Y1, Y0, Y5
+	VPAND Y1, Y0, Y6
+	VPOR  Y2, Y5, Y5
+	VPAND Y2, Y6, Y6
+	VPOR  Y3, Y5, Y5
+	VPAND Y3, Y6, Y6
+	VPSLLQ $63, Y5, Y5
+	VPSLLQ $63, Y6, Y6
+	VMOVMSKPD Y5, AX
+	VMOVMSKPD Y6, BX
+	XORL CX, CX
+	TESTL AX, AX
+	SETNE CX
+	CMPL BX, $15
+	SETNE BX
+	ANDL BX, CX
+	MOVQ CX, odd+40(FP)
+
+	VPXOR Y4, Y0, Y0
+	VPXOR Y4, Y1, Y1
+	VPXOR Y4, Y2, Y2
+	VPXOR Y4, Y3, Y3
+	order(Y0, Y1, Y0, Y1)
+	order(Y2, Y3, Y2, Y3)
+	order(Y0, Y2, Y0, Y4)
+	order(Y1, Y3, Y4, Y1)
+	VEXTRACTI128 $1, Y0, X2
+	VEXTRACTI128 $1, Y1, X3
+	order(Y0, Y2, Y0, Y4)
+	order(Y1, Y3, Y4, Y1)
+	VPSHUFD $0x4E, X0, X2
+	VPSHUFD $0x4E, X1, X3
+	order(Y0, Y2, Y0, Y4)
+	order(Y1, Y3, Y4, Y1)
+	VMOVQ X0, low+24(FP)
+	VMOVQ X1, high+32(FP)
+	VZEROUPPER
+	RET
+
 // part makes eight numbers in A and B of those at R, less the one in S.
 #define part(R, S, A, B) \
 	VPMOVZXDQ (R), A   \
