@@ -12,19 +12,20 @@ const ColumnLen = 16
 // whether an odd number is between any two. They are compared as signed numbers if signed
 // is set. slope has at most 32 bits.
 func Extent(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
-	flip := uint64(1) << 63
+	if hasVectors {
+		if low, high, odd, ok := extent(values, slope); ok && (signed || low >= 0) {
+			return uint64(low), uint64(high), odd
+		}
+	}
+	return extentSlowly(values, slope, signed)
+}
+
+// extentSlowly is Extent of any numbers on any processor.
+func extentSlowly(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
+	flip := uint64(1) << 63 // makes what is not signed sort as if it were
 	if signed {
 		flip = 0
 	}
-	if hasVectors {
-		low, high, odd := extent(values, slope, flip)
-		return low ^ flip, high ^ flip, odd&1 != 0
-	}
-	return extentSlowly(values, slope, flip)
-}
-
-// extentSlowly is Extent on any processor, of numbers that are signed but for flip.
-func extentSlowly(values *[ColumnLen]uint64, slope, flip uint64) (least, most uint64, odd bool) {
 	low, high := int64(math.MaxInt64), int64(math.MinInt64)
 	line, all, any := uint64(0), ^uint64(0), uint64(0)
 	for _, v := range values {

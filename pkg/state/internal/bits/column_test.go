@@ -3,6 +3,7 @@ package bits_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -65,7 +66,7 @@ func TestPack(t *testing.T) {
 func TestExtent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slope := rapid.OneOf(rapid.Just(uint64(0)), rapid.Uint64Max(1<<32-1)).Draw(t, "slope")
-		base := rapid.Uint64().Draw(t, "base")
+		base := rapid.OneOf(rapid.Uint64(), rapid.Uint64Max(1<<33), rapid.SampledFrom([]uint64{1<<31 - 5, 1<<32 - 5, 1<<63 - 5, math.MaxUint64 - 4})).Draw(t, "base")
 		number := rapid.OneOf(rapid.Uint64(), rapid.Map(rapid.Uint64Max(10), func(x uint64) uint64 { return base + x }))
 		even := rapid.Bool().Draw(t, "even")
 		signed := rapid.Bool().Draw(t, "signed")

@@ -50,8 +50,5 @@ func (p *Writer) WriteSlowly(lists *[entryParts][]uint32, e *Entry) { p.writeSlo
 
 // ExtentSlowly is Extent as processors without vectors do it.
 func ExtentSlowly(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
-	if signed {
-		return extentSlowly(values, slope, 0)
-	}
-	return extentSlowly(values, slope, 1<<63)
+	return extentSlowly(values, slope, signed)
 }

@@ -48,11 +48,10 @@ var placesOf = func() (all [58]places) {
 //go:noescape
 func pack(dst *byte, w int, values *[ColumnLen]uint64, base, slope uint64)
 
-// extent is Extent of numbers that are signed but for flip. The lowest bit of odd says
-// whether any two have different ones.
+// extent is Extent of signed numbers that fit in 32 bits; ok is false if they do not.
 //
 //go:noescape
-func extent(values *[ColumnLen]uint64, slope, flip uint64) (low, high, odd uint64)
+func extent(values *[ColumnLen]uint64, slope uint64) (low, high int64, odd, ok bool)
 
 // packEntries packs eights, at least one, of entries whose parts, together of w bits, a
 // width that canPack, are in lists. Of the second and third there need not be one.

@@ -98,70 +98,73 @@ packNarrow:
 	VZEROUPPER
 	RET
 
-// order makes the lesser ones of A and B LOW, and the greater ones HIGH, which may be A and
-// B.
-#define order(A, B, LOW, HIGH) \
-	VPCMPGTQ  B, A, Y7         \
-	VBLENDVPD Y7, B, A, Y8     \
-	VBLENDVPD Y7, A, B, HIGH   \
-	VMOVDQA   Y8, LOW
+// halves makes LOW the lower halves of eight numbers at SI, less what is in Y6 and, for
+// each four, Y7 more, and HIGH the upper ones.
+#define halves(A, B, LOW, HIGH) \
+	VMOVDQU A(SI), Y0           \
+	VPSUBQ  Y6, Y0, Y0          \
+	VPADDQ  Y7, Y6, Y6          \
+	VMOVDQU B(SI), Y1           \
+	VPSUBQ  Y6, Y1, Y1          \
+	VPADDQ  Y7, Y6, Y6          \
+	VSHUFPS $0x88, Y1, Y0, LOW  \
+	VSHUFPS $0xDD, Y1, Y0, HIGH
 
-// func extent(values *[ColumnLen]uint64, slope, flip uint64) (low, high, odd uint64)
-TEXT ·extent(SB), NOSPLIT, $0-48
+// less makes A and B the lesser and the greater ones of them and of C and D.
+#define less(C, D, A, B) \
+	VPMINSD C, A, A  \
+	VPMAXSD D, B, B
+
+// func extent(values *[ColumnLen]uint64, slope uint64) (low, high int64, odd, ok bool)
+TEXT ·extent(SB), NOSPLIT, $0-34
 	MOVQ values+0(FP), SI
-	VPBROADCASTQ slope+8(FP), Y5
-	VPBROADCASTQ flip+16(FP), Y4
-	VPMULUDQ ·slots<>(SB), Y5, Y6
-	VPSLLQ $2, Y5, Y5
-	VMOVDQU (SI), Y0
-	VMOVDQU 32(SI), Y1
-	VMOVDQU 64(SI), Y2
-	VMOVDQU 96(SI), Y3
-	VPSUBQ Y6, Y0, Y0
-	VPADDQ Y5, Y6, Y6
-	VPSUBQ Y6, Y1, Y1
-	VPADDQ Y5, Y6, Y6
-	VPSUBQ Y6, Y2, Y2
-	VPADDQ Y5, Y6, Y6
-	VPSUBQ Y6, Y3, Y3
+	VPBROADCASTQ slope+8(FP), Y7
+	VPMULUDQ ·slots<>(SB), Y7, Y6
+	VPSLLQ $2, Y7, Y7
+	halves(0, 32, Y2, Y3)
+	halves(64, 96, Y4, Y5)
 
-	// What all have, and what any has: the lowest bits differ where an odd number is between.
-	VPOR  Y1, Y0, Y5
-	VPAND Y1, Y0, Y6
-	VPOR  Y2, Y5, Y5
-	VPAND Y2, Y6, Y6
-	VPOR  Y3, Y5, Y5
-	VPAND Y3, Y6, Y6
-	VPSLLQ $63, Y5, Y5
-	VPSLLQ $63, Y6, Y6
-	VMOVMSKPD Y5, AX
-	VMOVMSKPD Y6, BX
-	XORL CX, CX
-	TESTL AX, AX
-	SETNE CX
-	CMPL BX, $15
+	// All fit if the upper halves are what the sign of the lower ones says.
+	VPSRAD $31, Y2, Y0
+	VPSRAD $31, Y4, Y1
+	VPCMPEQD Y3, Y0, Y0
+	VPCMPEQD Y5, Y1, Y1
+	VPAND Y1, Y0, Y0
+	VMOVMSKPS Y0, AX
+	CMPL AX, $255
+	SETEQ ok+33(FP)
+
+	// The lowest bits that any has, and all.
+	VPOR  Y4, Y2, Y0
+	VPAND Y4, Y2, Y1
+	VPSLLD $31, Y0, Y0
+	VPSLLD $31, Y1, Y1
+	VMOVMSKPS Y0, AX
+	VMOVMSKPS Y1, BX
+	NEGL AX
+	SBBL AX, AX // all ones if any has it
+	CMPL BX, $255
 	SETNE BX
-	ANDL BX, CX
-	MOVQ CX, odd+40(FP)
+	ANDB AX, BX
+	MOVB BX, odd+32(FP)
 
-	VPXOR Y4, Y0, Y0
-	VPXOR Y4, Y1, Y1
-	VPXOR Y4, Y2, Y2
-	VPXOR Y4, Y3, Y3
-	order(Y0, Y1, Y0, Y1)
-	order(Y2, Y3, Y2, Y3)
-	order(Y0, Y2, Y0, Y4)
-	order(Y1, Y3, Y4, Y1)
+	VPMAXSD Y4, Y2, Y1
+	VPMINSD Y4, Y2, Y0
 	VEXTRACTI128 $1, Y0, X2
 	VEXTRACTI128 $1, Y1, X3
-	order(Y0, Y2, Y0, Y4)
-	order(Y1, Y3, Y4, Y1)
+	less(X2, X3, X0, X1)
 	VPSHUFD $0x4E, X0, X2
 	VPSHUFD $0x4E, X1, X3
-	order(Y0, Y2, Y0, Y4)
-	order(Y1, Y3, Y4, Y1)
-	VMOVQ X0, low+24(FP)
-	VMOVQ X1, high+32(FP)
+	less(X2, X3, X0, X1)
+	VPSHUFD $0xB1, X0, X2
+	VPSHUFD $0xB1, X1, X3
+	less(X2, X3, X0, X1)
+	VMOVD X0, AX
+	VMOVD X1, BX
+	MOVLQSX AX, AX
+	MOVLQSX BX, BX
+	MOVQ AX, low+16(FP)
+	MOVQ BX, high+24(FP)
 	VZEROUPPER
 	RET
 
