@@ -37,6 +37,9 @@ type group struct {
 	at     []uint64 // entries of the shard
 }
 
+// isRun says whether the entries follow each other.
+func (g *group) isRun() bool { return g.at[len(g.at)-1]-g.at[0] == uint64(len(g.at)-1) }
+
 // texts is the values of a STRING or BYTES field, where they are in the blob.
 type texts struct {
 	values [][]byte
@@ -49,6 +52,33 @@ const (
 	textNull = 1
 	textWide = 2 // not ASCII
 )
+
+// reset makes the kinds of all values those of pages.
+func (t *texts) reset() {
+	if t.kinds != 0 {
+		clear(t.kind)
+		t.kinds = 0
+	}
+}
+
+// setRun sets the values of a group that lie behind each other, from start on, and returns
+// where the last one ends. It says false, and others are to be set, if they do not, or if
+// one does not end as those of data do, or above most: then it is null.
+func (t *texts) setRun(g group, ends []uint64, data []byte, start, most uint64) (end uint64, ok bool) {
+	if !g.isRun() {
+		return start, false
+	}
+	record := g.record[:len(ends)]
+	most = min(most, uint64(len(data)))
+	for i, end := range ends {
+		if end < start || end > most {
+			return start, false
+		}
+		t.values[record[i]] = data[start:end]
+		start = end
+	}
+	return start, true
+}
 
 func (t *texts) set(k uint16, value []byte, kind uint8) {
 	t.values[k], t.kind[k] = value, kind

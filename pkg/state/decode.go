@@ -246,12 +246,18 @@ func (d *decoder) decodeNumbers(f, src int, t FieldType) error {
 		if whole != 0 && w != whole {
 			return d.f.corrupt("field %s has numbers of %d bits, which no %v has", d.f.schema.Fields[src].Name, w, t)
 		}
-		read := d.block.read[:len(g.at)]
-		d.rows[g.shard].Gather(read, g.at, s.recordBits, s.starts[src], w)
 		mask, add := wirebits.Mask(w), uint64(1) // in pages null is 0, in blobs it is all ones
 		if whole != 0 {
 			add = 0
-		} else if mask-1 > most {
+		}
+		rows, check := d.rows[g.shard], whole == 0 && mask-1 > most
+		if each := d.block.dealt; each > 0 && !check {
+			rows.Deal(nums[g.shard:], each, g.at[0], len(g.at), s.recordBits, s.starts[src], w, add)
+			continue
+		}
+		read := d.block.read[:len(g.at)]
+		rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
+		if check {
 			if i := slices.IndexFunc(read, func(x uint64) bool { return x > most && x < mask }); i >= 0 {
 				return d.f.corrupt("field %s has the number %d in %d bits, which no %v has", d.f.schema.Fields[src].Name, read[i], w, t)
 			}
@@ -285,7 +291,7 @@ func numberLimits(t FieldType) (most uint64, whole int) {
 func (d *decoder) decodeTexts(f, src int) error {
 	t := d.f.schema.Fields[src]
 	texts := &d.block.texts[f]
-	texts.kinds = 0
+	texts.reset()
 	for _, g := range d.block.groups {
 		s := &d.f.shards[g.shard]
 		if s.widths[src] == 0 {
@@ -306,55 +312,68 @@ func (d *decoder) decodeTexts(f, src int) error {
 
 // groupTexts sets the values of a group and returns how many bytes they are.
 func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (n uint64, err error) {
-	w, data := s.widths[src], s.ranges[src]
-	all, mask := uint64(len(data)), wirebits.Mask(w-1) // the highest bit says null
-	first, start, next, straight := uint64(0), uint64(0), uint64(0), true
-	var passed *values
-	if d.trail != nil {
-		passed = &d.trail[g.shard].ranges[src]
+	ends := d.block.read[:len(g.at)]
+	d.rows[g.shard].Gather(ends, g.at, s.recordBits, s.starts[src], s.widths[src])
+	first, data := d.textStart(g, s, src, g.at[0]), s.ranges[src]
+	end, straight := texts.setRun(g, ends, data, first, wirebits.Mask(s.widths[src]-1))
+	if n = end - first; !straight {
+		if end, n, err = d.setTextsOneByOne(texts, g, ends, src); err != nil {
+			return 0, err
+		}
 	}
-	rows, read := d.rows[g.shard], d.block.read[:len(g.at)]
-	rows.Gather(read, g.at, s.recordBits, s.starts[src], w)
-	for i, x := range read {
+	if d.trail != nil {
+		passed := &d.trail[g.shard].ranges[src]
+		if !passed.extend(first, end) {
+			return 0, d.outOfOrder()
+		}
+		passed.pass(first, end)
+	}
+	if straight && n > 0 && n < uint64(len(data))-end { // the next block's
+		prefetch.Range(&data[end], 0, int(n))
+	}
+	if d.f.schema.Fields[src].Type == String && !(straight && wire.IsASCII(data[first:end])) {
+		texts.markWide(g)
+	}
+	return n, nil
+}
+
+// textStart returns where the value of entry e of a shard begins.
+func (d *decoder) textStart(g group, s *shard, src int, e uint64) uint64 {
+	if e == 0 {
+		return 0
+	}
+	w := s.widths[src]
+	return d.rows[g.shard].At((e-1)*s.recordBits+s.starts[src], w) & wirebits.Mask(w-1)
+}
+
+// setTextsOneByOne sets the values of a group, some of which are null or do not lie behind
+// the one before. It returns where the last one ends and how many bytes they are.
+func (d *decoder) setTextsOneByOne(texts *texts, g group, ends []uint64, src int) (start, n uint64, err error) {
+	s := &d.f.shards[g.shard]
+	data, mask := s.ranges[src], wirebits.Mask(s.widths[src]-1) // the highest bit says null
+	all, next := uint64(len(data)), uint64(0)
+	for i, x := range ends {
 		k, e := g.record[i], g.at[i]
 		if e != next { // else it begins where the one before ends
 			before := start
-			start = rows.At((e-1)*s.recordBits+s.starts[src], w) & mask
-			if i == 0 {
-				first = start
-			} else if start != before {
-				if straight = false; passed != nil {
-					return 0, d.outOfOrder()
-				}
+			if start = d.textStart(g, s, src, e); i > 0 && start != before && d.trail != nil {
+				return 0, 0, d.outOfOrder()
 			}
 		}
 		end := x & mask
 		next = e + 1
-		if start > all || end > all || start > end && (x == end || passed != nil) { // nothing says that a null has no bytes
-			return 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
+		if start > all || end > all || start > end && (x == end || d.trail != nil) { // nothing says that a null has no bytes
+			return 0, 0, d.f.corrupt("field %s has bytes %d to %d of %d", d.f.schema.Fields[src].Name, start, end, all)
 		}
 		if x != end {
 			texts.set(k, nil, textNull)
-			straight = straight && start <= end
 		} else {
 			texts.set(k, data[start:end], 0)
 			n += end - start
 		}
 		start = end
 	}
-	if passed != nil {
-		if !passed.extend(first, start) {
-			return 0, d.outOfOrder()
-		}
-		passed.pass(first, start)
-	}
-	if n := start - first; straight && n > 0 && n < all-start { // the next block's
-		prefetch.Range(&data[start], 0, int(n))
-	}
-	if d.f.schema.Fields[src].Type == String && !(straight && wire.IsASCII(data[first:start])) {
-		texts.markWide(g)
-	}
-	return n, nil
+	return start, n, nil
 }
 
 // set sets the slots in a mask to the k'th record of the block and those behind

@@ -128,13 +128,33 @@ func (a Words) Gather(dst, rows []uint64, step, start uint64, w int) {
 	if n == 0 {
 		return
 	}
-	if hasVectors && w <= 57 && rows[n-1]-rows[0] == uint64(n-1) {
-		pos := rows[0]*step + start - a.from
-		_ = a.data[(pos+uint64(n-1)*step)>>3+7] // of the last number
-		gather(&dst[:n][0], &a.data[0], pos, step, n, Mask(w))
+	if rows[n-1]-rows[0] == uint64(n-1) {
+		a.Deal(dst, 1, rows[0], n, step, start, w, 0)
 		return
 	}
 	a.gatherSlowly(dst, rows, step, start, w)
+}
+
+// Deal sets each'th numbers of dst, from the first on, to those of the n rows from row
+// first on, as Gather does, plus add, in w bits.
+func (a Words) Deal(dst []uint64, each int, first uint64, n int, step, start uint64, w int, add uint64) {
+	if n == 0 {
+		return
+	}
+	if !hasVectors || w > 57 {
+		a.dealSlowly(dst, each, first, n, step, start, w, add)
+		return
+	}
+	pos := first*step + start - a.from
+	_, _ = dst[(n-1)*each], a.data[(pos+uint64(n-1)*step)>>3+7] // the last number
+	deal(&dst[0], each*8, &a.data[0], pos, step, n, Mask(w), add)
+}
+
+// dealSlowly is Deal of any numbers on any processor.
+func (a Words) dealSlowly(dst []uint64, each int, first uint64, n int, step, start uint64, w int, add uint64) {
+	for i := range n {
+		dst[i*each] = (a.At((first+uint64(i))*step+start, w) + add) & Mask(w)
+	}
 }
 
 // gatherSlowly is Gather of any rows on any processor.

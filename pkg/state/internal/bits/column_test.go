@@ -240,6 +240,40 @@ func TestGather(t *testing.T) {
 	})
 }
 
+// TestDeal reads numbers of rows that follow each other, plus one or not, and puts them
+// where they belong.
+func TestDeal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		words := bits.MakeBlobWords(rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "data"))
+		w := rapid.IntRange(0, 64).Draw(t, "width")
+		start := uint64(rapid.IntRange(0, 70).Draw(t, "start"))
+		step := start + uint64(w+rapid.IntRange(1, 70).Draw(t, "rest"))
+		most := words.Bits() / step
+		first := rapid.Uint64Max(most).Draw(t, "first")
+		n := rapid.IntRange(0, int(most-first)).Draw(t, "rows")
+		each := rapid.IntRange(1, 5).Draw(t, "each")
+		add := rapid.Uint64Max(1).Draw(t, "add")
+		a, _ := words.Window(nil, first*step, (first+uint64(n))*step)
+		const mark = 0xa5a5a5a5a5a5a5a5
+		for name, deal := range map[string]func([]uint64, int, uint64, int, uint64, uint64, int, uint64){"Deal": a.Deal, "slowly": a.DealSlowly} {
+			dst := make([]uint64, n*each+3)
+			for i := range dst {
+				dst[i] = mark
+			}
+			deal(dst, each, first, n, step, start, w, add)
+			for i, got := range dst {
+				want := uint64(mark)
+				if i%each == 0 && i/each < n {
+					want = (words.At((first+uint64(i/each))*step+start, w) + add) & bits.Mask(w)
+				}
+				if got != want {
+					t.Fatalf("%s: number %d is %#x, want %#x", name, i, got, want)
+				}
+			}
+		}
+	})
+}
+
 // load and store are Page.Load and Writer bit by bit, of any width.
 func load(page []byte, pos uint64, w int) (x uint64) {
 	for i := range uint64(w) {

@@ -52,3 +52,8 @@ func (p *Writer) WriteSlowly(lists *[entryParts][]uint32, e *Entry) { p.writeSlo
 func ExtentSlowly(values *[ColumnLen]uint64, slope uint64, signed bool) (least, most uint64, odd bool) {
 	return extentSlowly(values, slope, signed)
 }
+
+// DealSlowly is Deal as processors without vectors do it.
+func (a Words) DealSlowly(dst []uint64, each int, first uint64, n int, step, start uint64, w int, add uint64) {
+	a.dealSlowly(dst, each, first, n, step, start, w, add)
+}

@@ -2,14 +2,16 @@
 
 #include "textflag.h"
 
-// func gather(dst *uint64, src *byte, pos, step uint64, n int, mask uint64)
-TEXT ·gather(SB), NOSPLIT, $0-48
+// func deal(dst *uint64, each int, src *byte, pos, step uint64, n int, mask, add uint64)
+TEXT ·deal(SB), NOSPLIT, $0-64
 	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ pos+16(FP), BX
-	MOVQ step+24(FP), DX
-	MOVQ n+32(FP), R8
-	MOVQ mask+40(FP), R9
+	MOVQ each+8(FP), R10
+	MOVQ src+16(FP), SI
+	MOVQ pos+24(FP), BX
+	MOVQ step+32(FP), DX
+	MOVQ n+40(FP), R8
+	MOVQ mask+48(FP), R9
+	MOVQ add+56(FP), R11
 
 row:
 	MOVQ  BX, AX
@@ -19,9 +21,10 @@ row:
 	MOVQ  (SI)(AX*1), AX
 	ADDQ  DX, BX
 	SHRXQ CX, AX, AX
+	ADDQ  R11, AX
 	ANDQ  R9, AX
 	MOVQ  AX, (DI)
-	ADDQ  $8, DI
+	ADDQ  R10, DI
 	DECQ  R8
 	JNE   row
 	RET

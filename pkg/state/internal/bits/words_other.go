@@ -2,6 +2,6 @@
 
 package bits
 
-func gather(*uint64, *byte, uint64, uint64, int, uint64) {}
+func deal(*uint64, int, *byte, uint64, uint64, int, uint64, uint64) {}
 
 func turnVectors(*byte, *byte, int) {}
