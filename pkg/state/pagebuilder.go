@@ -383,10 +383,10 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 			packNumbers(out[c.Bit/8:], c, &b.plans[f], b.nums[f], b.set)
 		}
 	}
-	heap := out[lay.heap:lay.heap]
+	heap := out[lay.heap:]
 	for f := range b.plans {
 		if b.schema.Fields[f].Type.variable() {
-			heap = b.texts[f].appendTo(heap)
+			heap = heap[bits.Concat(heap, b.texts[f].values):]
 		}
 	}
 }
@@ -443,12 +443,4 @@ func (t *textColumn) fillEnds(out []byte, c *column, p *columnPlan, end uint64) 
 	}
 	bits.Pack(out, int(c.Width), &x, 0, 0)
 	return end
-}
-
-// appendTo appends the values in the order of their slots.
-func (t *textColumn) appendTo(heap []byte) []byte {
-	for i := range t.values {
-		heap = append(heap, t.values[i]...)
-	}
-	return heap
 }

@@ -57,3 +57,6 @@ func ExtentSlowly(values *[ColumnLen]uint64, slope uint64, signed bool) (least, 
 func (a Words) DealSlowly(dst []uint64, each int, first uint64, n int, step, start uint64, w int, add uint64) {
 	a.dealSlowly(dst, each, first, n, step, start, w, add)
 }
+
+// ConcatSlowly is Concat as processors without vectors do it.
+func ConcatSlowly(dst []byte, values *[ColumnLen][]byte) int { return concatSlowly(dst, values) }
