@@ -30,7 +30,12 @@ type place struct {
 
 func (t *table) placeOf(hash uint64) place {
 	group, _ := bits.Mul64(hash, t.groups)
-	return place{group, int(hash) & (blocksPerGroup - 1), byte(hash >> 8)}
+	return placeIn(group, uint32(hash))
+}
+
+// placeIn returns the place in a group of entries with hashes that end so.
+func placeIn(group uint64, rest uint32) place {
+	return place{group, int(rest) & (blocksPerGroup - 1), byte(rest >> 8)}
 }
 
 // group returns the blocks of a group, zeros if it has none.

@@ -17,6 +17,12 @@ type hashed struct {
 	o    state.Ordinal
 }
 
+// inGroup is an entry of a known group: the rest of its hash says where in it.
+type inGroup struct {
+	rest uint32
+	o    state.Ordinal
+}
+
 // A source has entries, in parts that are read at the same time, each twice.
 type source struct {
 	n     int      // of all
@@ -29,6 +35,10 @@ type source struct {
 func listed(list []hashed) source {
 	return source{len(list), split(len(list), 1<<16), func(from, to int, f func([]hashed)) { f(list[from:to]) }}
 }
+
+// leastParts is how many parts of a directory are worth a goroutine: some ten thousand
+// entries.
+const leastParts = 4
 
 // errIncomplete says that a source has fewer entries than it says.
 var errIncomplete = errors.New("entries are missing")
@@ -44,7 +54,7 @@ func build(entries source, same func(o, other state.Ordinal) bool) (t table, ext
 	if sorted == nil {
 		return table{}, 0, errIncomplete
 	}
-	parts := split(len(t.dir), 64)
+	parts := split(len(t.dir), leastParts)
 	blocks, extras, errs := make([]arena.Arena, len(parts)), make([]int, len(parts)), make([]error, len(parts))
 	long := make([][]uint64, len(parts))
 	inParts(parts, func(i, from, to int) {
@@ -70,7 +80,7 @@ func build(entries source, same func(o, other state.Ordinal) bool) (t table, ext
 
 // buildPart makes the groups of some parts of the directory. ends says where
 // the entries of each group end in sorted.
-func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, long []uint64, extra int, err error) {
+func (t *table) buildPart(sorted []inGroup, ends []uint32, from, to int, same func(o, other state.Ordinal) bool) (blocks arena.Arena, long []uint64, extra int, err error) {
 	w := t.blocks.Edit()
 	var c chain
 	for d := from; d < to; d++ {
@@ -86,9 +96,9 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 			c.clear()
 			all := sorted[start:ends[group]]
 			for i, x := range all {
-				p := t.placeOf(x.hash)
+				p := placeIn(uint64(group), x.rest)
 				twin, _ := c.find(p, func(other state.Ordinal) bool {
-					return (i > mostHashes || hashIn(all[:i], other) == x.hash) && same(x.o, other)
+					return (i > mostHashes || restIn(all[:i], other) == x.rest) && same(x.o, other)
 				})
 				if twin >= 0 {
 					extra++
@@ -109,13 +119,13 @@ func (t *table) buildPart(sorted []hashed, ends []uint32, from, to int, same fun
 // waiting for the record. Groups that have many more have many of one key.
 const mostHashes = 128
 
-// hashIn returns the hash of the entry of o, which is in a list.
-func hashIn(list []hashed, o state.Ordinal) uint64 {
+// restIn returns the rest of the hash of the entry of o, which is in a list.
+func restIn(list []inGroup, o state.Ordinal) uint32 {
 	i := 0
 	for list[i].o != o {
 		i++
 	}
-	return list[i].hash
+	return list[i].rest
 }
 
 // shift adds to all handles of a part of the directory, which nobody else knows
@@ -176,7 +186,7 @@ func inTurns(n int, f func(i int)) {
 
 // byGroup sorts entries by group, by counting, and says where each group ends. It
 // returns nil if the source is not complete.
-func byGroup(t *table, entries source) (sorted []hashed, ends []uint32) {
+func byGroup(t *table, entries source) (sorted []inGroup, ends []uint32) {
 	places := make([][]uint32, len(entries.parts)) // of the next entry of a group, by part
 	inParts(entries.parts, func(i, from, to int) {
 		own := make([]uint32, t.groups)
@@ -198,13 +208,13 @@ func byGroup(t *table, entries source) (sorted []hashed, ends []uint32) {
 	if int(sum) != entries.n {
 		return nil, nil
 	}
-	sorted = make([]hashed, entries.n)
+	sorted = make([]inGroup, entries.n)
 	inParts(entries.parts, func(i, from, to int) {
 		own := places[i]
 		entries.each(from, to, func(list []hashed) {
 			for _, x := range list {
 				g := t.placeOf(x.hash).group
-				sorted[own[g]] = x
+				sorted[own[g]] = inGroup{uint32(x.hash), x.o}
 				own[g]++
 			}
 		})
