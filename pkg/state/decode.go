@@ -59,7 +59,7 @@ type decoder struct {
 	// Of a page's collections: where their entries are, and scratch.
 	elements, values wirebits.Runs
 	empty            []uint32 // by shard: the element of a bucket without one
-	table            wirebits.Entries
+	table, full      wirebits.Entries
 }
 
 // usage says how much of a shard's variable data has been decoded, so that

@@ -150,27 +150,23 @@ func (d *decoder) addRuns(c *entryColumns, k int, mask uint16) int {
 // compact sets slots to those of n buckets that are not empty, and numbers them.
 func (d *decoder) compact(c *entryColumns, n, k int, mask uint16) error {
 	first := len(c.parts[partElement])
-	dst, buckets, table := wirebits.Entries{Elements: c.grow(partElement, n)}, c.grow(partBucket, n), d.table
+	d.full.Elements, d.full.Buckets = c.grow(partElement, n), c.grow(partBucket, n)
 	if c.kind == Map {
-		dst.Values = c.grow(partValue, n)
+		d.full.Values = c.grow(partValue, n)
 	}
-	at := first
+	from, to := 0, 0
 	for ; mask != 0; mask &= mask - 1 {
 		slot := mathbits.TrailingZeros16(mask)
 		size := c.end[slot] - c.start[slot]
-		kept := wirebits.CompactTable(dst, buckets, table, size, d.empty[d.block.shards[k]])
-		c.start[slot], c.end[slot] = at, at+kept
+		kept := wirebits.CompactTable(&d.full, to, &d.table, from, size, d.empty[d.block.shards[k]])
 		if err := d.checkTable(d.block.sizes[k], size, kept); err != nil {
 			return err
 		}
-		at += kept
-		dst.Elements, buckets, table.Elements = dst.Elements[kept:], buckets[kept:], table.Elements[size:]
-		if c.kind == Map {
-			dst.Values, table.Values = dst.Values[kept:], table.Values[size:]
-		}
+		c.start[slot], c.end[slot] = first+to, first+to+kept
+		from, to = from+size, to+kept
 		k++
 	}
-	c.cut(at)
+	c.cut(first + to)
 	return nil
 }
 

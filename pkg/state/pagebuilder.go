@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	mathbits "math/bits"
+	"slices"
 
 	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 )
@@ -28,7 +29,8 @@ type pageBuilder struct {
 	entries []collectionEntry // scratch of who sets a slot
 
 	plans []columnPlan
-	last  *layout // that was chosen for the page before
+	keys  []uint64 // of the plans' shapes
+	last  *layout  // that was chosen for the page before
 	known [knownLayouts]knownLayout
 
 	narrow      [maxLayouts + 1]uint16 // by layout: a column into which a page did not fit
@@ -94,7 +96,7 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 		b.nums, b.own = make([]*[pageSize]uint64, n), make([][pageSize]uint64, n)
 		b.texts = make([]textColumn, n)
 	}
-	b.plans, b.room = make([]columnPlan, n), make([]columnRoom, n)
+	b.plans, b.keys, b.room = make([]columnPlan, n), make([]uint64, n), make([]columnRoom, n)
 	b.reset(0)
 	return b
 }
@@ -220,11 +222,11 @@ func appendEntries(list []collectionEntry, p page, i int) []collectionEntry {
 func (b *pageBuilder) plan() (*layout, int, error) {
 	heap := uint64(0)
 	if b.schema.Kind == Object {
-		for f, field := range b.schema.Fields {
-			if field.Type.variable() {
+		for f := range b.plans {
+			if t := b.schema.Fields[f].Type; t.variable() {
 				b.planTexts(f, &heap)
 			} else {
-				b.plans[f].setNumbers(field.Type, b.nums[f], b.set)
+				b.plans[f].setNumbers(t, b.nums[f], b.set)
 			}
 		}
 	} else {
@@ -232,7 +234,9 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 	}
 	best := heap
 	for i := range b.plans {
-		best += uint64(b.plans[i].bytes())
+		p := &b.plans[i]
+		best += uint64(p.bytes())
+		b.keys[i] = p.key()
 	}
 	lay := b.layout(int(best))
 	if b.schema.Kind != Object {
@@ -248,9 +252,9 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 // knownLayout is the layout that was chosen for shapes the last time. Pages of
 // one type ask for few.
 type knownLayout struct {
-	shapes []shape
-	lay    *layout
-	waste  int // bytes by which the page was longer than at best
+	keys  []uint64
+	lay   *layout
+	waste int // bytes by which the page was longer than at best
 }
 
 const knownLayouts = 256
@@ -259,7 +263,7 @@ const knownLayouts = 256
 // the page's length at best.
 func (b *pageBuilder) layout(size int) *layout {
 	b.size += size
-	if b.last != nil && b.last.has(b.plans) {
+	if b.last != nil && slices.Equal(b.last.keys, b.keys) {
 		return b.last
 	}
 	b.last = b.layoutFor(size)
@@ -275,16 +279,13 @@ func (b *pageBuilder) layoutFor(size int) *layout {
 			return b.was
 		}
 	}
-	k := &b.known[hashShapes(b.plans)%knownLayouts]
+	k := &b.known[hashKeys(b.keys)%knownLayouts]
 	list := b.lays.all()
-	if k.lay != nil && areShapes(b.plans, k.shapes) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
+	if k.lay != nil && slices.Equal(b.keys, k.keys) && k.waste <= b.tolerable(list, size) && k.lay.adopt(b.plans) {
 		b.waste += k.waste
 		return k.lay
 	}
-	k.shapes = k.shapes[:0]
-	for i := range b.plans {
-		k.shapes = append(k.shapes, b.plans[i].shape)
-	}
+	k.keys = append(k.keys[:0], b.keys...)
 	k.lay, k.waste = b.choose(list, size)
 	b.waste += k.waste
 	return k.lay
@@ -353,11 +354,11 @@ func (b *pageBuilder) fits(l *layout, narrow *uint16) bool {
 	if len(b.plans) == 0 {
 		return true
 	}
-	if _, _, ok := b.plans[*narrow].in(l.shapes[*narrow]); !ok {
+	if _, _, ok := b.plans[*narrow].in(&l.shapes[*narrow]); !ok {
 		return false
 	}
 	for i := range b.plans {
-		if _, _, ok := b.plans[i].in(l.shapes[i]); !ok {
+		if _, _, ok := b.plans[i].in(&l.shapes[i]); !ok {
 			*narrow = uint16(i)
 			return false
 		}

@@ -435,7 +435,7 @@ func TestPlansInShapes(t *testing.T) {
 		for k := range plans {
 			q := p
 			var ok bool
-			q.base, q.slope, ok = p.in(plans[k].shape)
+			q.base, q.slope, ok = p.in(&plans[k].shape)
 			q.shape = plans[k].shape
 			if !ok {
 				if refused++; plans[k].shape == p.kind.widest() {

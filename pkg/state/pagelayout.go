@@ -28,11 +28,12 @@ type layout struct {
 	collection bool
 	cols       []column
 	shapes     []shape
-	heap       uint32 // byte offset of the heap or of the entries
-	entryBits  uint64 // of a collection's entry
-	lastText   int    // the last STRING or BYTES column, or -1
-	inOrder    bool   // the heap has record after record
-	widths     widths // of cols
+	keys       []uint64 // of the shapes
+	heap       uint32   // byte offset of the heap or of the entries
+	entryBits  uint64   // of a collection's entry
+	lastText   int      // the last STRING or BYTES column, or -1
+	inOrder    bool     // the heap has record after record
+	widths     widths   // of cols
 }
 
 // widths are those of the first columns, without null bits, a byte each.
@@ -284,25 +285,16 @@ func bytesOf(plans []columnPlan) (sum, n int) {
 	return sum, n
 }
 
-// has says whether the layout is the one with just the shapes of the plans.
-func (l *layout) has(plans []columnPlan) bool { return areShapes(plans, l.shapes) }
-
-// areShapes says whether the plans have just these shapes, as many as there are
-// plans.
-func areShapes(plans []columnPlan, shapes []shape) bool {
-	for i := range plans {
-		if plans[i].shape != shapes[i] {
-			return false
-		}
-	}
-	return true
+// key returns all of a shape in one number. It reads field by field: a processor waits
+// where it reads together what was just written part by part.
+func (s *shape) key() uint64 {
+	return uint64(s.width) | uint64(s.baseBytes)<<8 | uint64(s.slopeBytes)<<16 | uint64(s.kind)<<24 | uint64(s.div)<<32
 }
 
-// hashShapes returns a hash of the shapes of plans.
-func hashShapes(plans []columnPlan) (h uint64) {
-	for i := range plans {
-		s := &plans[i].shape
-		h ^= uint64(s.width) | uint64(s.baseBytes)<<8 | uint64(s.slopeBytes)<<16 | uint64(s.kind)<<24 | uint64(s.div)<<32
+// hashKeys returns a hash of the keys of shapes.
+func hashKeys(keys []uint64) (h uint64) {
+	for _, k := range keys {
+		h ^= k
 		h *= 0x9e3779b97f4a7c15 // the golden ratio, odd: Knuth, vol. 3, section 6.4
 		h ^= h >> 32
 	}
@@ -311,13 +303,10 @@ func hashShapes(plans []columnPlan) (h uint64) {
 
 // adopt makes the plans those for the layout, if they fit.
 func (l *layout) adopt(plans []columnPlan) bool {
-	if l.has(plans) {
-		return true
-	}
 	var room [16]struct{ base, slope uint64 }
 	heads := room[:0]
 	for i := range plans {
-		base, slope, ok := plans[i].in(l.shapes[i])
+		base, slope, ok := plans[i].in(&l.shapes[i])
 		if !ok {
 			return false
 		}
@@ -334,6 +323,7 @@ func newLayout(shapes []shape) *layout {
 	l := &layout{cols: make([]column, len(shapes)), shapes: shapes, lastText: -1, inOrder: true}
 	for i, s := range shapes {
 		l.cols[i] = s.column(l.heap)
+		l.keys = append(l.keys, s.key())
 		l.cols[i].Before = bits.NoText
 		l.heap += uint32(s.baseBytes + s.slopeBytes)
 		if s.kind == shapeParts {

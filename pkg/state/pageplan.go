@@ -31,8 +31,8 @@ func (p *columnPlan) leastWidth() int {
 
 // in returns base and slope of the same numbers in a column of shape s; ok is
 // false if they do not fit.
-func (p *columnPlan) in(s shape) (base, slope uint64, ok bool) {
-	if s == p.shape {
+func (p *columnPlan) in(s *shape) (base, slope uint64, ok bool) {
+	if s.key() == p.key() {
 		return p.base, p.slope, true
 	}
 	room, own := int(s.width), int(p.width) // for numbers without null bits

@@ -36,8 +36,8 @@ func TurnSlowly(dst, src []byte) { turnSlowly(dst, src) }
 func (a Words) Memory() []byte { return a.data }
 
 // CompactSlowly is CompactTable as processors without vectors do it.
-func CompactSlowly(dst Entries, buckets []uint32, table Entries, n int, empty uint32) int {
-	return compactSlowly(dst, buckets, table, n, empty)
+func CompactSlowly(dst *Entries, to int, table *Entries, from, n int, empty uint32) int {
+	return compactSlowly(dst, to, table, from, n, empty)
 }
 
 // PackSlowly is Pack as processors without vectors do it.

@@ -99,42 +99,45 @@ func (r *Runs) unpackSlowly(dst []uint32) {
 	}
 }
 
-// Entries is the entries of hash tables, part by part: of SETs there are no values.
+// Entries is the entries of hash tables, part by part: of SETs there are no values. Buckets
+// is the numbers of their buckets, where these are not all.
 type Entries struct {
-	Elements, Values []uint32
+	Elements, Values, Buckets []uint32
 }
 
-// CompactTable sets dst and buckets to the entries of a hash table of n buckets, less
-// those whose element says that they are empty, and to the numbers of their buckets. It
-// returns how many there are. There is room for n, and behind them, also in table, for
-// RunsPad more, which may be overwritten.
-func CompactTable(dst Entries, buckets []uint32, table Entries, n int, empty uint32) (kept int) {
+// CompactTable sets dst, from entry to on, to the entries of a hash table of n buckets,
+// that from entry from of table on, less those whose element says that they are empty. It
+// returns how many there are. In dst there is room for n, and behind them, in table, too,
+// for RunsPad more, which may be overwritten in dst.
+func CompactTable(dst *Entries, to int, table *Entries, from, n int, empty uint32) (kept int) {
 	if n == 0 {
 		return 0
 	}
 	if !hasVectors {
-		return compactSlowly(dst, buckets, table, n, empty)
+		return compactSlowly(dst, to, table, from, n, empty)
 	}
-	_, _, _ = dst.Elements[n+RunsPad-1], buckets[n+RunsPad-1], table.Elements[n+RunsPad-1]
-	if table.Values != nil {
-		_, _ = dst.Values[n+RunsPad-1], table.Values[n+RunsPad-1]
+	end, tableEnd := to+n+RunsPad-1, from+n+RunsPad-1
+	_, _, _ = dst.Elements[end], dst.Buckets[end], table.Elements[tableEnd]
+	if len(table.Values) > 0 {
+		_, _ = dst.Values[end], table.Values[tableEnd]
 	}
-	return compactTable(&dst, &buckets[0], &table, n, empty)
+	return compactTable(dst, to, table, from, n, empty)
 }
 
 // compactSlowly is CompactTable on any processor.
-func compactSlowly(dst Entries, buckets []uint32, table Entries, n int, empty uint32) (kept int) {
-	for i, x := range table.Elements[:n] {
+func compactSlowly(dst *Entries, to int, table *Entries, from, n int, empty uint32) (kept int) {
+	at := to
+	for i, x := range table.Elements[from : from+n] {
 		if x == empty {
 			continue
 		}
-		dst.Elements[kept], buckets[kept] = x, uint32(i)
-		if table.Values != nil {
-			dst.Values[kept] = table.Values[i]
+		dst.Elements[at], dst.Buckets[at] = x, uint32(i)
+		if len(table.Values) > 0 {
+			dst.Values[at] = table.Values[from+i]
 		}
-		kept++
+		at++
 	}
-	return kept
+	return at - to
 }
 
 // Span returns the least and the greatest of some numbers, zeros if there is

@@ -34,7 +34,7 @@ func unpackRuns(dst *uint32, runs *run, n int, sources *Source)
 // compactTable is CompactTable of at least one bucket.
 //
 //go:noescape
-func compactTable(dst *Entries, buckets *uint32, table *Entries, n int, empty uint32) (kept int)
+func compactTable(dst *Entries, to int, table *Entries, from, n int, empty uint32) (kept int)
 
 // packed says which of eight lanes come first if those stay of which a number has a
 // bit, for all such numbers.

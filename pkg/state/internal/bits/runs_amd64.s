@@ -59,17 +59,25 @@ done:
 	JNE  next
 	RET
 
-// func compactTable(dst *Entries, buckets *uint32, table *Entries, n int, empty uint32) (kept int)
-TEXT ·compactTable(SB), NOSPLIT, $0-48
+// func compactTable(dst *Entries, to int, table *Entries, from, n int, empty uint32) (kept int)
+TEXT ·compactTable(SB), NOSPLIT, $0-56
 	MOVQ dst+0(FP), BX
+	MOVQ to+8(FP), AX
 	MOVQ Entries_Elements(BX), DI
+	LEAQ (DI)(AX*4), DI
 	MOVQ Entries_Values(BX), R8
-	MOVQ buckets+8(FP), R9
+	LEAQ (R8)(AX*4), R8
+	MOVQ Entries_Buckets(BX), R9
+	LEAQ (R9)(AX*4), R9
 	MOVQ table+16(FP), BX
+	MOVQ from+24(FP), AX
 	MOVQ Entries_Elements(BX), SI
+	LEAQ (SI)(AX*4), SI
 	MOVQ Entries_Values(BX), R10
-	MOVQ n+24(FP), CX
-	MOVL empty+32(FP), AX
+	LEAQ (R10)(AX*4), R10
+	MOVQ Entries_Values+8(BX), R13 // 0 if there are none
+	MOVQ n+32(FP), CX
+	MOVL empty+40(FP), AX
 	VMOVD AX, X0
 	VPBROADCASTD X0, Y0
 	VPXOR Y1, Y1, Y1 // the number of the first bucket
@@ -97,7 +105,7 @@ whole:
 	VMOVDQU Y6, (DI)(AX*4)
 	VPADDD Y1, Y5, Y6
 	VMOVDQU Y6, (R9)(AX*4)
-	TESTQ R10, R10
+	TESTQ R13, R13
 	JEQ  passed
 	VMOVDQU (R10)(DX*4), Y3
 	VPERMD Y3, Y5, Y6
@@ -110,7 +118,7 @@ passed:
 	VPADDD Y2, Y1, Y1
 	CMPQ DX, CX
 	JLT  buckets
-	MOVQ AX, kept+40(FP)
+	MOVQ AX, kept+48(FP)
 	VZEROUPPER
 	RET
 

@@ -4,6 +4,6 @@ package bits
 
 func unpackRuns(*uint32, *run, int, *Source) {}
 
-func compactTable(*Entries, *uint32, *Entries, int, uint32) (kept int) { return 0 }
+func compactTable(*Entries, int, *Entries, int, int, uint32) (kept int) { return 0 }
 
 func span(*uint32, int) (least, most uint32) { return 0, 0 }

@@ -88,33 +88,30 @@ func TestCompactTable(t *testing.T) {
 		if values {
 			all.Values = list(mark)
 		}
-		for name, compact := range map[string]func(bits.Entries, []uint32, bits.Entries, int, uint32) int{
+		for name, compact := range map[string]func(*bits.Entries, int, *bits.Entries, int, int, uint32) int{
 			"CompactTable": bits.CompactTable, "slowly": bits.CompactSlowly,
 		} {
 			room := func() []uint32 { return append(make([]uint32, n), mark) }
-			got, buckets, table := bits.Entries{Elements: room(), Values: room()}, room(), all
-			rest, restBuckets := got, buckets
-			var want, wantBuckets, wantValues []uint32
+			got := bits.Entries{Elements: room(), Values: room(), Buckets: room()}
+			var want bits.Entries
+			from, to := 0, 0
 			for _, size := range sizes {
-				for i, x := range table.Elements[:size] {
+				for i, x := range all.Elements[from : from+size] {
 					if x != empty {
-						want, wantBuckets = append(want, x), append(wantBuckets, uint32(i))
+						want.Elements, want.Buckets = append(want.Elements, x), append(want.Buckets, uint32(i))
 						if values {
-							wantValues = append(wantValues, table.Values[i])
+							want.Values = append(want.Values, all.Values[from+i])
 						}
 					}
 				}
-				kept := compact(rest, restBuckets, table, size, empty)
-				rest.Elements, restBuckets, table.Elements = rest.Elements[kept:], restBuckets[kept:], table.Elements[size:]
-				if values {
-					rest.Values, table.Values = rest.Values[kept:], table.Values[size:]
-				}
+				to += compact(&got, to, &all, from, size, empty)
+				from += size
 			}
-			if k := len(want); !slices.Equal(got.Elements[:k], want) || !slices.Equal(buckets[:k], wantBuckets) || values && !slices.Equal(got.Values[:k], wantValues) {
-				t.Fatalf("%s: %v in %v of %v, want %v in %v of %v", name, got.Elements[:k], buckets[:k], got.Values[:k], want, wantBuckets, wantValues)
+			if to != len(want.Elements) || !slices.Equal(got.Elements[:to], want.Elements) || !slices.Equal(got.Buckets[:to], want.Buckets) || values && !slices.Equal(got.Values[:to], want.Values) {
+				t.Fatalf("%s: %v in %v of %v, want %v in %v of %v", name, got.Elements[:to], got.Buckets[:to], got.Values[:to], want.Elements, want.Buckets, want.Values)
 			}
-			if len(rest.Elements) != n+1-len(want) || got.Elements[n] != mark || got.Values[n] != mark || buckets[n] != mark {
-				t.Fatalf("%s: another number, or what is behind the padding is overwritten", name)
+			if got.Elements[n] != mark || got.Values[n] != mark || got.Buckets[n] != mark {
+				t.Fatalf("%s: what is behind the padding is overwritten", name)
 			}
 		}
 	})
