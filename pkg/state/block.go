@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
@@ -18,8 +19,8 @@ type block struct {
 	at     []uint64   // which entry of its shard each record is, unless the block is dealt
 	nums   [][]uint64 // by field, and so are texts
 	texts  []texts
-	spans  spans    // of a collection's entries
-	sizes  []uint64 // of a SET or MAP
+	runs   []bits.Run // of a collection's entries, or buckets
+	sizes  []uint64   // of a SET or MAP
 
 	groups []group
 	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
@@ -95,11 +96,6 @@ func (t *texts) markWide(g group) {
 	}
 }
 
-// spans is where the entries of collections lie in the data of their shards.
-type spans struct {
-	start, end []uint64
-}
-
 // newBlock returns a block for records of a frame with that schema.
 func newBlock(s *Schema, fields []int, most int) *block {
 	b := &block{
@@ -117,7 +113,7 @@ func newBlock(s *Schema, fields []int, most int) *block {
 		}
 	}
 	if s.Kind != Object {
-		b.spans, b.sizes = spans{make([]uint64, most), make([]uint64, most)}, make([]uint64, most)
+		b.runs, b.sizes = make([]bits.Run, most), make([]uint64, most)
 	}
 	return b
 }

@@ -57,7 +57,7 @@ type decoder struct {
 	room  []byte           // of rows, and of what entries are read from
 
 	// Of a page's collections: where their entries are, and scratch.
-	elements, values wirebits.Runs
+	elements, values wirebits.Sources
 	empty            []uint32 // by shard: the element of a bucket without one
 	table, full      wirebits.Entries
 }
@@ -97,7 +97,7 @@ func newUsage(f *frame) []usage {
 func (d *decoder) clone() *decoder {
 	c := &decoder{f: d.f, fields: d.fields, used: newUsage(d.f), trail: newTrail(d.f), rows: make([]wirebits.Words, len(d.f.shards))}
 	if d.f.schema.Kind != Object {
-		c.makeRuns()
+		c.makeSources()
 	}
 	return c
 }
@@ -195,7 +195,7 @@ func (d *decoder) open() {
 func (d *decoder) decode() error {
 	d.open()
 	if d.f.schema.Kind != Object {
-		return d.decodeEntrySpans()
+		return d.decodeRuns()
 	}
 	free := uint64(0) // fields that take no bit
 	for f, src := range d.fields {

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast-data/holdfast/pkg/state/internal/wire"
 )
 
-// makeRuns says how entries of collections are read.
-func (d *decoder) makeRuns() {
+// makeSources says how entries of collections are read.
+func (d *decoder) makeSources() {
 	n := len(d.f.shards)
 	elements, values, empty := make([]wirebits.Source, n), make([]wirebits.Source, n), make([]uint32, n)
 	for i := range d.f.shards {
@@ -18,7 +18,7 @@ func (d *decoder) makeRuns() {
 		elements[i], values[i] = wirebits.MakeSource(s.itemBits(), s.elementBits), wirebits.MakeSource(s.itemBits(), s.valueBits)
 		empty[i] = uint32(wirebits.Mask(s.elementBits))
 	}
-	d.elements, d.values, d.empty = wirebits.MakeRuns(elements), wirebits.MakeRuns(values), empty
+	d.elements, d.values, d.empty = wirebits.MakeSources(elements), wirebits.MakeSources(values), empty
 }
 
 // openEntries turns entries from one to before another of a shard, which n entries of
@@ -54,9 +54,9 @@ func (d *decoder) allItems(shard int) wirebits.Words {
 // between the first and the last of them.
 const mostSpread = 4
 
-// decodeEntrySpans sets where the entries of the block's collections lie.
-func (d *decoder) decodeEntrySpans() error {
-	spans := &d.block.spans
+// decodeRuns sets where the entries of the block's collections lie.
+func (d *decoder) decodeRuns() error {
+	runs := d.block.runs
 	for _, g := range d.block.groups {
 		s := &d.f.shards[g.shard]
 		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
@@ -84,7 +84,7 @@ func (d *decoder) decodeEntrySpans() error {
 			if start > end || itemBits > 0 && end > s.most || end-start > math.MaxInt32 { // so that the sum of a block does not wrap
 				return d.f.corrupt("entries %d to %d are out of range", start, end)
 			}
-			spans.start[k], spans.end[k] = start, end
+			runs[k] = wirebits.Run{First: start, Source: int32(g.shard), N: int32(end - start)}
 			n += end - start
 			least, most = min(least, start), max(most, end)
 			start, next = end, e+1
@@ -111,40 +111,27 @@ func (d *decoder) decodeEntrySpans() error {
 // setEntries sets slots to the entries of collections, or to the buckets of their hash
 // tables that have one.
 func (d *decoder) setEntries(c *entryColumns, k int, mask uint16) error {
-	n := d.addRuns(c, k, mask)
-	if c.kind == List {
-		d.elements.Unpack(c.grow(partElement, n))
+	runs := d.block.runs[k : k+mathbits.OnesCount16(mask)]
+	at := len(c.parts[partElement])
+	n := -at
+	for i, m := 0, mask; m != 0; m &= m - 1 {
+		slot := mathbits.TrailingZeros16(m)
+		c.start[slot] = at
+		at += int(runs[i].N)
+		c.end[slot] = at
+		i++
+	}
+	if n += at; c.kind == List {
+		d.elements.Unpack(c.grow(partElement, n), runs)
 		return nil
 	}
 	d.table.Elements = slices.Grow(d.table.Elements[:0], n+wirebits.RunsPad)[:n+wirebits.RunsPad]
-	d.elements.Unpack(d.table.Elements)
+	d.elements.Unpack(d.table.Elements, runs)
 	if c.kind == Map {
 		d.table.Values = slices.Grow(d.table.Values[:0], n+wirebits.RunsPad)[:n+wirebits.RunsPad]
-		d.values.Unpack(d.table.Values)
+		d.values.Unpack(d.table.Values, runs)
 	}
 	return d.compact(c, n, k, mask)
-}
-
-// addRuns adds the entries, or buckets, of the k'th record of the block and those behind
-// it, which go to slots in a mask, and returns how many there are.
-func (d *decoder) addRuns(c *entryColumns, k int, mask uint16) int {
-	spans, shards := &d.block.spans, d.block.shards
-	d.elements.Reset()
-	d.values.Reset()
-	first := len(c.parts[partElement])
-	at := first
-	for ; mask != 0; mask &= mask - 1 {
-		slot := mathbits.TrailingZeros16(mask)
-		start, n := spans.start[k], int32(spans.end[k]-spans.start[k])
-		d.elements.Add(shards[k], start, n)
-		if c.kind == Map {
-			d.values.Add(shards[k], start, n)
-		}
-		c.start[slot], c.end[slot] = at, at+int(n)
-		at += int(n)
-		k++
-	}
-	return at - first
 }
 
 // compact sets slots to those of n buckets that are not empty, and numbers them.
@@ -158,7 +145,7 @@ func (d *decoder) compact(c *entryColumns, n, k int, mask uint16) error {
 	for ; mask != 0; mask &= mask - 1 {
 		slot := mathbits.TrailingZeros16(mask)
 		size := c.end[slot] - c.start[slot]
-		kept := wirebits.CompactTable(&d.full, to, &d.table, from, size, d.empty[d.block.shards[k]])
+		kept := wirebits.CompactTable(&d.full, to, &d.table, from, size, d.empty[d.block.runs[k].Source])
 		if err := d.checkTable(d.block.sizes[k], size, kept); err != nil {
 			return err
 		}

@@ -66,12 +66,11 @@ func TestRunsReadNoFurther(t *testing.T) {
 	}
 	for w := range 33 {
 		for n := 1; n < 9 && uint64(n*w) <= a.Bits(); n++ {
-			r := bits.MakeRuns([]bits.Source{bits.MakeSource(w, w)})
+			s := bits.MakeSources([]bits.Source{bits.MakeSource(w, w)})
 			pos := a.Bits() - uint64(n*w)
-			r.Open(0, a, int(pos))
-			r.Add(0, 0, int32(n))
+			s.Open(0, a, int(pos))
 			got := make([]uint32, n+bits.RunsPad)
-			r.Unpack(got) // a fault here would end the process
+			s.Unpack(got, []bits.Run{{N: int32(n)}}) // a fault here would end the process
 			for i, x := range got[:n] {
 				if want := a.At(pos+uint64(i*w), w); uint64(x) != want {
 					t.Errorf("width %d: number %d of %d is %d, want %d", w, i, n, x, want)

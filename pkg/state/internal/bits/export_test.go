@@ -14,7 +14,7 @@ func ExpandColumnSlowly(dst *[ColumnLen]uint64, p Page, c *Column, null uint64, 
 }
 
 // UnpackSlowly is Unpack as processors without vectors do it.
-func (r *Runs) UnpackSlowly(dst []uint32) { r.unpackSlowly(dst) }
+func (s *Sources) UnpackSlowly(dst []uint32, runs []Run) { s.unpackSlowly(dst, runs) }
 
 // SpanSlowly is Span as processors without vectors do it.
 func SpanSlowly(list []uint32) (least, most uint32) { return spanSlowly(list) }

@@ -3,19 +3,20 @@ package bits
 import "encoding/binary"
 
 // A Source is numbers of w bits in a bit array, each step bits behind the one
-// before, wherever the first one is. The code for vectors knows its fields.
+// before. The code for vectors knows its fields.
 type Source struct {
-	data  *byte
-	size  int // bytes of data, with what is behind the words
-	step  int
-	mask  uint32
-	quick bool // vectors take the numbers
+	data   *byte
+	size   int // bytes of data, with what is behind the words
+	step   uint64
+	before uint64 // how far before data number 0 would be, in bits
+	mask   uint32
+	quick  bool // vectors take the numbers
 }
 
 // MakeSource returns that of numbers of w bits, w in [0, 32], step bits apart; step is
 // at most 64.
 func MakeSource(step, w int) Source {
-	return Source{step: step, mask: uint32(Mask(w)), quick: hasVectors && step <= mostStep && w <= mostLane}
+	return Source{step: uint64(step), mask: uint32(Mask(w)), quick: hasVectors && step <= mostStep && w <= mostLane}
 }
 
 const (
@@ -25,77 +26,61 @@ const (
 	mostLane = 25
 )
 
-// Runs are up to ColumnLen runs of numbers, which are read together. MakeRuns makes
-// one.
-type Runs struct {
-	sources []Source
-	before  []uint64 // how far before each one's data number 0 would be, in bits
-	quick   bool     // vectors take all of them
-	list    [ColumnLen]run
-	n       int // of list
+// A Run is N numbers of a source that follow each other, from the one with number First
+// on. The code for vectors knows its fields.
+type Run struct {
+	First     uint64
+	Source, N int32
 }
 
-// A run is numbers of a source that follow each other, the first one at bit pos. The
-// code for vectors knows its fields.
-type run struct {
-	pos    uint64
-	source int32
-	n      int32
+// Sources is what runs are of. MakeSources makes it.
+type Sources struct {
+	list  []Source
+	quick bool // vectors take all of them
 }
 
-// MakeRuns returns Runs without any, for numbers from some sources.
-func MakeRuns(sources []Source) Runs {
-	r := Runs{sources: sources, before: make([]uint64, len(sources)), quick: true}
-	for i := range sources {
-		r.quick = r.quick && sources[i].quick
+// MakeSources returns that of a list, none of which is open.
+func MakeSources(list []Source) Sources {
+	s := Sources{list, true}
+	for i := range list {
+		s.quick = s.quick && list[i].quick
 	}
-	return r
+	return s
 }
 
 // Open says where the numbers of a source are, from now on: the first of the array is
 // at bit first.
-func (r *Runs) Open(source int, a Words, first int) {
-	s := &r.sources[source]
-	s.data, s.size, r.before[source] = &a.data[0], len(a.data), a.from-uint64(first)
-}
-
-// Reset forgets all runs.
-func (r *Runs) Reset() { r.n = 0 }
-
-// Add adds n numbers of a source, from its number first on. The caller guarantees that
-// there are so many in what is open.
-func (r *Runs) Add(source int32, first uint64, n int32) {
-	pos := first*uint64(r.sources[source].step) - r.before[source]
-	r.list[r.n&(ColumnLen-1)] = run{pos, source, n}
-	r.n++
+func (s *Sources) Open(source int, a Words, first int) {
+	o := &s.list[source]
+	o.data, o.size, o.before = &a.data[0], len(a.data), a.from-uint64(first)
 }
 
 // RunsPad is how many numbers behind those of the runs Unpack may overwrite.
 const RunsPad = 7
 
-// Unpack sets dst to the numbers, run after run. There is room for them, and for
-// RunsPad more.
-func (r *Runs) Unpack(dst []uint32) {
-	if r.n == 0 {
+// Unpack sets dst to the numbers of runs, run after run. There is room for them, and for
+// RunsPad more. The caller guarantees that they are in what is open.
+func (s *Sources) Unpack(dst []uint32, runs []Run) {
+	if len(runs) == 0 {
 		return
 	}
-	if r.quick {
-		unpackRuns(&dst[0], &r.list[0], r.n, &r.sources[0])
+	if s.quick {
+		unpackRuns(&dst[0], &runs[0], len(runs), &s.list[0])
 		return
 	}
-	r.unpackSlowly(dst)
+	s.unpackSlowly(dst, runs)
 }
 
 // unpackSlowly is Unpack of any numbers on any processor.
-func (r *Runs) unpackSlowly(dst []uint32) {
-	for _, x := range r.list[:r.n] {
-		s := &r.sources[x.source]
-		data, pos := bytesAt(s.data, s.size), x.pos
-		for k := range dst[:x.n] {
-			dst[k] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & s.mask
-			pos += uint64(s.step)
+func (s *Sources) unpackSlowly(dst []uint32, runs []Run) {
+	for _, x := range runs {
+		o := &s.list[x.Source]
+		data, pos := bytesAt(o.data, o.size), x.First*o.step-o.before
+		for k := range dst[:x.N] {
+			dst[k] = uint32(binary.LittleEndian.Uint64(data[pos>>3:])>>(pos&7)) & o.mask
+			pos += o.step
 		}
-		dst = dst[x.n:]
+		dst = dst[x.N:]
 	}
 }
 

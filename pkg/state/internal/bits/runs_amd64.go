@@ -25,11 +25,11 @@ var runLanes = func() (all [mostStep + 1][8]struct {
 	return all
 }()
 
-// unpackRuns is Runs.Unpack of n runs, at least one, of sources that are all
+// unpackRuns is Sources.Unpack of n runs, at least one, of sources that are all
 // quick.
 //
 //go:noescape
-func unpackRuns(dst *uint32, runs *run, n int, sources *Source)
+func unpackRuns(dst *uint32, runs *Run, n int, sources *Source)
 
 // compactTable is CompactTable of at least one bucket.
 //

@@ -16,7 +16,7 @@
 	VPSRLVD 16(DX)(BX*1), X, X    \
 	VPAND   X0, X, X
 
-// func unpackRuns(dst *uint32, runs *run, n int, sources *Source)
+// func unpackRuns(dst *uint32, runs *Run, n int, sources *Source)
 TEXT ·unpackRuns(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
 	MOVQ runs+8(FP), SI
@@ -24,15 +24,17 @@ TEXT ·unpackRuns(SB), NOSPLIT, $0-32
 	MOVQ sources+24(FP), R9
 
 next:
-	MOVLQSX run_source(SI), R10
-	SHLQ $5, R10 // the length of a Source
+	MOVLQSX Run_Source(SI), R10
+	IMUL3Q $Source__size, R10, R10
 	ADDQ R9, R10
-	MOVQ run_pos(SI), R11
-	MOVLQSX run_n(SI), R12
+	MOVQ Source_step(R10), R13
+	MOVQ Run_First(SI), R11
+	IMULQ R13, R11
+	SUBQ Source_before(R10), R11
+	MOVLQSX Run_N(SI), R12
 	LEAQ (DI)(R12*4), R12 // where the run ends
 	CMPQ DI, R12
 	JCC  done
-	MOVQ Source_step(R10), R13
 	VPBROADCASTD Source_mask(R10), X0
 	MOVQ Source_data(R10), R10
 	MOVQ R13, DX
@@ -54,7 +56,7 @@ eight:
 
 done:
 	MOVQ R12, DI
-	ADDQ $run__size, SI
+	ADDQ $Run__size, SI
 	DECQ R8
 	JNE  next
 	RET

@@ -2,7 +2,7 @@
 
 package bits
 
-func unpackRuns(*uint32, *run, int, *Source) {}
+func unpackRuns(*uint32, *Run, int, *Source) {}
 
 func compactTable(*Entries, int, *Entries, int, int, uint32) (kept int) { return 0 }
 

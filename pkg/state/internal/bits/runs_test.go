@@ -44,23 +44,20 @@ func TestRuns(t *testing.T) {
 				want = append(want, uint32(a.At(pos+uint64(i*step), w)))
 			}
 		}
-		r := bits.MakeRuns(sources)
-		if len(words) > 0 {
-			r.Add(0, 1<<60, 7)
-		}
-		r.Reset()
+		all := bits.MakeSources(sources)
+		var runs []bits.Run
 		for i, p := range pieces {
 			before := 0
 			if steps[i] > 0 {
 				before = rapid.IntRange(0, int(p.pos)/steps[i]).Draw(t, "numbers before")
 			}
-			r.Open(i, words[i], int(p.pos)-before*steps[i])
-			r.Add(int32(i), uint64(before), p.n)
+			all.Open(i, words[i], int(p.pos)-before*steps[i])
+			runs = append(runs, bits.Run{First: uint64(before), Source: int32(i), N: p.n})
 		}
-		for name, unpack := range map[string]func([]uint32){"Unpack": r.Unpack, "slowly": r.UnpackSlowly} {
+		for name, unpack := range map[string]func([]uint32, []bits.Run){"Unpack": all.Unpack, "slowly": all.UnpackSlowly} {
 			got := make([]uint32, len(want)+bits.RunsPad+1)
 			got[len(want)+bits.RunsPad] = 42
-			if unpack(got); !slices.Equal(got[:len(want)], want) {
+			if unpack(got, runs); !slices.Equal(got[:len(want)], want) {
 				t.Fatalf("%s: %x, want %x", name, got[:len(want)], want)
 			}
 			if got[len(want)+bits.RunsPad] != 42 {
