@@ -22,6 +22,8 @@ type places struct {
 
 // narrow is the greatest width of eight numbers that are in eight bytes. Wider ones have
 // bits of no more than one other number in their first byte.
+//
+//nolint:unused // by the code for vectors
 const narrow = 7
 
 //nolint:unused // by the code for vectors
