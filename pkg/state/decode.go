@@ -109,7 +109,7 @@ func (d *decoder) forget() {
 
 // decoderBytes returns about how much memory a decoder takes.
 func (f *frame) decoderBytes() int64 {
-	const span, tally = 8 + 8 + 1, 48 // of a value in a block, and of what is known of an array
+	const span, tally = 24 + 1, 48 // of a value in a block, and of what is known of an array
 	n := int64(len(f.schema.Fields) + 2)
 	return n*maxBlock*span + n*tally*int64(len(f.shards))
 }

@@ -157,16 +157,20 @@ func (l *typeLoad) hasRecords(p *loadPart) bool {
 
 // block decodes the records of some words of populated bits.
 func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
-	if err := l.records(d, from, to); err != nil || d.block.n == 0 {
+	var room [blockWords]uint64
+	live := room[:to-from] // read once: of a mapped file they may be others the next time
+	for i := range live {
+		live[i] = l.frame.live.Word(from + i)
+	}
+	if err := l.records(d, from, live); err != nil || d.block.n == 0 {
 		return err // there may be very many words without a record
 	}
 	if err := d.decode(); err != nil {
 		return err
 	}
 	k := 0
-	for w := from; w < to; w++ {
-		word := l.frame.live.Word(w)
-		for first := w * 64; word != 0; first += pageSize {
+	for i, word := range live {
+		for first := (from + i) * 64; word != 0; first += pageSize {
 			live := uint16(word)
 			word >>= pageSize
 			if live == 0 {
@@ -181,20 +185,21 @@ func (l *typeLoad) block(e *typeEdit, d *decoder, from, to int) error {
 	return nil
 }
 
-// records begins a block of the records of some words of populated bits.
-func (l *typeLoad) records(d *decoder, from, to int) error {
+// records begins a block of the records of some words of populated bits, the first of
+// which has a number.
+func (l *typeLoad) records(d *decoder, first int, live []uint64) error {
 	d.begin(maxBlock)
 	all := ^uint64(0)
-	for w := from; w < to; w++ {
-		all &= l.frame.live.Word(w)
+	for _, word := range live {
+		all &= word
 	}
-	if to-from == blockWords && all == ^uint64(0) && d.nextAll(Ordinal(from*64)) {
+	if len(live) == blockWords && all == ^uint64(0) && d.nextAll(Ordinal(first*64)) {
 		return nil
 	}
 	shift, mask := bits.TrailingZeros(uint(len(l.frame.shards))), int64(len(l.frame.shards)-1) // a power of two
-	for w := from; w < to; w++ {
-		for word := l.frame.live.Word(w); word != 0; word &= word - 1 {
-			o := int64(w*64 + bits.TrailingZeros64(word))
+	for i, word := range live {
+		for ; word != 0; word &= word - 1 {
+			o := int64((first+i)*64 + bits.TrailingZeros64(word))
 			shard, entry := int(o&mask), o>>shift
 			if o > MaxOrdinal || entry > l.frame.shards[shard].max {
 				return l.frame.corrupt("populated ordinal %d is above the greatest", o)

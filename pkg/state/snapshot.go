@@ -71,10 +71,10 @@ func ReadSnapshotFrom(r io.Reader, size int64, filter *Filter) (*State, error) {
 	})
 }
 
-// ReadSnapshotMapped is ReadSnapshotFrom for a snapshot in memory that is a mapped
-// file, which is quicker than to read it: each page of data is given back to the system
-// behind who decodes it. If the file is cut meanwhile, or its disk fails, that is ErrFault
-// and ends no process.
+// ReadSnapshotMapped is ReadSnapshotFrom for a snapshot that is a mapped file, which is
+// quicker than to read it. data must be nothing else: the memory is given back to the
+// system behind who decodes it, so other memory would be empty then. Nobody may write to the
+// file meanwhile. If it is cut, or its disk fails, that is ErrFault and ends no process.
 func ReadSnapshotMapped(data []byte, filter *Filter) (s *State, err error) {
 	types := newLoader(int64(len(data)), data)
 	defer types.close()
