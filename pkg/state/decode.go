@@ -383,7 +383,7 @@ func (d *decoder) set(b *pageBuilder, k int, mask uint16) error {
 		return d.setEntries(&b.lists, k, mask)
 	}
 	for f, src := range d.fields {
-		switch t := b.schema.Fields[f].Type; {
+		switch t := b.types[f]; {
 		case t.variable() && src < 0:
 			for m := mask; m != 0; m &= m - 1 {
 				b.texts[f].setNull(mathbits.TrailingZeros16(m))

@@ -18,6 +18,7 @@ type collectionEntry struct{ element, value, bucket uint32 }
 // them. Slots that are not set are holes; nobody may read them.
 type pageBuilder struct {
 	schema *Schema
+	types  []FieldType // of the schema's fields
 	lays   *layouts
 	set    uint16              // slots that are not holes
 	was    *layout             // of the page before, nil if there was none
@@ -95,6 +96,9 @@ func newPageBuilder(s *Schema, lays *layouts) *pageBuilder {
 		n = len(s.Fields)
 		b.nums, b.own = make([]*[pageSize]uint64, n), make([][pageSize]uint64, n)
 		b.texts = make([]textColumn, n)
+		for _, f := range s.Fields {
+			b.types = append(b.types, f.Type)
+		}
 	}
 	b.plans, b.keys, b.room = make([]columnPlan, n), make([]uint64, n), make([]columnRoom, n)
 	b.reset(0)
@@ -107,7 +111,7 @@ const allSlots = 1<<pageSize - 1
 func (b *pageBuilder) reset(about uint16) {
 	b.set, b.was = about, nil
 	for f := range b.texts {
-		if b.nums[f] = &b.own[f]; b.schema.Fields[f].Type.variable() {
+		if b.nums[f] = &b.own[f]; b.types[f].variable() {
 			c := &b.texts[f]
 			c.copies, c.nulls, c.values = c.copies[:0], 0, &c.own
 			if about != allSlots {
@@ -131,7 +135,7 @@ func (b *pageBuilder) copyPage(p page, mask uint16) {
 		return
 	}
 	for f := range b.schema.Fields {
-		if b.schema.Fields[f].Type.variable() {
+		if b.types[f].variable() {
 			b.copyTexts(p, f, mask)
 			continue
 		}
@@ -223,7 +227,7 @@ func (b *pageBuilder) plan() (*layout, int, error) {
 	heap := uint64(0)
 	if b.schema.Kind == Object {
 		for f := range b.plans {
-			if t := b.schema.Fields[f].Type; t.variable() {
+			if t := b.types[f]; t.variable() {
 				b.planTexts(f, &heap)
 			} else {
 				b.plans[f].setNumbers(t, b.nums[f], b.set)
@@ -378,7 +382,7 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 	for f := range b.plans {
 		c := &lay.cols[f]
 		b.plans[f].writeHead(out, c)
-		if b.schema.Fields[f].Type.variable() {
+		if b.types[f].variable() {
 			end = b.texts[f].fillEnds(out[c.Bit/8:], c, &b.plans[f], end)
 		} else {
 			packNumbers(out[c.Bit/8:], c, &b.plans[f], b.nums[f], b.set)
@@ -386,7 +390,7 @@ func (b *pageBuilder) fill(out []byte, lay *layout) {
 	}
 	heap := out[lay.heap:]
 	for f := range b.plans {
-		if b.schema.Fields[f].Type.variable() {
+		if b.types[f].variable() {
 			heap = heap[bits.Concat(heap, b.texts[f].values):]
 		}
 	}
