@@ -37,7 +37,7 @@ func AtMostRemoved(part float64) func(Result) error {
 	return func(r Result) error {
 		before := r.Unchanged + r.Changed + r.Removed
 		if float64(r.Removed) > part*float64(before) {
-			return fmt.Errorf("%d of %d records would be removed, more than %g: if that is right, raise --max-removed: %w", r.Removed, before, part, ErrTooManyRemoved)
+			return fmt.Errorf("%w: %d of %d, more than %g: if that is right, raise --max-removed", ErrTooManyRemoved, r.Removed, before, part)
 		}
 		return nil
 	}

@@ -299,9 +299,11 @@ const maxTail = 500
 
 // tail passes on what is written and remembers the end of it.
 type tail struct {
-	to  io.Writer // may be nil
-	mu  sync.Mutex
-	end []byte
+	to    io.Writer // may be nil
+	mu    sync.Mutex
+	end   []byte
+	line  []byte // the beginning of the line under way
+	panic []byte // the last line that a Go program begins to end with
 }
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -309,20 +311,34 @@ func (t *tail) Write(b []byte) (int, error) {
 	defer t.mu.Unlock()
 	t.end = append(t.end, b...)
 	t.end = t.end[max(0, len(t.end)-maxTail):]
+	for line := range bytes.Lines(b) {
+		t.line = append(t.line, line[:min(len(line), maxTail-len(t.line))]...)
+		if bytes.HasSuffix(line, []byte("\n")) {
+			if bytes.HasPrefix(t.line, []byte("panic: ")) || bytes.HasPrefix(t.line, []byte("fatal error: ")) {
+				t.panic = bytes.Clone(bytes.TrimSpace(t.line))
+			}
+			t.line = t.line[:0]
+		}
+	}
 	if t.to == nil {
 		return len(b), nil
 	}
 	return t.to.Write(b)
 }
 
-// String returns the last line for the end of an error, and perhaps nothing.
+// String returns the last line for the end of an error, and perhaps nothing; of the stack
+// of a Go program that ended with a panic, what the panic said.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	end := bytes.TrimSpace(t.end)
+	end := bytes.TrimRight(t.end, " \t\r\n")
 	if i := bytes.LastIndexByte(end, '\n'); i >= 0 {
 		end = end[i+1:]
 	}
+	if bytes.HasPrefix(end, []byte("\t")) && len(t.panic) > 0 {
+		end = t.panic
+	}
+	end = bytes.TrimSpace(end)
 	if len(end) == 0 {
 		return ""
 	}
