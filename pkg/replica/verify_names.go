@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-data/holdfast/pkg/announce"
@@ -88,9 +89,17 @@ func (w *verifier) announcedVersion(text string, f, now announce.Fold) {
 		w.out.problem("%s: %v", announcedFile, err)
 	case v > max(f.Head, now.Head):
 		w.out.problem("%s: %s is beyond the log, whose head is %s", announcedFile, v, f.Head)
-	case v <= f.Head && v >= f.Horizon && !w.versions[v] && !w.lost[v]:
+	case v <= f.Head && !w.knows(v, f):
 		w.out.problem("%s: %s was not announced in the log", announcedFile, v)
 	}
+}
+
+// knows says whether a version up to the head was announced, or may have been.
+func (w *verifier) knows(v dataset.Version, f announce.Fold) bool {
+	if v >= f.Horizon {
+		return w.versions[v] || w.lost[v]
+	}
+	return v < w.adopted || slices.ContainsFunc(w.announced, func(a announce.Announcement) bool { return a.Version == v })
 }
 
 // nameVersion returns the version that a name of Hollow's was published with.
