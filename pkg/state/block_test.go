@@ -74,3 +74,36 @@ func TestBlockAddAll(t *testing.T) {
 		add(got, shards)
 	}
 }
+
+// TestTextsRun sets values that lie behind each other, and says where one does not, or is
+// null although the data go on behind where it would end.
+func TestTextsRun(t *testing.T) {
+	data := []byte("0123456789abcdef")
+	for _, c := range []struct {
+		ends, at    []uint64
+		start, most uint64
+		end         uint64
+		ok          bool
+	}{
+		{[]uint64{3, 3, 5}, []uint64{7, 8, 9}, 1, 15, 5, true},
+		{[]uint64{16}, []uint64{0}, 0, 31, 16, true},
+		{[]uint64{17}, []uint64{0}, 0, 31, 0, false},     // there are no more
+		{[]uint64{3, 8}, []uint64{0, 1}, 0, 7, 0, false}, // null, of four bits
+		{[]uint64{3, 2}, []uint64{0, 1}, 0, 15, 0, false},
+		{[]uint64{3}, []uint64{1}, 4, 15, 0, false},
+		{[]uint64{3, 5}, []uint64{7, 9}, 1, 15, 0, false}, // there is one between
+	} {
+		values := texts{values: make([][]byte, 8), kind: make([]uint8, 8)}
+		end, ok := values.setRun(group{record: []uint16{5, 2, 7}[:len(c.ends)], at: c.at}, c.ends, data, c.start, c.most)
+		if ok != c.ok || ok && end != c.end {
+			t.Errorf("%v from %d on, at most %d: to %d, %v", c.ends, c.start, c.most, end, ok)
+		}
+		start := c.start
+		for i, e := range c.ends {
+			if got := values.values[[]int{5, 2, 7}[i]]; c.ok && string(got) != string(data[start:e]) {
+				t.Errorf("%v from %d on: value %d is %q", c.ends, c.start, i, got)
+			}
+			start = e
+		}
+	}
+}

@@ -52,9 +52,8 @@ type decoder struct {
 	trail  trail
 	block  *block
 
-	rows  []wirebits.Words // by shard: of the block's records
-	items []wirebits.Words // by shard: all, of those of which a block's are not together
-	room  []byte           // of rows, and of what entries are read from
+	rows []wirebits.Words // by shard: of the block's records
+	room []byte           // of rows, and of what entries are read from
 
 	// Of a page's collections: where their entries are, and scratch.
 	elements, values wirebits.Sources
@@ -297,34 +296,34 @@ func (d *decoder) decodeTexts(f, src int) error {
 		if s.widths[src] == 0 {
 			return d.f.corrupt("field %s has width 0", t.Name)
 		}
-		n, err := d.groupTexts(texts, g, s, src)
-		if err != nil {
+		if err := d.groupTexts(texts, g, s, src); err != nil {
 			return err
-		}
-		if used := &d.used[g.shard].ranges[src]; n > 0 {
-			if *used += n; *used > uint64(len(s.ranges[src])) {
-				return d.f.corrupt("values of field %s overlap", t.Name)
-			}
 		}
 	}
 	return nil
 }
 
-// groupTexts sets the values of a group and returns how many bytes they are.
-func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (n uint64, err error) {
+// groupTexts sets the values of a group.
+func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (err error) {
 	ends := d.block.read[:len(g.at)]
 	d.rows[g.shard].Gather(ends, g.at, s.recordBits, s.starts[src], s.widths[src])
 	first, data := d.textStart(g, s, src, g.at[0]), s.ranges[src]
 	end, straight := texts.setRun(g, ends, data, first, wirebits.Mask(s.widths[src]-1))
-	if n = end - first; !straight {
+	n := end - first
+	if !straight {
 		if end, n, err = d.setTextsOneByOne(texts, g, ends, src); err != nil {
-			return 0, err
+			return err
+		}
+	}
+	if used := &d.used[g.shard].ranges[src]; n > 0 { // before any value is looked at
+		if *used += n; *used > uint64(len(data)) {
+			return d.f.corrupt("values of field %s overlap", d.f.schema.Fields[src].Name)
 		}
 	}
 	if d.trail != nil {
 		passed := &d.trail[g.shard].ranges[src]
 		if !passed.extend(first, end) {
-			return 0, d.outOfOrder()
+			return d.outOfOrder()
 		}
 		passed.pass(first, end)
 	}
@@ -334,7 +333,7 @@ func (d *decoder) groupTexts(texts *texts, g group, s *shard, src int) (n uint64
 	if d.f.schema.Fields[src].Type == String && !(straight && wire.IsASCII(data[first:end])) {
 		texts.markWide(g)
 	}
-	return n, nil
+	return nil
 }
 
 // textStart returns where the value of entry e of a shard begins.

@@ -29,7 +29,7 @@ func (d *decoder) openEntries(shard int, from, to, n uint64) {
 	bits := uint64(s.itemBits())
 	var entries wirebits.Words
 	if spread := (to - from) * bits; spread > mostSpread*(n*bits+1<<10) {
-		entries = d.allItems(shard)
+		entries = d.f.allItems(shard)
 	} else {
 		entries, d.room = s.items.Window(d.room, from*bits, to*bits)
 	}
@@ -37,17 +37,6 @@ func (d *decoder) openEntries(shard int, from, to, n uint64) {
 	if d.f.schema.Kind == Map {
 		d.values.Open(shard, entries, s.elementBits)
 	}
-}
-
-// allItems returns the array of a shard's entries.
-func (d *decoder) allItems(shard int) wirebits.Words {
-	if d.items == nil {
-		d.items = make([]wirebits.Words, len(d.f.shards))
-	}
-	if d.items[shard].Bits() == 0 {
-		d.items[shard] = d.f.shards[shard].items.Turn()
-	}
-	return d.items[shard]
 }
 
 // mostSpread is how many times as much as the entries of a block's records are may lie

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	wirebits "github.com/holdfast-data/holdfast/pkg/state/internal/bits"
 	"github.com/holdfast-data/holdfast/pkg/state/internal/scratch"
@@ -27,6 +28,25 @@ type frame struct {
 	buffers [][]byte           // what the arrays are views of, if it is not the blob
 	pool    *scratch.Pool      // that they are from, if there are any
 	passing bool               // what was decoded is given back at once
+
+	mu    sync.Mutex
+	whole map[int]wirebits.Words // items of shards that allItems was asked for
+}
+
+// allItems returns the array of a shard's entries, which is turned once for all who
+// decode the frame.
+func (f *frame) allItems(shard int) wirebits.Words {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w, ok := f.whole[shard]
+	if !ok {
+		if f.whole == nil {
+			f.whole = make(map[int]wirebits.Words)
+		}
+		w = f.shards[shard].items.Turn()
+		f.whole[shard] = w
+	}
+	return w
 }
 
 // free gives back the memory of a frame that nobody reads any more.
@@ -36,7 +56,7 @@ func (f *frame) free() {
 			f.shards[i].release()
 		}
 	}
-	f.shards, f.live = nil, wirebits.BlobWords{}
+	f.shards, f.whole, f.live = nil, nil, wirebits.BlobWords{}
 	for _, b := range f.buffers {
 		f.pool.Free(b)
 	}

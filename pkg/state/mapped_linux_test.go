@@ -2,11 +2,14 @@ package state_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/holdfast-data/holdfast/pkg/state"
 	"github.com/holdfast-data/holdfast/pkg/state/statetest/golden"
@@ -77,5 +80,42 @@ func TestMappedCut(t *testing.T) {
 	}
 	if cuts < 8 {
 		t.Errorf("%d cuts are too few", cuts)
+	}
+}
+
+// resident returns how many bytes of a mapping count as memory of the process.
+func resident(t *testing.T, data []byte) (n int) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(maps), fmt.Sprintf("%x-", uintptr(unsafe.Pointer(&data[0]))))
+	if !ok {
+		t.Fatal("the mapping is not listed")
+	}
+	_, rest, _ = strings.Cut(rest, "\nRss:")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n << 10
+}
+
+// TestMappedGivesBack holds that what was decoded of a mapped file no longer counts as
+// memory of the process, be it a type that is given back at its end or behind the decoder.
+func TestMappedGivesBack(t *testing.T) {
+	blob := engine(t).snapshot
+	data, _ := mapping(t, blob)
+	for _, x := range data {
+		runtime.KeepAlive(x)
+	}
+	if n := resident(t, data); n < len(blob)/2 {
+		t.Fatalf("%d of %d bytes are resident before", n, len(blob))
+	}
+	if _, err := state.ReadSnapshotMapped(data, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := resident(t, data); n > len(blob)/4 {
+		t.Errorf("%d of %d bytes are resident afterwards", n, len(blob))
 	}
 }

@@ -91,6 +91,17 @@ func FuzzSnapshot(f *testing.F) {
 		if (streamErr == nil) != (err == nil) || streamErr != nil && !errors.Is(streamErr, state.ErrCorrupt) {
 			t.Errorf("from a stream: error %v, from memory %v", streamErr, err)
 		}
+		restore := state.SetTrail(1)
+		passed, passedErr := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)), nil)
+		restore()
+		if passedErr != nil && !errors.Is(passedErr, state.ErrCorrupt) || passedErr == nil && err != nil {
+			t.Errorf("given back at once: error %v, from memory %v", passedErr, err)
+		}
+		if passedErr == nil && err == nil {
+			if err := state.Same(s, passed); err != nil {
+				t.Errorf("given back at once: %v", err)
+			}
+		}
 		for _, text := range []string{"rules:excludeAll", "rules:exclude:Movie"} { // frames are passed over
 			filter, _ := state.ParseFilter(text)
 			if _, err := state.ReadSnapshotFrom(bytes.NewReader(blob), int64(len(blob)), filter); err != nil && !errors.Is(err, state.ErrCorrupt) && !errors.Is(err, state.ErrNotBindable) {

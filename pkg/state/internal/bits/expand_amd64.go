@@ -4,8 +4,9 @@ package bits
 
 import "golang.org/x/sys/cpu"
 
-// hasVectors says whether expand and its kin may be called.
-var hasVectors = cpu.X86.HasAVX2
+// hasVectors says whether expand and its kin may be called. Of processors with AVX2 all
+// have the rest, but a virtual machine may hide some of it.
+var hasVectors = cpu.X86.HasAVX2 && cpu.X86.HasBMI2 && cpu.X86.HasPOPCNT
 
 // canExpand says whether expand takes columns of w bits: each number and the
 // bits before it in its first byte must be in four bytes.
