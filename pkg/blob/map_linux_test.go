@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/holdfast-data/holdfast/pkg/blob"
 )
@@ -40,9 +41,19 @@ func TestMap(t *testing.T) {
 	if !ok || !bytes.Equal(data, content) {
 		t.Fatalf("%d bytes are mapped, %v", len(data), ok)
 	}
-	unmap()
 	if err := blob.End(r); err != nil {
 		t.Errorf("read to its end: %v", err)
+	}
+	if err := unmap(); err != nil {
+		t.Errorf("nobody wrote to it: %v", err)
+	}
+	long := time.Now().Add(-time.Hour) // no clock is so coarse
+	if err := os.Chtimes(dir.Path(key), long, long); err != nil {
+		t.Fatal(err)
+	}
+	r = open(dir)
+	if _, unmap, ok = blob.Map(r); !ok {
+		t.Fatal("it was not mapped again")
 	}
 	if _, _, ok := blob.Map(open(memory)); ok {
 		t.Error("what is no file was mapped")
@@ -56,6 +67,9 @@ func TestMap(t *testing.T) {
 	content[500_000] ^= 1
 	if err := os.WriteFile(dir.Path(key), content, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if err := unmap(); !errors.Is(err, blob.ErrDigest) {
+		t.Errorf("written to while it was mapped: %v", err)
 	}
 	if err := blob.End(open(dir)); !errors.Is(err, blob.ErrDigest) {
 		t.Errorf("damaged: %v", err)

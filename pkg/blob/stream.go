@@ -86,8 +86,9 @@ func (v *verified) end() error {
 
 // Map is MapFile of the bytes of a reader that [Stream] returned, if they are a whole
 // file. The reader is not moved: it must be read to its end, too, which says whether they
-// are right.
-func Map(r io.ReadCloser) (data []byte, unmap func(), ok bool) {
+// are right. unmap, called after that, fails with ErrDigest if they may have been others
+// meanwhile: if the file was written to.
+func Map(r io.ReadCloser) (data []byte, unmap func() error, ok bool) {
 	v, ok := r.(*verified)
 	if !ok {
 		return nil, nil, false
@@ -96,7 +97,19 @@ func Map(r io.ReadCloser) (data []byte, unmap func(), ok bool) {
 	if !ok {
 		return nil, nil, false
 	}
-	return MapFile(f, v.want.Size)
+	before, err := f.Stat()
+	if err != nil {
+		return nil, nil, false
+	}
+	data, end, ok := MapFile(f, v.want.Size)
+	return data, func() error {
+		end()
+		after, err := f.Stat()
+		if err == nil && (after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
+			err = fmt.Errorf("read %s: %w: somebody wrote to its file meanwhile", v.key, ErrDigest)
+		}
+		return err
+	}, ok
 }
 
 // End reads what a reader that [Stream] returned has left. It fails unless all of its

@@ -399,11 +399,10 @@ func (c *Catalog) decodeSnapshot(ctx context.Context, key string, ref blob.Ref) 
 		s, err = state.ReadSnapshotFrom(r, ref.Size, c.declared.Filter)
 		return s, blob.End(r), err
 	}
-	defer unmap()
 	end := make(chan error, 1)
 	go func() { end <- blob.End(r) }()
 	s, err = state.ReadSnapshotMapped(data, c.declared.Filter)
-	return s, <-end, err
+	return s, errors.Join(<-end, unmap()), err
 }
 
 // count counts a failure to read a blob, or its end, and returns the error: with

@@ -24,7 +24,6 @@ type block struct {
 
 	groups []group
 	dealt  int      // to how many shards the records of a full block are dealt, 0 if they are not
-	first  uint64   // entry of a block that is dealt
 	counts []int    // scratch, by shard
 	order  []uint16 // what groups have their slices of
 	sorted []uint64
@@ -125,9 +124,9 @@ func (b *block) addAll(first Ordinal, shards int) {
 	if b.n = maxBlock; b.dealt != shards {
 		b.deal(shards)
 	}
-	b.first = uint64(int(first) / shards)
+	entry := uint64(int(first) / shards)
 	for i := range b.sorted[:maxBlock/shards] {
-		b.sorted[i] = b.first + uint64(i)
+		b.sorted[i] = entry + uint64(i)
 	}
 }
 
@@ -144,14 +143,6 @@ func (b *block) deal(shards int) {
 			b.order[from+i], b.shards[k] = uint16(k), int32(s)
 		}
 	}
-}
-
-// entry returns which entry of its shard the k'th record is.
-func (b *block) entry(k int) uint64 {
-	if b.dealt > 0 {
-		return b.first + uint64(k/b.dealt)
-	}
-	return b.at[k]
 }
 
 // group sorts the records by shard.

@@ -47,11 +47,6 @@ func TestBlockAddAll(t *testing.T) {
 		if got.n != want.n || !slices.Equal(got.shards, want.shards) {
 			t.Errorf("%d shards: the records differ", shards)
 		}
-		for k := range maxBlock {
-			if got.entry(k) != want.entry(k) {
-				t.Fatalf("%d shards: record %d is entry %d, want %d", shards, k, got.entry(k), want.entry(k))
-			}
-		}
 		if !slices.EqualFunc(got.groups, want.groups, func(a, b group) bool {
 			return a.shard == b.shard && slices.Equal(a.record, b.record) && slices.Equal(a.at, b.at)
 		}) {

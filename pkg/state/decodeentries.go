@@ -48,14 +48,8 @@ func (d *decoder) decodeRuns() error {
 	runs := d.block.runs
 	for _, g := range d.block.groups {
 		s := &d.f.shards[g.shard]
-		rowBits, itemBits := uint64(s.pointerBits+s.sizeBits), s.itemBits()
+		rowBits, itemBits := s.rowBits(), s.itemBits()
 		rows, read := d.rows[g.shard], d.block.read[:len(g.at)]
-		if d.f.schema.Kind != List {
-			rows.Gather(read, g.at, rowBits, uint64(s.pointerBits), s.sizeBits)
-			for i, k := range g.record {
-				d.block.sizes[k] = read[i]
-			}
-		}
 		rows.Gather(read, g.at, rowBits, 0, s.pointerBits)
 		first, start, next, n := uint64(0), uint64(0), uint64(0), uint64(0)
 		least, most := uint64(math.MaxUint64), uint64(0)
@@ -93,8 +87,20 @@ func (d *decoder) decodeRuns() error {
 			return d.f.corrupt("entries of records overlap")
 		}
 		d.openEntries(g.shard, least, most, n)
+		if d.f.schema.Kind != List {
+			d.readSizes(g)
+		}
 	}
 	return nil
+}
+
+// readSizes sets how many entries the records of a group say that they have.
+func (d *decoder) readSizes(g group) {
+	s, read := &d.f.shards[g.shard], d.block.read[:len(g.at)]
+	d.rows[g.shard].Gather(read, g.at, s.rowBits(), uint64(s.pointerBits), s.sizeBits)
+	for i, k := range g.record {
+		d.block.sizes[k] = read[i]
+	}
 }
 
 // setEntries sets slots to the entries of collections, or to the buckets of their hash

@@ -381,7 +381,7 @@ func (s *shard) read(r *wire.Reader, schema *Schema) {
 	if n := uint64(s.elementBits + s.valueBits); n > 0 {
 		s.most = s.items.Bits() / n
 	}
-	s.checkRows(r, uint64(s.pointerBits+s.sizeBits))
+	s.checkRows(r, s.rowBits())
 }
 
 func (s *shard) readObject(r *wire.Reader, schema *Schema) {

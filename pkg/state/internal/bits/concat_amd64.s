@@ -1,12 +1,13 @@
 //go:build !invariants
 
+#include "go_asm.h"
 #include "textflag.h"
 
 // func concat(dst *byte, values *[ColumnLen][]byte)
 TEXT ·concat(SB), NOSPLIT, $0-16
 	MOVQ dst+0(FP), DI
 	MOVQ values+8(FP), R8
-	MOVL $16, R9 // ColumnLen
+	MOVL $const_ColumnLen, R9
 
 value:
 	MOVQ 0(R8), SI

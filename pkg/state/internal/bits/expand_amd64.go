@@ -34,6 +34,11 @@ var lanesOf = func() (all [33]lanes) { // expandColumns knows how long one is
 	return all
 }()
 
+// slots is the first numbers of slots, by which slopes are multiplied.
+//
+//nolint:unused // by the code for vectors
+var slots = [4]uint64{0, 1, 2, 3}
+
 //go:noescape
 func expand(dst *[ColumnLen]uint64, src *byte, lanes *lanes, w int, e *Expansion)
 

@@ -3,12 +3,6 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-DATA ·ramp<>+0(SB)/8, $0
-DATA ·ramp<>+8(SB)/8, $1
-DATA ·ramp<>+16(SB)/8, $2
-DATA ·ramp<>+24(SB)/8, $3
-GLOBL ·ramp<>(SB), RODATA|NOPTR, $32
-
 // four makes four numbers of the 16 bytes in X. Y2 is where they start, Y3 four
 // steps.
 #define four(k, X, Y) \
@@ -77,7 +71,7 @@ TEXT ·expand(SB), NOSPLIT, $0-40
 	VPBROADCASTQ 8(DX), Y1   // unit
 	VPBROADCASTQ 16(DX), Y2  // base
 	VPBROADCASTQ 24(DX), Y3  // slope
-	VPMULUDQ ·ramp<>(SB), Y3, Y5
+	VPMULUDQ ·slots(SB), Y3, Y5
 	VPADDQ Y5, Y2, Y2
 	VPSLLQ $2, Y3, Y3
 	sixteen
@@ -117,7 +111,7 @@ page:
 	VPBROADCASTQ X2, Y2
 	VMOVQ AX, X3
 	VPBROADCASTQ X3, Y3
-	VPMULUDQ ·ramp<>(SB), Y3, Y5
+	VPMULUDQ ·slots(SB), Y3, Y5
 	VPADDQ Y5, Y2, Y2
 	VPSLLQ $2, Y3, Y3
 	VPBROADCASTD Column_Mask(DX), X0

@@ -3,12 +3,6 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-DATA ·slots<>+0(SB)/8, $0
-DATA ·slots<>+8(SB)/8, $1
-DATA ·slots<>+16(SB)/8, $2
-DATA ·slots<>+24(SB)/8, $3
-GLOBL ·slots<>(SB), RODATA|NOPTR, $32
-
 // storeNarrow packs the numbers in Y0 and Y1, which are eight bytes at most, to DI.
 #define storeNarrow \
 	VPSLLVQ places_left(BX), Y0, Y0    \
@@ -73,7 +67,7 @@ TEXT ·pack(SB), NOSPLIT, $0-40
 	MOVQ values+16(FP), SI
 	VPBROADCASTQ base+24(FP), Y6
 	VPBROADCASTQ slope+32(FP), Y7
-	VPMULUDQ ·slots<>(SB), Y7, Y5
+	VPMULUDQ ·slots(SB), Y7, Y5
 	VPADDQ Y5, Y6, Y6
 	VPSLLQ $2, Y7, Y7
 	placesTo
@@ -119,7 +113,7 @@ packNarrow:
 TEXT ·extent(SB), NOSPLIT, $0-34
 	MOVQ values+0(FP), SI
 	VPBROADCASTQ slope+8(FP), Y7
-	VPMULUDQ ·slots<>(SB), Y7, Y6
+	VPMULUDQ ·slots(SB), Y7, Y6
 	VPSLLQ $2, Y7, Y7
 	halves(0, 32, Y2, Y3)
 	halves(64, 96, Y4, Y5)
@@ -218,6 +212,8 @@ noThird:
 	CMPQ CX, $const_narrow
 	JLE  entriesNarrow
 	storeWide
+
+packed:
 	ADDQ CX, DI
 	DECQ DX
 	JNE  entries
@@ -226,8 +222,4 @@ noThird:
 
 entriesNarrow:
 	storeNarrow
-	ADDQ CX, DI
-	DECQ DX
-	JNE  entries
-	VZEROUPPER
-	RET
+	JMP packed
